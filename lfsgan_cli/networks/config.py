@@ -1,0 +1,87 @@
+"""What a StyleGAN2 looks like: resolution, channel table, latent width, mapping depth (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lfsgan_cli.errors import LfsganError
+
+RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
+
+
+class NetworkConfigError(LfsganError):
+    """A network that cannot be built."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of a generator and its discriminator.
+
+    resolution: side of the pictures in pixels, a power of two from 16 to 1024.
+    channels: feature maps at every side from 4 to `resolution`.
+    w_dim: width of both latents, z and w.
+    mapping_layers: fully connected layers from z to w.
+    """
+
+    resolution: int
+    channels: Mapping[int, int]
+    w_dim: int = 512
+    mapping_layers: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse what StyleGAN2 cannot be."""
+        if self.resolution not in RESOLUTIONS:
+            raise NetworkConfigError(
+                f"resolution {self.resolution}: expected one of {', '.join(map(str, RESOLUTIONS))} (a power of two)"
+            )
+        if sorted(self.channels) != list(self.sides):
+            raise NetworkConfigError(
+                f"channel table {dict(self.channels)}: expected one number of channels for each of the sides "
+                f"{', '.join(map(str, self.sides))}"
+            )
+        for label, number in [*self.channels.items(), ("w_dim", self.w_dim), ("mapping_layers", self.mapping_layers)]:
+            if number < 1:
+                raise NetworkConfigError(f"network size {label}={number}: expected at least 1")
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the feature maps, from 4 to the resolution."""
+        return tuple(2**power for power in range(2, self.resolution.bit_length()))
+
+    @property
+    def latents(self) -> int:
+        """How many w vectors one picture takes: one per convolution, and one for the last ToRGB."""
+        return 2 * len(self.sides)
+
+    @classmethod
+    def standard(cls, resolution: int, *, multiplier: int = 2, w_dim: int = 512, mapping_layers: int = 8) -> NetworkConfig:
+        """Config-f of StyleGAN2; `multiplier` widens the sides from 64 up (2 in the FFHQ networks)."""
+        widths = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32, 1024: 16}
+        table = {side: width * (multiplier if side >= 64 else 1) for side, width in widths.items() if side <= resolution}
+        return cls(resolution=resolution, channels=table, w_dim=w_dim, mapping_layers=mapping_layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, for a file's header."""
+        return {
+            "resolution": self.resolution,
+            "channels": {str(side): self.channels[side] for side in self.sides},
+            "w_dim": self.w_dim,
+            "mapping_layers": self.mapping_layers,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> NetworkConfig:
+        """Back from `to_json`; anything else is refused."""
+        try:
+            return cls(
+                resolution=int(document["resolution"]),
+                channels={int(side): int(width) for side, width in document["channels"].items()},
+                w_dim=int(document["w_dim"]),
+                mapping_layers=int(document["mapping_layers"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NetworkConfigError(
+                f"network description {str(document)[:200]!r}: expected resolution, channels, w_dim and mapping_layers"
+            ) from error

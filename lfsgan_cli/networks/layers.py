@@ -1,0 +1,176 @@
+"""Layers with equalized learning rate (Karras et al., 2018, section 4.1): weights of unit variance, scaled when used."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lfsgan_cli.networks.ops import GAIN, activate, blur
+
+
+class Linear(nn.Module):
+    """y = x (c·W)ᵀ + m·b, with c = m / √d_in and m the learning-rate multiplier.
+
+    weight: [d_out, d_in]; bias: [d_out], starts so that m·b is `bias_init`.
+    """
+
+    def __init__(self, d_in: int, d_out: int, *, bias_init: float = 0.0, multiplier: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(d_out, d_in) / multiplier)
+        self.bias = nn.Parameter(torch.full((d_out,), bias_init / multiplier))
+        self.multiplier = multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, d_in] → [N, d_out]."""
+        scale = self.multiplier / math.sqrt(self.weight.shape[1])
+        return F.linear(x, self.weight * scale, self.bias * self.multiplier)
+
+
+class ActivatedLinear(Linear):
+    """A `Linear` followed by the leaky ReLU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, d_in] → [N, d_out]."""
+        return activate(super().forward(x) * GAIN)
+
+
+class ModulatedConv2d(nn.Module):
+    """A convolution whose input channels are scaled by a style (Karras et al., 2020, section 2.2).
+
+    weight: [1, C_out, C_in, k, k]. The style comes from w through `affine`. Scaling the input by the style and the
+    output by the demodulation is the same as scaling the weight per picture, and needs one weight for the whole batch.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, w_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, c_out, c_in, kernel, kernel))
+        self.affine = Linear(w_dim, c_in, bias_init=1.0)
+        self.scale = 1 / math.sqrt(c_in * kernel * kernel)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x: [N, C_in, H, W], w: [N, w_dim] → [N, C_out, H, W], without demodulation."""
+        return self.convolve(x * (self.affine(w) * self.scale)[:, :, None, None])
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The bare convolution of the scaled input, same size."""
+        return F.conv2d(x, self.weight[0], padding=self.weight.shape[-1] // 2)
+
+
+class DemodulatedConv2d(ModulatedConv2d):
+    """A modulated convolution whose every output channel is brought back to unit variance."""
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x: [N, C_in, H, W], w: [N, w_dim] → [N, C_out, H, W]."""
+        style = self.affine(w) * self.scale
+        energy = self.weight[0].square().sum((2, 3))
+        demodulation = torch.rsqrt(F.linear(style.square(), energy) + 1e-8)
+        return self.convolve(x * style[:, :, None, None]) * demodulation[:, :, None, None]
+
+
+class UpConv2d(DemodulatedConv2d):
+    """A demodulated convolution that doubles the side: transposed convolution, then the filter."""
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """[N, C_in, H, W] → [N, C_out, 2H, 2W]."""
+        grown = F.conv_transpose2d(x, self.weight[0].transpose(0, 1), stride=2)
+        return blur(grown, padding=1, gain=4.0)
+
+
+class Noise(nn.Module):
+    """Adds one channel of noise, times a learned strength, to every feature map.
+
+    strength: [1]; const: [1, 1, side, side], the noise used when none is given.
+    """
+
+    const: Tensor
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(1))
+        self.register_buffer("const", torch.randn(1, 1, side, side))
+
+    def forward(self, noise: Tensor | None) -> Tensor:
+        """What to add: [N or 1, 1, side, side]."""
+        return self.strength * (self.const if noise is None else noise)
+
+
+class StyledConv(nn.Module):
+    """One layer of the synthesis: convolution, noise, bias, leaky ReLU. bias: [C_out]."""
+
+    def __init__(self, conv: ModulatedConv2d, side: int) -> None:
+        super().__init__()
+        self.conv = conv
+        self.noise = Noise(side)
+        self.bias = nn.Parameter(torch.zeros(conv.weight.shape[1]))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """x: [N, C_in, H, W], w: [N, w_dim] → [N, C_out, H or 2H, …]."""
+        grain = self.noise(noise) * GAIN
+        return activate(torch.add(grain, self.conv(x, w), alpha=GAIN) + (self.bias * GAIN)[:, None, None])
+
+
+class ToRGB(nn.Module):
+    """Feature maps to colours: a modulated 1×1 convolution without demodulation. bias: [1, 3, 1, 1]."""
+
+    def __init__(self, c_in: int, w_dim: int) -> None:
+        super().__init__()
+        self.conv = ModulatedConv2d(c_in, 3, 1, w_dim)
+        self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x: [N, C_in, H, W], w: [N, w_dim] → [N, 3, H, W]."""
+        colours: Tensor = self.conv(x, w) + self.bias
+        return colours
+
+
+class Conv2d(nn.Module):
+    """The discriminator's convolution with bias and leaky ReLU. weight: [C_out, C_in, k, k], bias: [C_out]."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.scale = 1 / math.sqrt(c_in * kernel * kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C_in, H, W] → [N, C_out, H, W]."""
+        return self.convolve(x, padding=self.weight.shape[-1] // 2)
+
+    def convolve(self, x: Tensor, *, padding: int = 0, stride: int = 1) -> Tensor:
+        """The scaled convolution with bias and activation."""
+        weight, bias = self.weight * (self.scale * GAIN), self.bias * GAIN
+        return activate(F.conv2d(x, weight, bias, stride=stride, padding=padding))
+
+
+class DownConv2d(Conv2d):
+    """The same, halving the side: the filter first, then every second pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C_in, H, W] → [N, C_out, H/2, W/2]."""
+        return self.convolve(blur(x, padding=2), stride=2)
+
+
+class DownSkip(nn.Module):
+    """The residual block's shortcut: halved, then a 1×1 convolution without bias. weight: [C_out, C_in, 1, 1]."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C_in, H, W] → [N, C_out, H/2, W/2]."""
+        return F.conv2d(blur(x, padding=1, stride=2), self.weight / math.sqrt(self.weight.shape[1]))
+
+
+class MinibatchStdDev(nn.Module):
+    """One more channel: how much pictures of a group differ (Karras et al., 2018, section 3)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] → [N, C + 1, H, W]. Groups of four, or the largest number up to four that divides N."""
+        n, c, height, width = x.shape
+        size = max(number for number in range(1, 5) if n % number == 0)
+        deviation = (x.reshape(size, -1, c, height, width).var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
+        return torch.cat([x, deviation.repeat(size)[:, None, None, None].expand(n, 1, height, width)], 1)

@@ -1,0 +1,31 @@
+"""Exponential moving averages of parameters: what is drawn and stored, while the live ones learn."""
+
+from __future__ import annotations
+
+import copy
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Average(Generic[M]):
+    """A copy of a module whose parameters follow the original's.
+
+    half_life: in pictures seen; `ramp` shortens it early on to that share of the pictures seen so far.
+    """
+
+    def __init__(self, module: M, half_life: float, ramp: float) -> None:
+        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.half_life = half_life
+        self.ramp = ramp
+
+    @torch.no_grad()
+    def follow(self, module: M, batch: int, seen: int) -> None:
+        """One step of `batch` pictures, after `seen` pictures in all."""
+        half_life = max(min(self.half_life, self.ramp * seen), 1e-8)
+        keep = 0.5 ** (batch / half_life)
+        ours, theirs = list(self.module.parameters()), list(module.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - keep)  # noqa: SLF001

@@ -1,0 +1,63 @@
+"""A training loop as a list of phases that yields its steps; lazy regularization is a phase that runs less often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened: how many steps are done, and the loss of every phase that ran (scalars, no gradient)."""
+
+    done: int
+    losses: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update: who learns, from which loss, and how often.
+
+    loss: from the step's number to a scalar. Only `parameters` receive gradients while it is computed.
+    """
+
+    name: str
+    every: int
+    parameters: Sequence[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    loss: Callable[[int], Tensor]
+
+    def update(self, step: int) -> Tensor:
+        """Run once; the loss as a scalar without gradient."""
+        _require(self.parameters, True)  # noqa: FBT003
+        loss = self.loss(step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        _require(self.parameters, False)  # noqa: FBT003
+        return loss.detach()
+
+
+def run(phases: Sequence[Phase], first: int, last: int) -> Iterator[Step]:
+    """Steps from `first` up to `last`; a phase runs when its interval divides the step's number."""
+    for phase in phases:
+        _require(phase.parameters, False)  # noqa: FBT003
+    for step in range(first, last):
+        yield Step(step + 1, {phase.name: phase.update(step) for phase in phases if step % phase.every == 0})
+
+
+def lazy_adam(parameters: Sequence[nn.Parameter], lr: float, every: int, *, beta1: float = 0.0) -> torch.optim.Adam:
+    """Adam for a network that is regularized by an extra update every so many steps (Karras et al., 2020, appendix B).
+
+    The extra update makes steps more frequent; learning rate and decay are lowered to match. every=0: no such update.
+    """
+    ratio = every / (every + 1) if every else 1.0
+    return torch.optim.Adam(parameters, lr=lr * ratio, betas=(beta1**ratio, 0.99**ratio), fused=True)
+
+
+def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:  # noqa: FBT001
+    for parameter in parameters:
+        parameter.requires_grad_(gradient)
