@@ -55,6 +55,11 @@ class NetworkConfig:
         """How many w vectors one picture takes: one per convolution, and one for the last ToRGB."""
         return 2 * len(self.sides)
 
+    @property
+    def noise_sides(self) -> tuple[int, ...]:
+        """The side of each convolution's noise: one convolution at 4×4, then two for each side."""
+        return (4, *(side for side in self.sides[1:] for _ in range(2)))
+
     @classmethod
     def standard(cls, resolution: int, *, multiplier: int = 2, w_dim: int = 512, mapping_layers: int = 8) -> NetworkConfig:
         """Config-f of StyleGAN2; `multiplier` widens the sides from 64 up (2 in the FFHQ networks)."""

@@ -48,11 +48,6 @@ class Synthesis(nn.Module):
             self.convs.append(StyledConv(DemodulatedConv2d(c_out, c_out, 3, config.w_dim), side))
             self.to_rgbs.append(ToRGB(c_out, config.w_dim))
 
-    @property
-    def noise_sides(self) -> list[int]:
-        """The side of each convolution's noise."""
-        return [4, *(side for side in self.config.sides[1:] for _ in range(2))]
-
     def forward(
         self, ws: Tensor, noise: Sequence[Tensor] | None = None, features: list[Tensor] | None = None
     ) -> Tensor:

@@ -34,6 +34,7 @@ class PretrainConfig:
     path_every: int = 4
     mixing: float = 0.9
     average_kimg: float = 10.0  # half-life of the averaged generator
+    average_ramp: float = 0.05  # … but at most this share of the pictures seen so far
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -43,6 +44,38 @@ class PretrainConfig:
     def steps(self) -> int:
         """Optimizer steps until `kimg` is reached."""
         return -(-int(self.kimg * 1000) // self.batch)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LearnConfig:
+    """How a task is learned: LFS-GAN's recipe (Seo et al., ICCV 2023), with mode seeking over true cluster members."""
+
+    steps: int = 600
+    batch: int = 4
+    lr: float = 0.002
+    d_lr: float = 0.002
+    seed: int = 0
+    mirror: bool = True
+    r1_gamma: float = 10.0
+    r1_every: int = 16
+    path_weight: float = 2.0  # 0 switches path length regularization off
+    path_every: int = 4
+    mixing: float = 0.9
+    anchor_every: int = 4  # steps on whole pictures near the anchors; all others judge patches
+    anchor_spread: float = 0.1
+    seeking_weight: float = 1.0  # 0 switches mode seeking off
+    seeking_every: int = 4
+    seeking_batch: int = 16
+    average_steps: float = 50.0  # half-life of the averaged adapter
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with."""
+        _at_least(self, steps=1, batch=1, lr=0, d_lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1)
+        _at_least(self, mixing=0, anchor_every=1, anchor_spread=0, seeking_weight=0, seeking_every=1, seeking_batch=2)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

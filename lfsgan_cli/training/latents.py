@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lfsgan_cli.networks.generator import Generator, Synthesis
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.generator import Generator
 
 
 def normal(count: int, width: int, rng: torch.Generator) -> Tensor:
@@ -13,10 +14,9 @@ def normal(count: int, width: int, rng: torch.Generator) -> Tensor:
     return torch.randn(count, width, generator=rng, device=rng.device)
 
 
-def noises(synthesis: Synthesis, count: int, rng: torch.Generator) -> list[Tensor]:
+def noises(config: NetworkConfig, count: int, rng: torch.Generator) -> list[Tensor]:
     """Fresh noise for every convolution, each [count, 1, side, side]."""
-    sides = synthesis.noise_sides
-    return [torch.randn(count, 1, side, side, generator=rng, device=rng.device) for side in sides]
+    return [torch.randn(count, 1, side, side, generator=rng, device=rng.device) for side in config.noise_sides]
 
 
 def mixed(generator: Generator, z: Tensor, probability: float, rng: torch.Generator) -> Tensor:

@@ -1,0 +1,100 @@
+"""Applying an adapter: as an overlay that leaves the frozen network untouched, or merged into a copy of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from lfsgan_cli.adapter import Adapter
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.networks.generator import Generator
+
+
+class NotMergeableError(LfsganError):
+    """A task that lives on feature maps has no weights to be written."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        super().__init__(
+            f"adapter {type(adapter).__name__} changes feature maps, not only weights: it cannot be merged into a "
+            "network; draw with the task itself"
+        )
+
+
+class UnknownLayerError(LfsganError):
+    """An adapter that names what its network does not have."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(f"adapter changes {kind} {name!r}, which this network does not have: made for another base?")
+
+
+class Adapted(nn.Module):
+    """Runs a frozen module with an adapter's maps in place, and leaves no trace in it.
+
+    It owns neither: the optimizer takes the adapter's parameters, and both are moved between devices by their owners.
+    """
+
+    def __init__(self, frozen: nn.Module, weights: Mapping[str, nn.Module], features: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        _check_names(frozen, weights, features)
+        self._parts = (frozen, weights, features)  # in a tuple, which torch does not look into
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The task's own weights, under the frozen ones' names."""
+        frozen, weights, _ = self._parts
+        return {name: task(frozen.get_parameter(name)) for name, task in weights.items()}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Whatever the frozen module takes and gives."""
+        with self._hooked():
+            return functional_call(self._parts[0], self.tensors(), args, kwargs)
+
+    @contextmanager
+    def _hooked(self) -> Iterator[None]:
+        frozen, _, features = self._parts
+        with ExitStack() as stack:
+            for name, branch in features.items():
+                stack.enter_context(frozen.get_submodule(name).register_forward_hook(_after(branch)))
+            yield
+
+
+def adapt(generator: Generator, adapter: Adapter) -> Generator:
+    """The generator as the task draws it: a view on both, with a mean w of its own (see `sampling.mean_w`)."""
+    view = Generator(
+        Adapted(generator.mapping, adapter.weights.under("mapping."), adapter.features.under("mapping.")),
+        Adapted(generator.synthesis, adapter.weights.under("synthesis."), adapter.features.under("synthesis.")),
+        generator.config,
+    )
+    view.w_mean = generator.w_mean.clone()
+    return view
+
+
+@torch.no_grad()
+def merge(generator: Generator, adapter: Adapter) -> Generator:
+    """A copy of the generator with the task written in; as fast as the base."""
+    if not adapter.mergeable:
+        raise NotMergeableError(adapter)
+    merged = copy.deepcopy(generator)
+    for name, task in adapter.weights.items():
+        merged.get_parameter(name).copy_(task(generator.get_parameter(name)))
+    return merged
+
+
+def _after(branch: nn.Module) -> Any:
+    return lambda _layer, args, output: branch(args[0], output)
+
+
+def _check_names(frozen: nn.Module, weights: Mapping[str, nn.Module], features: Mapping[str, nn.Module]) -> None:
+    # `functional_call` ignores names that the module lacks, and the task would silently do nothing.
+    tensors, layers = dict(frozen.named_parameters()), dict(frozen.named_modules())
+    for name in weights:
+        if name not in tensors:
+            raise UnknownLayerError(name, "the weight")
+    for name in features:
+        if name not in layers:
+            raise UnknownLayerError(name, "the layer")

@@ -1,0 +1,69 @@
+"""The adapter contract: what one task adds to a frozen network, as modules filed by the name of what they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+
+class ByName(nn.Module):
+    """A shelf of modules under dotted names (torch forbids dots in a module's name; they become slashes)."""
+
+    def __setitem__(self, name: str, module: nn.Module) -> None:
+        self.add_module(name.replace(".", "/"), module)
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.get_submodule(name.replace(".", "/"))
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def items(self) -> Iterator[tuple[str, nn.Module]]:
+        """Each dotted name with its module."""
+        for name, module in self.named_children():
+            yield name.replace("/", "."), module
+
+    def under(self, prefix: str) -> dict[str, nn.Module]:
+        """The modules whose names begin with `prefix`, under the rest of their names."""
+        return {name.removeprefix(prefix): module for name, module in self.items() if name.startswith(prefix)}
+
+
+class Adapter(nn.Module):
+    """What one task adds to a frozen network, and all that the task's file holds.
+
+    A subclass has a frozen dataclass `Config`, whose fields are its options, and
+    `__init__(self, network: nn.Module, config: Config)`, which fills two shelves:
+
+    weights: under a parameter's name, a module from the frozen tensor to the task's.
+    features: under a layer's name, a module from (input, output) of the layer to the task's output.
+
+    At the start every module must give back what it got, so that the task begins as the base.
+
+    version: raised when old task files of this adapter can no longer be read.
+    nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
+    """
+
+    Config: ClassVar[type[Any]]
+    version: ClassVar[int] = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = ByName()
+        self.features = ByName()
+        self.nulls: dict[str, str] = {}
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether the task can be written into a copy of the network: yes, if it changes weights only."""
+        return not len(self.features)
+
+    @property
+    def size(self) -> int:
+        """How many numbers the task adds."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept in the task's file, detached."""
+        return {name: tensor.detach() for name, tensor in self.state_dict().items()}

@@ -1,0 +1,141 @@
+"""Learning a task: an adapter on a frozen generator, against a discriminator of pictures and patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from lfsgan_cli.adapted import adapt
+from lfsgan_cli.adapter import Adapter
+from lfsgan_cli.networks.discriminator import Discriminator, PatchHead
+from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.training import latents, losses, mode_seeking
+from lfsgan_cli.training.average import Average
+from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
+from lfsgan_cli.training.phases import Phase, lazy_adam
+from lfsgan_cli.training.run import Run
+
+AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps done
+
+
+class Learning(Run):
+    """One task's adapter against few shots.
+
+    base: the frozen generator. discriminator: a copy of the base's, to be trained and thrown away.
+    nearest: from pictures [N, 3, R, R] to the index of each one's nearest shot, [N].
+    """
+
+    def __init__(
+        self,
+        base: Generator,
+        adapter: Adapter,
+        discriminator: Discriminator,
+        shots: Pictures,
+        nearest: Callable[[Tensor], Tensor],
+        config: LearnConfig,
+    ) -> None:
+        super().__init__(config.seed, base.w_mean.device)
+        self.generator, self.adapter, self.discriminator = adapt(base, adapter), adapter, discriminator
+        self.head = _seeded_head(base, config.seed).to(self.device)
+        self.average = Average(adapter, config.average_steps, AVERAGE_RAMP)
+        self.shots, self.nearest, self.config = shots, nearest, config
+        points = latents.normal(len(shots), base.config.w_dim, self.rng)
+        self.anchors = latents.Anchors(points, config.anchor_spread)
+        self.modules = {
+            "adapter": adapter, "average": self.average.module, "discriminator": discriminator, "head": self.head
+        }  # fmt: skip
+        self._file_phases()
+
+    def _file_phases(self) -> None:
+        config = self.config
+        g, d = list(self.adapter.parameters()), [*self.discriminator.parameters(), *self.head.parameters()]
+        g_adam = lazy_adam(g, config.lr, config.path_every if config.path_weight else 0)
+        d_adam = lazy_adam(d, config.d_lr, config.r1_every if config.r1_gamma else 0)
+        self.optimizers = {"g": g_adam, "d": d_adam}
+        r1 = [Phase("r1", config.r1_every, d, d_adam, self._r1_loss)] if config.r1_gamma else []
+        path = [Phase("path", config.path_every, g, g_adam, self._path_loss)] if config.path_weight else []
+        self.phases = [Phase("d", 1, d, d_adam, self._d_loss), *r1, Phase("g", 1, g, g_adam, self._g_loss), *path]
+
+    @property
+    def total(self) -> int:
+        """The configured number of steps."""
+        return self.config.steps
+
+    def begin(self) -> None:
+        """Go on in the shots' order where the run stands."""
+        self._indices = shuffled(len(self.shots), self.config.seed, self.done * self.config.batch)
+
+    def follow(self) -> None:
+        """The average follows the adapter."""
+        self.average.follow(self.adapter, 1, self.done)
+
+    def _is_anchored(self, step: int) -> bool:
+        return step % self.config.anchor_every == 0
+
+    def _judge(self, images: Tensor, step: int) -> Tensor:
+        """Logits of whole pictures in anchored steps, of patches in all others."""
+        if self._is_anchored(step):
+            logits: Tensor = self.discriminator(images)
+            return logits
+        patches: Tensor = self.head(self.discriminator.patch_features(images))
+        return patches
+
+    def _draw(self, step: int) -> Tensor:
+        """Pictures near the anchors in anchored steps, from anywhere in all others."""
+        count, width = self.config.batch, self.generator.config.w_dim
+        if self._is_anchored(step):
+            ws = self.generator.spread(self.generator.mapping(self.anchors.near(count, self.rng)))
+        else:
+            z = latents.normal(count, width, self.rng)
+            ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
+        image: Tensor = self.generator.synthesis(ws, latents.noises(self.generator.config, count, self.rng))
+        return image
+
+    def _d_loss(self, step: int) -> Tensor:
+        self._reals = batch_of(self.shots, list(islice(self._indices, self.config.batch)), self.device)
+        if self.config.mirror:
+            self._reals = mirrored(self._reals, self.rng)
+        with torch.no_grad():
+            fakes = self._draw(step)
+        return losses.logistic_d(self._judge(self._reals, step), self._judge(fakes, step))
+
+    def _r1_loss(self, step: int) -> Tensor:
+        penalty = losses.r1(lambda images: self._judge(images, step), self._reals)
+        return penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
+
+    def _g_loss(self, step: int) -> Tensor:
+        adversarial = losses.nonsaturating_g(self._judge(self._draw(step), step))
+        if not self.config.seeking_weight or step % self.config.seeking_every:
+            return adversarial
+        return adversarial + self.config.seeking_weight * self._seeking_loss()
+
+    def _seeking_loss(self) -> Tensor:
+        # The network's constant noise, so that two pictures of a pair differ by their latents alone.
+        z = latents.normal(self.config.seeking_batch, self.generator.config.w_dim, self.rng)
+        w = self.generator.mapping(z)
+        features: list[Tensor] = []
+        images: Tensor = self.generator.synthesis(self.generator.spread(w), None, features)
+        clusters = self.nearest(images.detach())
+        return mode_seeking.cluster_wise(mode_seeking.pair_ratios(z, w, features, images), clusters)
+
+    def _path_loss(self, _step: int) -> Tensor:
+        count, config = max(1, self.config.batch // 2), self.generator.config
+        z = latents.normal(count, config.w_dim, self.rng)
+        ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
+        if not ws.requires_grad:  # an adapter that leaves the mapping alone
+            ws.requires_grad_()
+        image = self.generator.synthesis(ws, latents.noises(config, count, self.rng))
+        noise = torch.randn(image.shape, generator=self.rng, device=self.device)
+        path = losses.path_length(image, ws, self.path_mean, noise)
+        self.path_mean = path.mean
+        return path.penalty * (self.config.path_weight * self.config.path_every)
+
+
+def _seeded_head(base: Generator, seed: int) -> PatchHead:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return PatchHead(base.config)
