@@ -1,0 +1,21 @@
+"""How values are spelled in messages: safe to show on a terminal, with the nearest known name when one is mistyped."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def printable(text: str) -> str:
+    r"""`text` with all that steers a terminal (escapes, line ends, bidirectional marks) spelled out, as in `\x1b`."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def one_line(text: str) -> str:
+    """`text` joined to one printable line."""
+    return printable(" ".join(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def choices(known: Iterable[str], name: str = "") -> str:
+    """The known names in order, followed by the one that `name` is probably meant to be."""
+    ordered = sorted(known)
+    near = get_close_matches(name, ordered, n=1)
+    return (", ".join(ordered) or "none") + (f" (did you mean {near[0]!r}?)" if near else "")
