@@ -1,0 +1,86 @@
+"""Writes files whole or not at all, and says which names a task may have."""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from lfsgan_cli.errors import LfsganError
+
+Chunk = bytes | bytearray | memoryview
+
+MAX_NAME = 100
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
+# Windows opens a device instead of a file of such a name, with any extension.
+_RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{digit}" for port in ("COM", "LPT") for digit in range(1, 10)}
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}  # what network file systems answer
+
+
+class FileWriteError(LfsganError):
+    """A file could not be written; what was there before is untouched."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(f"cannot write {str(path)!r}: {cause.strerror or cause}; expected a writable folder")
+
+
+class TaskNameError(LfsganError):
+    """A name that cannot be a task's."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name!r} cannot name a task: {reason}; take a name such as 'cats' or 'cats-2'")
+
+
+def write_atomic(path: Path, data: Chunk | Iterable[Chunk]) -> None:
+    """Write `data` (in one piece or in many) under a temporary name beside `path`, then put it in place at once.
+
+    Whatever goes wrong, `path` holds the old content or the new, and no other file is left. An OSError becomes
+    FileWriteError; any other exception of `data` passes.
+    """
+    chunks = [data] if isinstance(data, Chunk) else data
+    try:
+        _write_beside(path, chunks)
+    except OSError as error:
+        raise FileWriteError(path, error) from error
+
+
+def check_name(name: str) -> str:
+    """`name`, if every file system can hold it: letters a-z, digits and `._-`, at most 100; TaskNameError otherwise."""
+    if len(name) > MAX_NAME:
+        raise TaskNameError(name, f"it has {len(name)} characters, and {MAX_NAME} is the most")
+    if not _NAME.fullmatch(name):
+        raise TaskNameError(name, "expected letters a-z, digits and ._- with a letter or digit in front")
+    if name.split(".", maxsplit=1)[0].upper() in _RESERVED or name.endswith("."):
+        raise TaskNameError(name, "Windows does not allow it as a file's name")
+    return name
+
+
+def _write_beside(path: Path, chunks: Iterable[Chunk]) -> None:
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        with partial.open("xb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)

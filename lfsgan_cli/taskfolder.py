@@ -1,0 +1,51 @@
+"""Where a workspace keeps its tasks: their names and files, found without torch."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import check_name
+from lfsgan_cli.wording import choices
+
+SUFFIX = ".safetensors"
+
+
+class NoWorkspaceError(LfsganError):
+    """A folder that is not there."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"there is no workspace at {str(root)!r}; make one with "
+            "`lfsgan learn-task --images DIR --name NAME`, or name another folder with --workspace"
+        )
+
+
+class UnknownTaskError(LfsganError):
+    """A task that nobody learned here."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"there is no task {name!r}; learned so far: {choices(known, name)}; "
+            "learn one with `lfsgan learn-task --images DIR --name NAME`"
+        )
+
+
+def task_path(root: Path, name: str) -> Path:
+    """The file of a task, whether it is there or not; TaskNameError where no task can have that name."""
+    return root / "tasks" / f"{check_name(name)}{SUFFIX}"
+
+
+def task_names(root: Path) -> list[str]:
+    """The names of the tasks in a workspace, sorted; NoWorkspaceError if there is no workspace."""
+    if not root.is_dir():
+        raise NoWorkspaceError(root)
+    return sorted(path.name.removesuffix(SUFFIX) for path in (root / "tasks").glob(f"[!.]*{SUFFIX}"))
+
+
+def find_task(root: Path, name: str) -> Path:
+    """The file of a task that is there; UnknownTaskError, NoWorkspaceError or TaskNameError otherwise."""
+    known = task_names(root)
+    path = task_path(root, name)
+    if not path.is_file():
+        raise UnknownTaskError(name, known)
+    return path

@@ -1,0 +1,168 @@
+"""The header of a safetensors file: read with suspicion and without torch, and written in one canonical order.
+
+The format: 8 bytes with the header's length N (little endian), N bytes of JSON, the tensors' bytes without a gap.
+Source: https://github.com/huggingface/safetensors#format
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lfsgan_cli.errors import LfsganError
+
+ITEM_BYTES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
+    "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8, "C64": 8,
+}  # fmt: skip
+MAX_HEADER_BYTES = 100_000_000  # the format's own limit
+_LENGTH_BYTES = 8
+_METADATA = "__metadata__"
+
+
+class TensorFileError(LfsganError):
+    """A file that cannot be read as safetensors."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot read {str(path)!r}: {reason}; expected a whole safetensors file")
+
+
+class _MalformedError(Exception):
+    """What is wrong with a header; never leaves this module."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor: dtype as the format spells it, shape, and its bytes [begin, end) within the data section."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """All that a file says before its data: metadata, tensors in the order of their bytes, the file's size in bytes."""
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    tensors: dict[str, TensorSpec] = field(default_factory=dict)
+    file_bytes: int = 0
+
+    @property
+    def parameters(self) -> int:
+        """The number of elements of all tensors together."""
+        return sum(math.prod(spec.shape) for spec in self.tensors.values())
+
+
+def read_header(path: Path) -> Header:
+    """The header of a safetensors file, every offset checked against the file's size; TensorFileError otherwise."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            return _parse(_header_bytes(file, size), size)
+    except FileNotFoundError as error:
+        raise TensorFileError(path, "there is no such file") from error
+    except OSError as error:
+        raise TensorFileError(path, error.strerror or str(error)) from error
+    except _MalformedError as error:
+        raise TensorFileError(path, str(error)) from error
+
+
+def layout(shapes: Mapping[str, tuple[str, Iterable[int]]]) -> dict[str, TensorSpec]:
+    """Places for tensors given as (dtype, shape): widest dtype first, so that each is aligned to its width."""
+    specs: dict[str, TensorSpec] = {}
+    begin = 0
+    for name in sorted(shapes, key=lambda name: (-ITEM_BYTES[shapes[name][0]], name)):
+        dtype, shape = shapes[name][0], tuple(shapes[name][1])
+        end = begin + math.prod(shape) * ITEM_BYTES[dtype]
+        specs[name] = TensorSpec(dtype, shape, begin, end)
+        begin = end
+    return specs
+
+
+def encode(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> bytes:
+    """The bytes before the data: metadata by key, tensors as `layout` ordered them, padded to 8 bytes with spaces."""
+    entries: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
+    for name, spec in specs.items():
+        entries[name] = {"dtype": spec.dtype, "shape": spec.shape, "data_offsets": (spec.begin, spec.end)}
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text
+
+
+def _header_bytes(file: BinaryIO, size: int) -> tuple[bytes, int]:
+    prefix = file.read(_LENGTH_BYTES)
+    if len(prefix) < _LENGTH_BYTES:
+        raise _MalformedError(f"{size} bytes are too few")
+    length = int.from_bytes(prefix, "little")
+    # Another kind of file nearly always spells an absurd length here.
+    if length > MAX_HEADER_BYTES:
+        raise _MalformedError("it is another kind of file")
+    if length > size - _LENGTH_BYTES:
+        raise _MalformedError(
+            f"it is cut short or another kind of file ({size} bytes, the header alone claims {length})"
+        )
+    return file.read(length), length
+
+
+def _parse(header: tuple[bytes, int], size: int) -> Header:
+    text, length = header
+    entries = _json_object(text)
+    metadata = _metadata(entries.pop(_METADATA, {}))
+    specs = {name: _spec(name, entry) for name, entry in entries.items()}
+    ordered = dict(sorted(specs.items(), key=lambda item: (item[1].begin, item[1].end, item[0])))
+    _check_gapless(ordered, size - _LENGTH_BYTES - length)
+    return Header(metadata, ordered, size)
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    if not text.startswith(b"{"):
+        raise _MalformedError("it is another kind of file")
+    try:
+        parsed: dict[str, Any] = json.loads(text.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise _MalformedError("its header is not JSON") from error
+    return parsed
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise _MalformedError("its header names something twice")
+    return entries
+
+
+def _metadata(entries: Any) -> dict[str, str]:
+    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+        raise _MalformedError("its metadata is not text under text")
+    return entries
+
+
+def _spec(name: str, entry: Any) -> TensorSpec:
+    match entry:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end], **rest} if not rest:
+            pass
+        case _:
+            raise _MalformedError(f"its tensor {name!r} is not described by dtype, shape and data_offsets")
+    if dtype not in ITEM_BYTES:
+        raise _MalformedError(f"its tensor {name!r} has the unknown dtype {dtype!r}")
+    if not all(type(number) is int and 0 <= number < 2**63 for number in (*shape, begin, end)):
+        raise _MalformedError(f"its tensor {name!r} has a shape or a place that is not made of natural numbers")
+    if math.prod(shape) * ITEM_BYTES[dtype] != end - begin:
+        raise _MalformedError(f"its tensor {name!r} has a shape that does not fill its place")
+    return TensorSpec(dtype, tuple(shape), begin, end)
+
+
+def _check_gapless(ordered: Mapping[str, TensorSpec], data_bytes: int) -> None:
+    position = 0
+    for name, spec in ordered.items():
+        if spec.begin != position:
+            raise _MalformedError(f"its tensor {name!r} leaves a gap or lies over another one")
+        position = spec.end
+    if position > data_bytes:
+        raise _MalformedError(f"it is cut short ({data_bytes} of {position} bytes of data)")
+    if position < data_bytes:
+        raise _MalformedError(f"{data_bytes - position} bytes at its end belong to no tensor")
