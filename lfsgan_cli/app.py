@@ -1,0 +1,32 @@
+"""The program: all commands, and the options before them."""
+
+from typing import Annotated
+
+import typer
+
+from lfsgan_cli import __version__
+from lfsgan_cli.cli import Cli
+from lfsgan_cli.commands.adapters import adapters
+from lfsgan_cli.commands.common import everywhere
+from lfsgan_cli.commands.tasks import tasks
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, cls=Cli)
+
+
+def _version(given: bool) -> None:
+    if given:
+        typer.echo(f"lfsgan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+@everywhere
+def lfsgan(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Teach a picture generator new domains from about ten pictures each, and forget none."""
+
+
+# The help lists commands as they stand here, and groups after them: pretrain, learn-task, generate, evaluate go first.
+app.command("adapters")(everywhere(adapters))
+app.add_typer(tasks, name="tasks")

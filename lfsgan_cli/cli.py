@@ -1,0 +1,76 @@
+"""The one place where a command's failure becomes a line on stderr and an exit code."""
+
+import sys
+from io import StringIO
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from lfsgan_cli.console import Verbosity, set_verbosity
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.wording import one_line, printable
+
+FAILED = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+DEBUG = "lfsgan.debug"  # where a context notes that `--debug` was given, before the subcommand or after
+
+
+class Cli(TyperGroup):
+    """The group of all commands. What they raise ends here: exit code 1 with one line, 130 for Ctrl-C."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin afresh: in tests and notebooks, one process runs many commands."""
+        set_verbosity(Verbosity.NORMAL)
+        return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for, and end as the class says. Usage errors and exits are Typer's own."""
+        try:
+            result = super().invoke(ctx)
+            _flush()
+        except BrokenPipeError:  # `| head` has seen enough; Typer ends quietly
+            raise
+        except KeyboardInterrupt as error:
+            _end(ctx, "Interrupted.", INTERRUPTED, error)
+        except Exception as error:
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # Typer's own endings
+                raise
+            _end(ctx, f"Error: {_worded(error)}", FAILED, error)
+        else:
+            return result
+
+
+def _worded(error: Exception) -> str:
+    match error:
+        case LfsganError():
+            return str(error)
+        case OSError(filename=None):
+            return error.strerror or str(error)
+        case OSError():
+            return f"{str(error.filename)!r}: {error.strerror}"
+        case _ if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # as torch calls it
+            return "there is not enough memory; try a smaller --batch, or --device cpu"
+        case _:
+            return f"{type(error).__name__}: {error} (this is a bug in lfsgan; run again with --debug and report it)"
+
+
+def _end(ctx: typer.Context, line: str, code: int, error: BaseException) -> NoReturn:
+    if ctx.meta.get(DEBUG):
+        import traceback
+
+        for text in "".join(traceback.format_exception(error)).splitlines():
+            typer.echo(printable(text), err=True)
+    typer.echo(one_line(line), err=True)
+    raise typer.Exit(code)
+
+
+def _flush() -> None:
+    """Notice a full disk behind `> file` while there is still someone to tell."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        sys.stdout = StringIO()  # or Python fails once more, at exit
+        raise

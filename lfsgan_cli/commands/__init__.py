@@ -1,0 +1,1 @@
+"""One command a file: each parses, calls one verb, and renders; what takes long to import is imported inside."""
