@@ -1,7 +1,5 @@
 """The one place where a command's failure becomes a line on stderr and an exit code."""
 
-import sys
-from io import StringIO
 from typing import Any, NoReturn
 
 import typer
@@ -27,8 +25,7 @@ class Cli(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for, and end as the class says. Usage errors and exits are Typer's own."""
         try:
-            result = super().invoke(ctx)
-            _flush()
+            return super().invoke(ctx)
         except BrokenPipeError:  # `| head` has seen enough; Typer ends quietly
             raise
         except KeyboardInterrupt as error:
@@ -37,8 +34,6 @@ class Cli(TyperGroup):
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # Typer's own endings
                 raise
             _end(ctx, f"Error: {_worded(error)}", FAILED, error)
-        else:
-            return result
 
 
 def _worded(error: Exception) -> str:
@@ -63,14 +58,3 @@ def _end(ctx: typer.Context, line: str, code: int, error: BaseException) -> NoRe
             typer.echo(printable(text), err=True)
     typer.echo(one_line(line), err=True)
     raise typer.Exit(code)
-
-
-def _flush() -> None:
-    """Notice a full disk behind `> file` while there is still someone to tell."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError:
-        sys.stdout = StringIO()  # or Python fails once more, at exit
-        raise

@@ -55,7 +55,7 @@ class RefusedConfigError(OptionError):
 
     def __init__(self, values: Mapping[str, object], reason: object) -> None:
         given = ", ".join(f"{key}={spell(value)}" for key, value in values.items()) or "defaults"
-        super().__init__(f"options {given}: {reason}")
+        super().__init__(f"{reason} (with the options {given})")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def adapters(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Show the options of this one.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Show the options of this one.")] = "",
     as_json: Json = False,
 ) -> None:
     """List the installed adapters, or show the options of one."""
