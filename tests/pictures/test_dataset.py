@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lfsgan_cli.pictures.dataset import PictureSet, check, conclude, examine, load_shots
+from lfsgan_cli.pictures.dataset import PictureSet, check, conclude, examine, identity, load_shots
 from lfsgan_cli.pictures.errors import BadPicture, BadPicturesError, NoPicturesError, TooFewPicturesError
 from lfsgan_cli.pictures.source import open_source
 
@@ -144,6 +144,10 @@ class TestLoadShots:
         plain(folder / "z.png", (254, 0, 0))
         identities.add(load_shots(folder, 8).identity)
         assert len(identities) == 4
+
+    def test_identity_tells_shapes_of_the_same_bytes_apart(self) -> None:
+        pictures = np.zeros((2, 4, 4, 3), np.uint8)
+        assert identity(pictures) != identity(pictures.reshape(8, 2, 2, 3))
 
     def test_two_pictures_are_enough(self, folder: Path) -> None:
         (folder / "a.png").unlink()

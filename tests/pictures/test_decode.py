@@ -231,6 +231,12 @@ class TestBadPictures:
         with pytest.raises(BadPictureError, match=f"more than the {limit} pixels that are safe to open"):
             look(data)
 
+    @pytest.mark.filterwarnings("ignore")
+    def test_silenced_warnings_do_not_lift_the_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 24 - 1)
+        with pytest.raises(BadPictureError, match="safe to open"):
+            decode(encoded(noise(side=24)))
+
     def test_the_limit_itself_is_safe(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 24)
         assert pixels(encoded(noise(side=24))).shape == (24, 24, 3)
