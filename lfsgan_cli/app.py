@@ -7,7 +7,11 @@ import typer
 from lfsgan_cli import __version__
 from lfsgan_cli.cli import Cli
 from lfsgan_cli.commands.adapters import adapters
+from lfsgan_cli.commands.base import base
 from lfsgan_cli.commands.common import everywhere
+from lfsgan_cli.commands.generate import generate
+from lfsgan_cli.commands.learn_task import learn_task
+from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.tasks import tasks
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, cls=Cli)
@@ -27,6 +31,9 @@ def lfsgan(
     """Teach a picture generator new domains from about ten pictures each, and forget none."""
 
 
-# The help lists commands as they stand here, and groups after them: pretrain, learn-task, generate, evaluate go first.
+app.command("pretrain")(everywhere(pretrain))
+app.command("learn-task")(everywhere(learn_task))
+app.command("generate")(everywhere(generate))
 app.command("adapters")(everywhere(adapters))
 app.add_typer(tasks, name="tasks")
+app.add_typer(base, name="base")

@@ -33,7 +33,7 @@ class Cli(TyperGroup):
         except Exception as error:
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # Typer's own endings
                 raise
-            _end(ctx, f"Error: {_worded(error)}", FAILED, error)
+            _end(ctx, f"Error: {_worded(error)}", error.status if isinstance(error, LfsganError) else FAILED, error)
 
 
 def _worded(error: Exception) -> str:

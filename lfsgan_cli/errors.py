@@ -1,5 +1,9 @@
 """The program's expected endings: each error words itself in one line (value, what was expected, the way out)."""
 
+from typing import ClassVar
+
 
 class LfsganError(Exception):
-    """The base of every expected error; shown as one line, exit code 1."""
+    """The base of every expected error; shown as one line. status: the process's exit code."""
+
+    status: ClassVar[int] = 1

@@ -14,8 +14,8 @@ EVERY = 10.0  # seconds between two plain lines
 class Advance(Protocol):
     """Tells that some more is done; `note` (losses, say) is shown beside it until the next one comes."""
 
-    def __call__(self, amount: int = 1, note: str = "") -> None:
-        """Count `amount` pieces more."""
+    def __call__(self, amount: int = 1, note: str | None = None) -> None:
+        """Count `amount` pieces more; without a new note the last one stays."""
 
 
 @contextmanager
@@ -39,13 +39,15 @@ class _Log:
         self._title, self._total, self._unit, self._every = title, total, unit, every
         self._started_at, self._done = done, done
         self._start = self._said = time.monotonic()
+        self._note = ""
 
-    def __call__(self, amount: int = 1, note: str = "") -> None:
+    def __call__(self, amount: int = 1, note: str | None = None) -> None:
         self._done += amount
+        self._note = self._note if note is None else note
         now = time.monotonic()
         if now - self._said >= self._every:
             self._said = now
-            console.say(self._line(now - self._start, note))
+            console.say(self._line(now - self._start, self._note))
 
     def _line(self, seconds: float, note: str) -> str:
         rate = (self._done - self._started_at) / max(seconds, 1e-9)
@@ -70,14 +72,15 @@ def _bar(title: str, total: int, done: int, unit: str) -> Iterator[Advance]:
     with Progress(*columns, console=console.err()) as bar:
         task = bar.add_task(one_line(title), total=total, completed=done, note="", speed="")
 
-        def advance(amount: int = 1, note: str = "") -> None:
+        def advance(amount: int = 1, note: str | None = None) -> None:
             speed = bar.tasks[0].speed
-            bar.update(task, advance=amount, note=one_line(note), speed=f"{speed:.3g}/s" if speed else "")
+            shown = {} if note is None else {"note": one_line(note)}
+            bar.update(task, advance=amount, speed=f"{speed:.3g}/s" if speed else "", **shown)
 
         yield advance
 
 
-def _ignore(amount: int = 1, note: str = "") -> None:
+def _ignore(amount: int = 1, note: str | None = None) -> None:
     """Progress that nobody wants to see."""
 
 

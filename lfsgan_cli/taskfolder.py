@@ -20,6 +20,16 @@ class NoWorkspaceError(LfsganError):
         )
 
 
+class NoBaseError(LfsganError):
+    """A workspace without its base."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"the workspace at {str(root)!r} has no base yet; `lfsgan learn-task` puts the embedded one there, "
+            "`lfsgan pretrain` makes one"
+        )
+
+
 class UnknownTaskError(LfsganError):
     """A task that nobody learned here."""
 
@@ -28,6 +38,16 @@ class UnknownTaskError(LfsganError):
             f"there is no task {name!r}; learned so far: {choices(known, name)}; "
             "learn one with `lfsgan learn-task --images DIR --name NAME`"
         )
+
+
+def base_path(root: Path) -> Path:
+    """The file of the workspace's base, which must be there; NoWorkspaceError or NoBaseError otherwise."""
+    if not root.is_dir():
+        raise NoWorkspaceError(root)
+    path = root / "base.safetensors"
+    if not path.is_file():
+        raise NoBaseError(root)
+    return path
 
 
 def task_path(root: Path, name: str) -> Path:

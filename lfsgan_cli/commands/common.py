@@ -1,7 +1,7 @@
 """The options that mean the same on every command."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -70,3 +70,12 @@ def everywhere(command: Command) -> Command:
         parameters=[*signature.parameters.values(), *extra]
     )
     return cast(Command, run)
+
+
+def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the named options that stand on the command line, with their values; defaults are left out."""
+    return {
+        name: ctx.params[name]
+        for name in names
+        if (source := ctx.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    }

@@ -1,0 +1,168 @@
+"""What a base's file holds: the averaged generator, the live one, the discriminator, and who they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lfsgan_cli import tensorfile
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.networks.config import NetworkConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from lfsgan_cli.networks.discriminator import Discriminator
+    from lfsgan_cli.networks.generator import Generator
+
+FORMAT = "base/1"
+_KEYS = ("lfsgan.identity", "lfsgan.discriminator", "lfsgan.name", "lfsgan.network", "lfsgan.training")
+
+
+class BaseFileError(LfsganError):
+    """A base's file that is damaged, or no base at all."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{str(path)!r} is not a usable base: {reason}; expected a file made by `lfsgan pretrain`")
+
+
+@dataclass(frozen=True)
+class BaseSummary:
+    """A base without its tensors.
+
+    identity: SHA-256 (hex) of the averaged generator; discriminator: SHA-256 (hex) of the discriminator.
+    training: how it was made, as JSON. parameters: of one generator.
+    """
+
+    name: str
+    identity: str
+    discriminator: str
+    network: NetworkConfig
+    training: dict[str, Any]
+    parameters: int
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class Base:
+    """The shared frozen base; `average` is what tasks stand on and what is drawn."""
+
+    name: str
+    identity: str
+    average: Generator
+    live: Generator
+    discriminator: Discriminator
+
+
+def identity(network: nn.Module) -> str:
+    """SHA-256 (hex) over the parameters as fp32, sorted by name: name, shape and little-endian bytes of each.
+
+    Buffers (constant noise, mean w) do not count, and neither does the precision that a file stores.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in sorted(network.named_parameters()):
+        value = parameter.detach().float().cpu().contiguous()
+        digest.update(f"{name}\0{'x'.join(map(str, value.shape))}\0".encode())
+        digest.update(value.numpy().astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def write(path: Path, base: Base, training: Mapping[str, Any], *, half: bool = False) -> None:
+    """Write a base; `half` stores fp16, for a base whose parameters were rounded to it before it got its identity."""
+    tensors: dict[str, Tensor] = {}
+    for part, network in (("average", base.average), ("live", base.live), ("discriminator", base.discriminator)):
+        tensors |= {f"{part}.{name}": t.half() if half else t for name, t in network.state_dict().items()}
+    resolution = base.average.config.resolution
+    metadata = {
+        "format": "pt",
+        "lfsgan.format": FORMAT,
+        "lfsgan.name": base.name,
+        "lfsgan.identity": base.identity,
+        "lfsgan.discriminator": identity(base.discriminator),
+        "lfsgan.network": _json(base.average.config.to_json()),
+        "lfsgan.training": _json(training),
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": f"stylegan2-{resolution}",
+        "modelspec.implementation": "lfsgan",
+        "modelspec.title": base.name,
+        "modelspec.resolution": f"{resolution}x{resolution}",
+        "modelspec.hash_sha256": tensorfile.content_hash(tensors),
+    }
+    tensorfile.write(path, tensors, metadata)
+
+
+def read_summary(path: Path) -> BaseSummary:
+    """What the header alone tells, without torch."""
+    header = tensorfile.read_header(path)
+    metadata = _checked(path, header.metadata)
+    parts = [spec for name, spec in header.tensors.items() if name.startswith("average.") and _is_parameter(name)]
+    return BaseSummary(
+        name=metadata["lfsgan.name"],
+        identity=metadata["lfsgan.identity"],
+        discriminator=metadata["lfsgan.discriminator"],
+        network=NetworkConfig.from_json(_object(path, metadata, "lfsgan.network")),
+        training=_object(path, metadata, "lfsgan.training"),
+        parameters=sum(math.prod(spec.shape) for spec in parts),
+        file_bytes=header.file_bytes,
+    )
+
+
+def read(path: Path) -> Base:
+    """The base in fp32 on the CPU, frozen; refused where its tensors are not those that its header names."""
+    from lfsgan_cli.networks.discriminator import Discriminator
+    from lfsgan_cli.networks.generator import build_generator
+
+    summary = read_summary(path)
+    tensors, _ = tensorfile.read(path)
+    average, live = build_generator(summary.network), build_generator(summary.network)
+    discriminator = Discriminator(summary.network)
+    for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):
+        _load(path, network, _under(tensors, f"{part}."))
+    if identity(average) != summary.identity or identity(discriminator) != summary.discriminator:
+        raise BaseFileError(path, "its tensors are not the ones that were saved")
+    return Base(summary.name, summary.identity, average, live, discriminator)
+
+
+def _load(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise BaseFileError(path, "its tensors do not fit the network that its header describes") from error
+    network.requires_grad_(False)  # noqa: FBT003
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _is_parameter(name: str) -> bool:
+    return not name.endswith((".const", ".w_mean"))
+
+
+def _checked(path: Path, metadata: Mapping[str, str]) -> Mapping[str, str]:
+    found = metadata.get("lfsgan.format")
+    if found != FORMAT:
+        raise BaseFileError(path, f"its format is {found!r}, and {FORMAT!r} was expected")
+    for key in _KEYS:
+        if key not in metadata:
+            raise BaseFileError(path, f"its header lacks {key!r}")
+    return metadata
+
+
+def _object(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
+    try:
+        value = json.loads(metadata[key])
+    except (ValueError, RecursionError) as error:
+        raise BaseFileError(path, f"{key!r} in its header is not JSON") from error
+    if not isinstance(value, dict):
+        raise BaseFileError(path, f"{key!r} in its header is not a JSON object")
+    return value
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

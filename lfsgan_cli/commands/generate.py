@@ -1,0 +1,82 @@
+"""`lfsgan generate`: pictures of learned tasks."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+from lfsgan_cli.console import print_json, print_text, say
+from lfsgan_cli.progress import progress
+
+Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A learned task; may be repeated.")]
+Count = Annotated[int | None, typer.Option("-n", min=1, help="How many pictures: seeds from 0 on.  [default: 16]")]
+Seeds = Annotated[str | None, typer.Option("--seeds", metavar="0-63,70", help="Which pictures, instead of -n.")]
+Truncation = Annotated[
+    float,
+    typer.Option("--truncation", min=0, max=2, help="1 draws everything, less stays nearer to the mean picture."),
+]
+NoiseChoice = Annotated[
+    Literal["seed", "const", "none"],
+    typer.Option("--noise", help="Fine detail from the seed, the same for all, or none."),
+]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures drawn at once; changes speed only.")]
+OutDir = Annotated[Path, typer.Option("--outdir", metavar="DIR", help="Where the pictures go.")]
+WithBase = Annotated[bool, typer.Option("--with-base", help="Draw the base as well, with the same seeds.")]
+
+DEFAULT_COUNT = 16
+
+
+def generate(
+    task: Tasks = None,
+    count: Count = None,
+    seeds: Seeds = None,
+    truncation: Truncation = 1.0,
+    noise: NoiseChoice = "seed",
+    with_base: WithBase = False,
+    batch: Batch = 16,
+    outdir: OutDir = Path("out"),
+    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Draw pictures of learned tasks, one for each seed."""
+    names: list[str | None] = [*([None] if with_base else []), *dict.fromkeys(task or [])]
+    if not names:
+        raise typer.BadParameter("expected a learned task (or --with-base); `lfsgan tasks list`", param_hint="--task")
+    wanted = _seeds(count, seeds)
+    from lfsgan_cli.jobs.drawing import Drawing, Style
+    from lfsgan_cli.workspace import check_workspace
+
+    drawing = Drawing(check_workspace(workspace), names, wanted, Style(truncation, noise), outdir)
+    if dry_run:
+        say(f"Would draw {len(wanted) * len(names):,} pictures into {str(outdir)!r}.")
+        return
+    paths = _draw(drawing, device, batch, len(wanted) * len(names) + 1)
+    if as_json:
+        print_json({"pictures": [str(path) for path in paths[:-1]], "grid": str(paths[-1])})
+    else:
+        print_text(str(drawing.sheet))
+
+
+def _draw(drawing, device: str, batch: int, total: int) -> list[Path]:  # type: ignore[no-untyped-def]
+    from lfsgan_cli.devices import pick
+
+    where = pick(device)
+    paths = []
+    with progress("Drawing", total, unit="pictures") as advance:
+        for path in drawing.run(where, batch):
+            paths.append(path)
+            advance()
+    return paths
+
+
+def _seeds(count: int | None, seeds: str | None) -> list[int]:
+    from lfsgan_cli.jobs.seeds import parse_seeds
+
+    if seeds is None:
+        return list(range(DEFAULT_COUNT if count is None else count))
+    if count is not None:
+        raise typer.BadParameter("give either -n or --seeds", param_hint="-n")
+    return parse_seeds(seeds)

@@ -1,0 +1,132 @@
+"""`lfsgan learn-task`: a new domain from a few pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
+from lfsgan_cli.console import print_json, say
+from lfsgan_cli.progress import progress
+from lfsgan_cli.training.config import LearnConfig
+
+if TYPE_CHECKING:
+    from lfsgan_cli.jobs.learning import Job
+    from lfsgan_cli.taskfile import TaskSummary
+
+Images = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR|ZIP", help="The pictures to learn from: two or more, about ten is usual."),
+]
+Name = Annotated[str, typer.Option("--name", help="What the task is called.")]
+AdapterName = Annotated[str, typer.Option("--adapter", help="How the task is stored; `lfsgan adapters` lists them.")]
+Pairs = Annotated[
+    list[str] | None, typer.Option("-o", metavar="KEY=VALUE", help="An option of the adapter; may be repeated.")
+]
+Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step.")]
+Rate = Annotated[float, typer.Option("--lr", help="Learning rate of the adapter.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of every random choice.")]
+Mirror = Annotated[
+    bool, typer.Option("--mirror/--no-mirror", help="Show pictures flipped as well; not for lettering and the like.")
+]
+SaveEvery = Annotated[float, typer.Option("--save-every", min=0, help="Seconds between two saved states.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run of this name that was interrupted.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was learned under this name.")]
+
+
+def learn_task(
+    ctx: typer.Context,
+    name: Name,
+    images: Images = None,
+    adapter: AdapterName = "left",
+    pairs: Pairs = None,
+    steps: Steps = LearnConfig.steps,
+    batch: Batch = LearnConfig.batch,
+    lr: Rate = LearnConfig.lr,
+    seed: Seed = LearnConfig.seed,
+    mirror: Mirror = LearnConfig.mirror,
+    save_every: SaveEvery = 120.0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Learn a new domain from a few pictures."""
+    from lfsgan_cli.jobs import learning
+    from lfsgan_cli.workspace import Workspace
+
+    if images is None and not resume:
+        raise typer.BadParameter("expected a folder or a zip file of pictures", param_hint="--images")
+    place = Workspace(workspace)
+    if resume and learning.is_learned(place, name):
+        say(f"Task {name!r} is learned already, nothing is left to do; `lfsgan generate --task {name}` draws it.")
+        return
+    if resume or images is None:
+        given = given_options(ctx, ("adapter", "steps", "batch", "lr", "seed", "mirror"))
+        job = learning.resume(place, name, given)
+    else:
+        training = LearnConfig(steps=steps, batch=batch, lr=lr, seed=seed, mirror=mirror)
+        job = learning.begin(place, images, name, adapter, pairs or [], training, overwrite=overwrite)
+    if dry_run:
+        _tell_plan(job, as_json=as_json)
+    else:
+        _learn(job, device, save_every, as_json=as_json)
+
+
+def _tell_plan(job: "Job", *, as_json: bool) -> None:
+    plan = job.plan.to_json()
+    if as_json:
+        print_json({"plan": plan, "shots": list(job.shots.names)})
+        return
+    say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
+    for key, value in {**plan["options"], **plan["training"]}.items():
+        say(f"  {key.replace('_', '-')} {value}")
+
+
+def _learn(job: "Job", device: str, save_every: float, *, as_json: bool) -> None:
+    from lfsgan_cli.devices import pick
+    from lfsgan_cli.jobs.learning import Learner
+    from lfsgan_cli.jobs.runfolder import Stopwatch
+
+    _tell_start(job)
+    watch = Stopwatch()
+    learner = Learner(job, pick(device))
+    command = f"lfsgan learn-task --name {job.plan.name} --resume{_elsewhere(job)}"
+    with progress(f"Learning {job.plan.name}", learner.total, done=learner.done, unit="steps") as advance:
+        for step in learner.steps(save_every=save_every, resume_command=command):
+            advance(1, losses_line(step.losses) if step.done % 10 == 0 else None)
+    _tell_end(job, learner.finish(watch.seconds), watch.seconds, as_json=as_json)
+
+
+def losses_line(losses: Any) -> str:
+    """The losses of a step in a few words."""
+    return " ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())
+
+
+def _elsewhere(job: "Job") -> str:
+    root = job.workspace.root
+    return "" if root == DEFAULT_WORKSPACE else f" --workspace {root}"
+
+
+def _tell_start(job: "Job") -> None:
+    if not job.workspace.base_path.exists():
+        say(f"No base in {str(job.workspace.root)!r} yet: the embedded one, {job.workspace.base.name}, is put there.")
+    if job.shots.flattened:
+        say(f"{job.shots.flattened} pictures have transparency; they are laid on white.")
+
+
+def _tell_end(job: "Job", task: "TaskSummary", seconds: float, *, as_json: bool) -> None:
+    from lfsgan_cli.taskfolder import task_path
+
+    path = task_path(job.workspace.root, job.plan.name)
+    if as_json:
+        print_json({
+            "task": job.plan.name, "file": str(path), "bytes": task.file_bytes, "parameters": task.parameters,
+            "steps": job.plan.training.steps, "seconds": round(seconds, 1),
+        })  # fmt: skip
+        return
+    say(f"Learned in {seconds:.0f} s: {path}, {task.file_bytes:,} bytes, {task.parameters:,} parameters.")
+    say(f"Draw it: lfsgan generate --task {job.plan.name} -n 64{_elsewhere(job)}")

@@ -1,0 +1,129 @@
+"""`lfsgan pretrain`: the base that all tasks of a workspace share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
+from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, losses_line
+from lfsgan_cli.console import print_json, say
+from lfsgan_cli.progress import progress
+from lfsgan_cli.training.config import PretrainConfig
+
+if TYPE_CHECKING:
+    from lfsgan_cli.jobs.pretraining import Job
+    from lfsgan_cli.networks.config import NetworkConfig
+
+Data = Annotated[Path, typer.Option("--data", metavar="DIR|ZIP", help="The pictures to train on; thousands.")]
+Resolution = Annotated[int, typer.Option("--resolution", help="Side of the pictures in pixels: 16, 32, … 1024.")]
+Channels = Annotated[
+    int, typer.Option("--channels", min=1, help="Feature maps at the sides from 4 to 16; halved at each larger side.")
+]
+Latent = Annotated[int, typer.Option("--latent", min=1, help="Width of the latents z and w.")]
+Mapping = Annotated[int, typer.Option("--mapping-layers", min=1, help="Layers from z to w.")]
+Kimg = Annotated[float, typer.Option("--kimg", min=0, help="How many thousand pictures to show.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step.")]
+Rate = Annotated[float, typer.Option("--lr", help="Learning rate of both networks.")]
+R1 = Annotated[float, typer.Option("--r1-gamma", min=0, help="Weight of the R1 penalty; 0 switches it off.")]
+PathWeight = Annotated[float, typer.Option("--path-weight", min=0, help="Path length penalty; 0 switches it off.")]
+InitFrom = Annotated[
+    Path | None, typer.Option("--init-from", metavar="BASE", help="Start from this base's weights (a warm start).")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the pretraining of this workspace.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace this workspace's base, if no task needs it.")]
+BaseName = Annotated[str, typer.Option("--name", help="What the base is called; its data's name if not given.")]
+
+DEFAULT_RESOLUTION = 64
+
+
+def pretrain(
+    ctx: typer.Context,
+    data: Data,
+    name: BaseName = "",
+    resolution: Resolution = DEFAULT_RESOLUTION,
+    channels: Channels = 128,
+    latent: Latent = 128,
+    mapping_layers: Mapping = 4,
+    kimg: Kimg = PretrainConfig.kimg,
+    batch: Batch = PretrainConfig.batch,
+    lr: Rate = PretrainConfig.lr,
+    seed: Seed = PretrainConfig.seed,
+    mirror: Mirror = PretrainConfig.mirror,
+    r1_gamma: R1 = PretrainConfig.r1_gamma,
+    path_weight: PathWeight = PretrainConfig.path_weight,
+    init_from: InitFrom = None,
+    save_every: SaveEvery = 120.0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train a base of your own from many pictures."""
+    from lfsgan_cli.jobs import pretraining
+    from lfsgan_cli.workspace import Workspace
+
+    place = Workspace(workspace)
+    asked = ("kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "resolution")
+    if resume:
+        job = pretraining.resume(place, data, given_options(ctx, asked))
+    else:
+        training = PretrainConfig(
+            kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight
+        )
+        network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
+        job = pretraining.begin(
+            place, data, name or data.stem, network, training, start=init_from, overwrite=overwrite
+        )
+    _check_pictures(job)
+    if dry_run:
+        print_json(job.plan.to_json())
+    else:
+        _train(job, device, save_every, data, as_json=as_json)
+
+
+def _network(
+    ctx: typer.Context, resolution: int, channels: int, latent: int, mapping_layers: int, *, start: Path | None
+) -> "NetworkConfig | None":
+    from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
+
+    if start and not given_options(ctx, ("resolution",)):
+        return None
+    table = {side: max(16, channels * 16 // max(16, side)) for side in (4, 8, *RESOLUTIONS) if side <= resolution}
+    return NetworkConfig(resolution=resolution, channels=table, w_dim=latent, mapping_layers=mapping_layers)
+
+
+def _check_pictures(job: "Job") -> None:
+    from lfsgan_cli.pictures.dataset import conclude, examine
+
+    source = job.pictures.source
+    with progress("Checking pictures", len(source.names), unit="pictures") as advance:
+        def counted():  # type: ignore[no-untyped-def]
+            for finding in examine(source):
+                advance()
+                yield finding
+
+        checked = conclude(source, counted())
+    if checked.transparent:
+        say(f"{checked.transparent:,} pictures have transparency; they are laid on white.")
+
+
+def _train(job: "Job", device: str, save_every: float, data: Path, *, as_json: bool) -> None:
+    from lfsgan_cli.devices import pick
+    from lfsgan_cli.jobs.pretraining import Pretrainer
+    from lfsgan_cli.jobs.runfolder import Stopwatch
+
+    watch = Stopwatch()
+    trainer = Pretrainer(job, pick(device))
+    command = f"lfsgan pretrain --data {data} --workspace {job.workspace.root} --resume"
+    batch = job.plan.training.batch
+    with progress("Pretraining", trainer.total * batch, done=trainer.done * batch, unit="pictures") as advance:
+        for step in trainer.steps(save_every=save_every, resume_command=command):
+            advance(batch, losses_line(step.losses) if step.done % 10 == 0 else None)
+    base = trainer.finish(watch.seconds)
+    if as_json:
+        print_json({"base": base.name, "identity": base.identity, "parameters": base.parameters})
+    else:
+        say(f"Base {base.name!r} is in {job.workspace.base_path}: {base.parameters:,} parameters, {base.identity[:12]}….")

@@ -1,0 +1,1 @@
+"""What a command does, without its words: workspace, pictures, training and drawing brought together."""

@@ -1,0 +1,223 @@
+"""Learning a task from start to file: everything is checked before work begins, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lfsgan_cli import options, registry, taskfile
+from lfsgan_cli.adapted import adapt
+from lfsgan_cli.adapter import Adapter
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import write_atomic
+from lfsgan_cli.jobs.keeping import Keeping, kept
+from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder
+from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
+from lfsgan_cli.metrics.perceptual import nearest_shot
+from lfsgan_cli.pictures.dataset import Shots, load_shots
+from lfsgan_cli.pictures.png import encode
+from lfsgan_cli.sampling import draw, mean_w
+from lfsgan_cli.taskfile import TaskInfo, TaskSummary
+from lfsgan_cli.taskfolder import task_path
+from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.learn import Learning
+from lfsgan_cli.training.phases import Step
+from lfsgan_cli.workspace import Workspace
+
+RESERVED = "base"  # the folder that `generate --with-base` draws into
+SHEETS = 4  # pictures of the progress in one run
+SHEET_SEEDS = range(32)
+
+
+class TaskExistsError(LfsganError):
+    """A task is never replaced by accident."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"task {name!r} is learned already; choose another --name, or give --overwrite to replace it")
+
+
+class UnfinishedTaskError(LfsganError):
+    """A run of this name was begun and can go on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"task {name!r} was begun and not finished: go on with `lfsgan learn-task --name {name} --resume`, "
+            "or give --overwrite to start again"
+        )
+
+
+class ReservedNameError(LfsganError):
+    """A name that means something else."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} cannot name a task: it stands for the base itself; choose another --name")
+
+
+class OtherShotsError(LfsganError):
+    """A resumed run whose pictures changed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"the pictures in {str(path)!r} are not those that this run began with; start again")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be learned: all that the task's bytes depend on."""
+
+    name: str
+    adapter: str
+    options: Mapping[str, Any]
+    training: LearnConfig
+    shots: str  # identity
+    base: str  # identity
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+        """Back from `to_json`."""
+        return cls(**{**document, "training": LearnConfig(**document["training"])})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan with everything it needs, checked and loaded; nothing is written yet."""
+
+    workspace: Workspace
+    plan: Plan
+    shots: Shots
+    folder: RunFolder
+    resumed: bool
+
+
+def begin(
+    workspace: Workspace, images: Path, name: str, adapter: str, pairs: list[str], training: LearnConfig, *, overwrite: bool
+) -> Job:
+    """Check a new task. Raises one-line errors for names, options, pictures and bases that cannot be used."""
+    folder = _free_folder(workspace, name, overwrite=overwrite)
+    config = options.parse(registry.load(adapter).Config, pairs)
+    base = workspace.base
+    shots = load_shots(images, base.average.config.resolution)
+    plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity)
+    return Job(workspace, plan, shots, folder, resumed=False)
+
+
+def resume(workspace: Workspace, name: str, given: Mapping[str, Any]) -> Job:
+    """Check an unfinished task. given: settings that the user repeats, under the names of the plan and its training."""
+    folder = RunFolder(workspace.task_run(name))
+    plan = Plan.from_json(folder.plan())
+    known = plan.to_json() | plan.training.to_json()
+    changes = {key: (known[key], value) for key, value in given.items() if known[key] != value}
+    if changes:
+        raise ChangedPlanError(changes)
+    shots = load_shots(folder.path / "few_shots", workspace.base.average.config.resolution)
+    if shots.identity != plan.shots:
+        raise OtherShotsError(folder.path / "few_shots")
+    return Job(workspace, plan, shots, folder, resumed=True)
+
+
+def is_learned(workspace: Workspace, name: str) -> bool:
+    """Whether the task's file is there and no newer run of that name was begun."""
+    return task_path(workspace.root, name).exists() and not RunFolder(workspace.task_run(name)).unfinished
+
+
+def _free_folder(workspace: Workspace, name: str, *, overwrite: bool) -> RunFolder:
+    path = task_path(workspace.root, name)
+    if name == RESERVED:
+        raise ReservedNameError(name)
+    folder = RunFolder(workspace.task_run(name))
+    if path.exists() and not overwrite:
+        raise TaskExistsError(name)
+    if folder.unfinished and not overwrite:
+        raise UnfinishedTaskError(name)
+    return folder
+
+
+class Learner:
+    """A job at work."""
+
+    def __init__(self, job: Job, device: torch.device) -> None:
+        self.job, self.device = job, device
+        base = job.workspace.base
+        self.base = base.average.to(device)
+        self.adapter = _seeded_adapter(job, self.base).to(device)
+        centres = torch.from_numpy(job.shots.pictures).permute(0, 3, 1, 2)
+        self.run = Learning(
+            self.base,
+            self.adapter,
+            copy.deepcopy(base.discriminator).to(device),
+            list(job.shots.pictures),
+            nearest_shot(centres, device),
+            job.plan.training,
+        )
+        if job.resumed:
+            job.folder.restore(self.run)
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole run."""
+        return self.run.total
+
+    @property
+    def done(self) -> int:
+        """Steps that an earlier process finished."""
+        return self.run.done
+
+    def steps(self, *, save_every: float, resume_command: str) -> Iterator[Step]:
+        """Train to the end. The base is put in the workspace, and the run's folder begun or taken up."""
+        self.job.workspace.ensure_base()
+        if not self.job.resumed:
+            self._open_folder()
+        every = max(1, -(-self.run.total // SHEETS))
+        plan = self.job.plan.to_json()
+        keeping = Keeping(self.job.folder, plan, save_every, resume_command, self._sheet, every)
+        yield from kept(self.run, keeping)
+
+    def finish(self, seconds: float) -> TaskSummary:
+        """Write the task's file; the summary of what is in it."""
+        job, average = self.job, self.run.average.module
+        view = adapt(self.base, average)
+        tensors = {name: tensor.cpu() for name, tensor in average.tensors().items()}
+        tensors[taskfile.W_MEAN] = mean_w(view).cpu()
+        path = task_path(job.workspace.root, job.plan.name)
+        taskfile.write(path, self._info(), tensors)
+        self._sheet(self.run.total)
+        job.folder.finish({"plan": job.plan.to_json(), "device": str(self.device)}, seconds)
+        return taskfile.read_summary(path)
+
+    def _info(self) -> TaskInfo:
+        plan = self.job.plan
+        training = {**plan.training.to_json(), "recipe": "default", "shots": plan.shots, "shot_count": len(self.job.shots.names)}
+        version = str(self.adapter.version)
+        return TaskInfo(plan.name, plan.adapter, version, dict(plan.options), self.job.workspace.base_info, training)
+
+    def _open_folder(self) -> None:
+        folder = self.job.folder
+        folder.prepare()
+        (folder.path / "few_shots").mkdir()
+        for index, picture in enumerate(self.job.shots.pictures):
+            write_atomic(folder.path / "few_shots" / f"{index:06}.png", encode(picture, {}))
+        folder.save(self.run, self.job.plan.to_json())
+
+    @torch.no_grad()
+    def _sheet(self, done: int) -> None:
+        view = adapt(self.base, self.run.average.module)
+        pictures = torch.cat(list(draw(view, SHEET_SEEDS, noise="const")))
+        note = {"task": self.job.plan.name, "step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
+        save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+
+
+def _seeded_adapter(job: Job, base: Any) -> Adapter:
+    cls = registry.load(job.plan.adapter)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.plan.training.seed)
+        return cls(base.cpu(), options.from_json(cls.Config, job.plan.options))

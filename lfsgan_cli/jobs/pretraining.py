@@ -1,0 +1,182 @@
+"""Pretraining from start to base: checked before work begins, kept on the way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lfsgan_cli import basefile
+from lfsgan_cli.basefile import Base, BaseSummary
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.jobs.keeping import Keeping, kept
+from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder
+from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.discriminator import Discriminator
+from lfsgan_cli.networks.generator import build_generator
+from lfsgan_cli.pictures.dataset import PictureSet
+from lfsgan_cli.pictures.source import open_source
+from lfsgan_cli.sampling import draw, mean_w
+from lfsgan_cli.training.config import PretrainConfig
+from lfsgan_cli.training.phases import Step
+from lfsgan_cli.training.pretrain import Pretraining
+from lfsgan_cli.workspace import Workspace
+
+SHEET_EVERY = 1000  # steps
+SHEET_SEEDS = range(64)
+
+
+class UnfinishedBaseError(LfsganError):
+    """A pretraining was begun here and can go on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{str(path)!r} holds an unfinished pretraining: go on with --resume, or give --overwrite to start again"
+        )
+
+
+class OtherNetworkError(LfsganError):
+    """A start that has another shape than what was asked for."""
+
+    def __init__(self, asked: int, found: int) -> None:
+        super().__init__(f"--resolution is {asked}, but the base to start from draws {found}×{found}; leave it out")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained: all that the base depends on. start: identity of the base it starts from, or None."""
+
+    name: str
+    data: str
+    pictures: int
+    network: Mapping[str, Any]
+    training: PretrainConfig
+    start: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+        """Back from `to_json`."""
+        return cls(**{**document, "training": PretrainConfig(**document["training"])})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan with what it needs; nothing is written yet. start: the base to start from, if any."""
+
+    workspace: Workspace
+    plan: Plan
+    pictures: PictureSet
+    start: Base | None
+    resumed: bool
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where the run is kept."""
+        return RunFolder(self.workspace.base_run)
+
+
+def begin(
+    workspace: Workspace,
+    data: Path,
+    name: str,
+    network: NetworkConfig | None,
+    training: PretrainConfig,
+    *,
+    start: Path | None,
+    overwrite: bool,
+) -> Job:
+    """Check a new pretraining. network: None takes the start's, which must be given then."""
+    workspace.check_base_free(overwrite=overwrite)
+    if RunFolder(workspace.base_run).unfinished and not overwrite:
+        raise UnfinishedBaseError(workspace.base_run)
+    base = basefile.read(start) if start else None
+    config = base.average.config if base else network
+    if config is None:
+        raise TypeError("a network or a start is needed")
+    if base and network and network.resolution != config.resolution:
+        raise OtherNetworkError(network.resolution, config.resolution)
+    source = open_source(data)
+    plan = Plan(name, data.name, len(source.names), config.to_json(), training, base.identity if base else None)
+    return Job(workspace, plan, PictureSet(source, config.resolution), base, resumed=False)
+
+
+def resume(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> Job:
+    """Check an unfinished pretraining. given: settings that the user repeats; `kimg` alone may change."""
+    plan = Plan.from_json(RunFolder(workspace.base_run).plan())
+    plan = replace(plan, training=replace(plan.training, kimg=given.get("kimg", plan.training.kimg)))
+    source = open_source(data)
+    known = plan.to_json() | plan.training.to_json() | {"resolution": plan.network["resolution"]}
+    settings = {**given, "pictures": len(source.names)}
+    changes = {key: (known[key], value) for key, value in settings.items() if known[key] != value}
+    if changes:
+        raise ChangedPlanError(changes)
+    return Job(workspace, plan, PictureSet(source, int(plan.network["resolution"])), None, resumed=True)
+
+
+class Pretrainer:
+    """A job at work."""
+
+    def __init__(self, job: Job, device: torch.device) -> None:
+        self.job, self.device = job, device
+        config = NetworkConfig.from_json(job.plan.network)
+        live, average, discriminator = _start(job, config)
+        training = job.plan.training
+        if job.start:  # its average is not young
+            training = replace(training, average_ramp=float("inf"))
+        self.run = Pretraining(live.to(device), average.to(device), discriminator.to(device), job.pictures, training)
+        if job.resumed:
+            job.folder.restore(self.run)
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole run."""
+        return self.run.total
+
+    @property
+    def done(self) -> int:
+        """Steps that an earlier process finished."""
+        return self.run.done
+
+    def steps(self, *, save_every: float, resume_command: str) -> Iterator[Step]:
+        """Train to the end."""
+        folder = self.job.folder
+        if not self.job.resumed:
+            folder.prepare()
+            folder.save(self.run, self.job.plan.to_json())
+        plan = self.job.plan.to_json()
+        yield from kept(self.run, Keeping(folder, plan, save_every, resume_command, self._sheet, SHEET_EVERY))
+
+    def finish(self, seconds: float) -> BaseSummary:
+        """Write the base; the summary of what is in it."""
+        average, path = self.run.average.module, self.job.workspace.base_path
+        average.w_mean.copy_(mean_w(average))
+        parts = (average.cpu(), self.run.generator.cpu(), self.run.discriminator.cpu())
+        plan = self.job.plan
+        training = {**plan.training.to_json(), "data": plan.data, "pictures": plan.pictures, "start": plan.start}
+        basefile.write(path, Base(plan.name, basefile.identity(average), *parts), training)
+        self._sheet(self.run.total)
+        self.job.folder.finish({"plan": plan.to_json(), "device": str(self.device)}, seconds)
+        return basefile.read_summary(path)
+
+    def _sheet(self, done: int) -> None:
+        pictures = torch.cat(list(draw(self.run.average.module, SHEET_SEEDS, noise="const")))
+        note = {"step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
+        save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+
+
+def _start(job: Job, config: NetworkConfig) -> tuple[Any, Any, Discriminator]:
+    if job.start:
+        return job.start.live, job.start.average, job.start.discriminator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.plan.training.seed)
+        live = build_generator(config)
+        return live, copy.deepcopy(live), Discriminator(config)

@@ -1,0 +1,136 @@
+"""The folder of one training run: its plan, its state, its log, its pictures."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lfsgan_cli import __version__, tensorfile
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import write_atomic
+
+if TYPE_CHECKING:
+    from lfsgan_cli.training.phases import Step
+    from lfsgan_cli.training.run import Run
+
+PLAN_KEY = "lfsgan.plan"
+
+
+class NothingToResumeError(LfsganError):
+    """A run that has no kept state."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"nothing to resume: {str(path)!r} holds no saved state; start again without --resume")
+
+
+class ChangedPlanError(LfsganError):
+    """A resumed run that was asked for with other settings."""
+
+    def __init__(self, changes: Mapping[str, tuple[object, object]]) -> None:
+        listed = "; ".join(f"{name} was {was}, now {now}" for name, (was, now) in changes.items())
+        super().__init__(f"--resume goes on with the run's own settings, but {listed}: leave these out, or start again")
+
+
+class RunFolder:
+    """Files of a run. The state carries the plan in its header, so that both are always of the same run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._written = -1
+
+    @property
+    def state_path(self) -> Path:
+        """The newest kept state."""
+        return self.path / "state.safetensors"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a run was begun here that can go on."""
+        return self.state_path.exists()
+
+    def prepare(self) -> None:
+        """An empty folder: whatever an earlier run left is removed."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def plan(self) -> dict[str, Any]:
+        """What the kept run was asked to do."""
+        if not self.unfinished:
+            raise NothingToResumeError(self.path)
+        plan: dict[str, Any] = json.loads(tensorfile.read_header(self.state_path).metadata.get(PLAN_KEY, "{}"))
+        return plan
+
+    def save(self, run: Run, plan: Mapping[str, Any]) -> None:
+        """Keep the whole state, in place of the one before."""
+        text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
+        tensorfile.write(self.state_path, run.pack(), {"format": "pt", "lfsgan.format": "state/1", PLAN_KEY: text})
+
+    def restore(self, run: Run) -> None:
+        """Put a run where its kept state stands; later lines of its log, which will come again, are cut."""
+        tensors, _ = tensorfile.read(self.state_path)
+        run.unpack(tensors)
+        self._cut_log(run.done)
+
+    def log(self, step: Step) -> None:
+        """One line of `stats.jsonl`: the step and its losses."""
+        losses = {name: float(f"{float(loss):.6g}") for name, loss in step.losses.items()}
+        with (self.path / "stats.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step.done, **losses}) + "\n")
+
+    def finish(self, document: Mapping[str, Any], seconds: float) -> None:
+        """Note how and on what the run was done, and drop its state."""
+        about = {
+            **document,
+            "seconds": round(seconds, 1),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "lfsgan": __version__,
+            **machine(),
+        }
+        write_atomic(self.path / "run.json", (json.dumps(about, indent=2, sort_keys=True) + "\n").encode())
+        self.state_path.unlink(missing_ok=True)
+
+    def _cut_log(self, done: int) -> None:
+        path = self.path / "stats.jsonl"
+        if path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= done]
+            write_atomic(path, "".join(kept).encode())
+
+
+def machine() -> dict[str, Any]:
+    """What numbers and bytes may depend on."""
+    import torch
+
+    return {
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+class Stopwatch:
+    """Seconds since it was made, or since it was last asked whether an interval has passed."""
+
+    def __init__(self) -> None:
+        self.start = self._last = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.start
+
+    def passed(self, interval: float) -> bool:
+        """Whether `interval` seconds went by since this last was true."""
+        now = time.monotonic()
+        if now - self._last < interval:
+            return False
+        self._last = now
+        return True

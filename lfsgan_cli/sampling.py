@@ -1,0 +1,73 @@
+"""Drawing: one seed, one picture, whatever is drawn before, after or beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.generator import Generator
+
+NoiseMode: TypeAlias = Literal["seed", "const", "none"]
+Noises: TypeAlias = list[Tensor] | None
+
+MEAN_SAMPLES = 10_000
+
+
+def latent(stream: np.random.RandomState, config: NetworkConfig) -> Tensor:
+    """The first draw of a seed's stream: z, [1, w_dim], as NVIDIA's tools draw it."""
+    return torch.from_numpy(stream.randn(1, config.w_dim)).float()
+
+
+def seed_noise(streams: Sequence[np.random.RandomState], config: NetworkConfig) -> Noises:
+    """What each stream gives after its z: noise for every convolution, each [N, 1, side, side]."""
+    drawn = [[stream.randn(1, side, side).astype(np.float32) for side in config.noise_sides] for stream in streams]
+    return [torch.from_numpy(np.stack(layer)) for layer in zip(*drawn, strict=True)]
+
+
+def const_noise(_streams: Sequence[np.random.RandomState], _config: NetworkConfig) -> Noises:
+    """The network's own noise, the same for every picture."""
+    return None
+
+
+def no_noise(_streams: Sequence[np.random.RandomState], config: NetworkConfig) -> Noises:
+    """Zeros."""
+    return [torch.zeros(1, 1, side, side) for side in config.noise_sides]
+
+
+NOISES: dict[NoiseMode, Callable[[Sequence[np.random.RandomState], NetworkConfig], Noises]] = {
+    "seed": seed_noise,
+    "const": const_noise,
+    "none": no_noise,
+}
+
+
+@torch.inference_mode()
+def draw(
+    generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, noise: NoiseMode = "seed", batch: int = 16
+) -> Iterator[Tensor]:
+    """Pictures of the seeds in batches, in order: uint8 [up to `batch`, 3, R, R] on the CPU."""
+    device = generator.w_mean.device
+    for first in range(0, len(seeds), batch):
+        streams = [np.random.RandomState(seed) for seed in seeds[first : first + batch]]
+        z = torch.cat([latent(stream, generator.config) for stream in streams]).to(device)
+        grain = NOISES[noise](streams, generator.config)
+        image = generator(z, truncation=truncation, noise=grain and [layer.to(device) for layer in grain])
+        yield to_pixels(image).cpu()
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """[N, 3, R, R] from -1..1 to uint8 0..255, as NVIDIA's tools round: x · 127.5 + 128, cut."""
+    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+
+
+@torch.inference_mode()
+def mean_w(generator: Generator) -> Tensor:
+    """The mean of 10,000 mapped latents, [w_dim], drawn from seed 0: what truncation pulls towards."""
+    z = torch.from_numpy(np.random.RandomState(0).randn(MEAN_SAMPLES, generator.config.w_dim)).float()
+    w: Tensor = generator.mapping(z.to(generator.w_mean.device))
+    return w.double().mean(0).to(generator.w_mean.dtype)

@@ -1,0 +1,151 @@
+"""A workspace on disk: one shared frozen base, and the tasks learned on it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lfsgan_cli import basefile, options, registry, taskfile
+from lfsgan_cli.adapted import adapt, merge
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import write_atomic
+from lfsgan_cli.taskfile import BaseInfo, TaskInfo
+from lfsgan_cli.taskfolder import NoWorkspaceError, find_task, task_names, task_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lfsgan_cli.adapter import Adapter
+    from lfsgan_cli.basefile import Base
+    from lfsgan_cli.networks.generator import Generator
+
+EMBEDDED = "avatars-64"
+
+
+class BaseMismatchError(LfsganError):
+    """A task of another base."""
+
+    def __init__(self, info: TaskInfo, base_name: str, base_identity: str) -> None:
+        super().__init__(
+            f"task {info.name!r} was learned on base {info.base.name!r} ({info.base.identity[:12]}…), but this "
+            f"workspace has {base_name!r} ({base_identity[:12]}…): use the workspace of that base, or learn the task here"
+        )
+
+
+class AdapterStateError(LfsganError):
+    """A task whose tensors do not fit its adapter."""
+
+    def __init__(self, info: TaskInfo, reason: str) -> None:
+        super().__init__(f"task {info.name!r} cannot be rebuilt by adapter {info.adapter!r}: {reason}")
+
+
+class BaseExistsError(LfsganError):
+    """A base is never replaced by accident, and not at all under tasks."""
+
+    def __init__(self, path: Path, tasks: list[str]) -> None:
+        way = (
+            f"it carries the tasks {', '.join(tasks)}; use another --workspace"
+            if tasks
+            else "give --overwrite to replace it, or use another --workspace"
+        )
+        super().__init__(f"{str(path)!r} is there already, and a base is never written again: {way}")
+
+
+class Workspace:
+    """The folder of one base and its tasks."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def base_path(self) -> Path:
+        """The base's file."""
+        return self.root / "base.safetensors"
+
+    @property
+    def base_run(self) -> Path:
+        """Where pretraining keeps its state, logs and pictures."""
+        return self.root / "base"
+
+    def task_run(self, name: str) -> Path:
+        """Where learning a task keeps its shots, state, logs and pictures."""
+        return task_path(self.root, name).with_suffix("")
+
+    def ensure_base(self) -> bool:
+        """Put the embedded base in place where there is none; whether that was done."""
+        if self.base_path.exists():
+            return False
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.base_path, embedded_base())
+        return True
+
+    def check_base_free(self, *, overwrite: bool) -> None:
+        """Refuse to replace a base: always under tasks, otherwise unless `overwrite`."""
+        tasks = task_names(self.root) if self.root.is_dir() else []
+        if self.base_path.exists() and (tasks or not overwrite):
+            raise BaseExistsError(self.base_path, tasks)
+
+    @cached_property
+    def base(self) -> Base:
+        """The base, frozen, in fp32 on the CPU; the embedded one where a workspace has none yet."""
+        if self.base_path.exists():
+            return basefile.read(self.base_path)
+        with as_file(files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors") as path:
+            return basefile.read(path)
+
+    @property
+    def base_info(self) -> BaseInfo:
+        """The base as task files name it."""
+        return BaseInfo(self.base.identity, self.base.name, self.base.average.config.to_json())
+
+    def info(self, name: str) -> TaskInfo:
+        """A task's header, refused when it belongs to another base."""
+        info = taskfile.read_info(find_task(self.root, name))
+        if info.base.identity != self.base.identity:
+            raise BaseMismatchError(info, self.base.name, self.base.identity)
+        return info
+
+    def generator(self, name: str) -> Generator:
+        """What draws a task: merged into a copy of the base where the adapter allows, an overlay elsewhere."""
+        info = self.info(name)
+        _, tensors = taskfile.read(find_task(self.root, name))
+        adapter = rebuild(info, tensors, self.base.average)
+        draw = merge if adapter.mergeable else adapt
+        generator = draw(self.base.average, adapter)
+        generator.w_mean = tensors[taskfile.W_MEAN].float()
+        return generator
+
+    def remove_run(self, name: str) -> None:
+        """Delete what learning a task left beside its file."""
+        shutil.rmtree(self.task_run(name), ignore_errors=True)
+
+
+def rebuild(info: TaskInfo, tensors: Mapping[str, Tensor], network: Generator) -> Adapter:
+    """The adapter as it was learned, from a task's header and tensors."""
+    cls = registry.load(info.adapter)
+    if info.adapter_version != str(cls.version):
+        raise AdapterStateError(
+            info, f"the file is of its version {info.adapter_version}, installed is {cls.version}; install that version"
+        )
+    adapter = cls(network, options.from_json(cls.Config, info.config))
+    try:
+        adapter.load_state_dict({name: tensor for name, tensor in tensors.items() if name != taskfile.W_MEAN})
+    except RuntimeError as error:
+        raise AdapterStateError(info, "its tensors have other names or shapes; the file is damaged") from error
+    return adapter.requires_grad_(False)  # noqa: FBT003
+
+
+def embedded_base() -> bytes:
+    """The default base that comes with the package."""
+    return (files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors").read_bytes()
+
+
+def check_workspace(root: Path) -> Workspace:
+    """The workspace at `root`, which must be there."""
+    if not root.is_dir():
+        raise NoWorkspaceError(root)
+    return Workspace(root)
