@@ -25,7 +25,7 @@ class Shift(nn.Module):
 
 
 class BitFit(Adapter):
-    """Shifts every bias and nothing else; a small task file, and a baseline that LeFT has to beat."""
+    """Shifts every bias and nothing else; the smallest task file, and the simplest of baselines."""
 
     @dataclass(frozen=True)
     class Config:
