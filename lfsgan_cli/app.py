@@ -9,6 +9,7 @@ from lfsgan_cli.cli import Cli
 from lfsgan_cli.commands.adapters import adapters
 from lfsgan_cli.commands.base import base
 from lfsgan_cli.commands.common import everywhere
+from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
 from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.pretrain import pretrain
@@ -34,6 +35,7 @@ def lfsgan(
 app.command("pretrain")(everywhere(pretrain))
 app.command("learn-task")(everywhere(learn_task))
 app.command("generate")(everywhere(generate))
+app.command("evaluate")(everywhere(evaluate))
 app.command("adapters")(everywhere(adapters))
 app.add_typer(tasks, name="tasks")
 app.add_typer(base, name="base")

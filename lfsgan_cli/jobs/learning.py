@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from lfsgan_cli.files import write_atomic
 from lfsgan_cli.jobs.keeping import Keeping, kept
 from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
-from lfsgan_cli.metrics.perceptual import nearest_shot
+from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
+from lfsgan_cli.metrics.perceptual import embed, nearest
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
@@ -34,6 +35,7 @@ from lfsgan_cli.workspace import Workspace
 RESERVED = "base"  # the folder that `generate --with-base` draws into
 SHEETS = 4  # pictures of the progress in one run
 SHEET_SEEDS = range(32)
+CLUSTER_SIZE = 128  # side at which pictures are compared with the shots while learning; only the nearest one counts
 
 
 class TaskExistsError(LfsganError):
@@ -150,13 +152,12 @@ class Learner:
         base = job.workspace.base
         self.base = base.average.to(device)
         self.adapter = _seeded_adapter(job, self.base).to(device)
-        centres = torch.from_numpy(job.shots.pictures).permute(0, 3, 1, 2)
         self.run = Learning(
             self.base,
             self.adapter,
             copy.deepcopy(base.discriminator).to(device),
             list(job.shots.pictures),
-            nearest_shot(centres, device),
+            nearest_shot(job.shots, device),
             job.plan.training,
         )
         if job.resumed:
@@ -214,6 +215,19 @@ class Learner:
         pictures = torch.cat(list(draw(view, SHEET_SEEDS, noise="const")))
         note = {"task": self.job.plan.name, "step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
         save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+
+
+def nearest_shot(shots: Shots, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """From pictures [N, 3, R, R] in -1..1 to the index of the perceptually nearest shot of each, [N]."""
+    network = EfficientNetLite0(CLUSTER_SIZE).to(device)
+    with torch.no_grad():
+        centres = embed(network, from_levels(torch.from_numpy(shots.pictures).permute(0, 3, 1, 2)).to(device))
+
+    @torch.no_grad()
+    def assign(images: Tensor) -> Tensor:
+        return nearest(embed(network, images), centres)
+
+    return assign
 
 
 def _seeded_adapter(job: Job, base: Any) -> Adapter:

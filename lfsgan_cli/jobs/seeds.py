@@ -22,9 +22,12 @@ def parse_seeds(text: str) -> list[int]:
     seeds: dict[int, None] = {}
     for part in text.split(","):
         first, last = _ends(text, part.strip())
-        if last - first >= MOST or len(seeds) > MOST:
+        # Before the range is laid out: a long one would fill the memory first.
+        if last - first >= MOST:
             raise SeedsError(text, f"more than {MOST:,} pictures at once")
         seeds.update(dict.fromkeys(range(first, last + 1)))
+        if len(seeds) > MOST:
+            raise SeedsError(text, f"more than {MOST:,} pictures at once")
     return list(seeds)
 
 

@@ -57,9 +57,11 @@ class LearnConfig:
     steps: int = 600
     batch: int = 4
     lr: float = 0.002
+    mapping_rate: float = 0.1  # share of `lr` for what changes the mapping, where diversity lives
     d_lr: float = 0.002
     seed: int = 0
     mirror: bool = True
+    shift: float = 0.125  # share of the side by which the discriminator's pictures are moved
     r1_gamma: float = 10.0
     r1_every: int = 16
     path_weight: float = 2.0  # 0 switches path length regularization off
@@ -74,7 +76,7 @@ class LearnConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        _at_least(self, steps=1, batch=1, lr=0, d_lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1)
+        _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1)
         _at_least(self, mixing=0, anchor_every=1, anchor_spread=0, seeking_weight=0, seeking_every=1, seeking_batch=2)
 
     def to_json(self) -> dict[str, Any]:

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from itertools import islice
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.discriminator import Discriminator, PatchHead
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.training import latents, losses, mode_seeking
+from lfsgan_cli.training.augment import shifted
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
-from lfsgan_cli.training.phases import Phase, lazy_adam
+from lfsgan_cli.training.phases import Phase, Rated, lazy_adam
 from lfsgan_cli.training.run import Run
 
 AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps done
@@ -53,8 +54,10 @@ class Learning(Run):
     def _file_phases(self) -> None:
         config = self.config
         g, d = list(self.adapter.parameters()), [*self.discriminator.parameters(), *self.head.parameters()]
-        g_adam = lazy_adam(g, config.lr, config.path_every if config.path_weight else 0)
-        d_adam = lazy_adam(d, config.d_lr, config.r1_every if config.r1_gamma else 0)
+        mapping, synthesis = _by_half(self.adapter)
+        rated = [Rated(mapping, config.lr * config.mapping_rate), Rated(synthesis, config.lr)]
+        g_adam = lazy_adam(rated, config.path_every if config.path_weight else 0)
+        d_adam = lazy_adam([Rated(d, config.d_lr)], config.r1_every if config.r1_gamma else 0)
         self.optimizers = {"g": g_adam, "d": d_adam}
         r1 = [Phase("r1", config.r1_every, d, d_adam, self._r1_loss)] if config.r1_gamma else []
         path = [Phase("path", config.path_every, g, g_adam, self._path_loss)] if config.path_weight else []
@@ -78,6 +81,7 @@ class Learning(Run):
 
     def _judge(self, images: Tensor, step: int) -> Tensor:
         """Logits of whole pictures in anchored steps, of patches in all others."""
+        images = shifted(images, self.config.shift, self.rng)
         if self._is_anchored(step):
             logits: Tensor = self.discriminator(images)
             return logits
@@ -133,6 +137,14 @@ class Learning(Run):
         path = losses.path_length(image, ws, self.path_mean, noise)
         self.path_mean = path.mean
         return path.penalty * (self.config.path_weight * self.config.path_every)
+
+
+def _by_half(adapter: Adapter) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The adapter's parameters that change the mapping, and all others."""
+    halves: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
+    for name, parameter in adapter.named_parameters():
+        halves[not name.startswith(("weights.mapping/", "features.mapping/"))].append(parameter)
+    return halves
 
 
 def _seeded_head(base: Generator, seed: int) -> PatchHead:

@@ -41,6 +41,14 @@ class Phase:
         return loss.detach()
 
 
+@dataclass(frozen=True)
+class Rated:
+    """Parameters that learn at one rate."""
+
+    parameters: Sequence[nn.Parameter]
+    lr: float
+
+
 def run(phases: Sequence[Phase], first: int, last: int) -> Iterator[Step]:
     """Steps from `first` up to `last`; a phase runs when its interval divides the step's number."""
     for phase in phases:
@@ -49,13 +57,14 @@ def run(phases: Sequence[Phase], first: int, last: int) -> Iterator[Step]:
         yield Step(step + 1, {phase.name: phase.update(step) for phase in phases if step % phase.every == 0})
 
 
-def lazy_adam(parameters: Sequence[nn.Parameter], lr: float, every: int, *, beta1: float = 0.0) -> torch.optim.Adam:
+def lazy_adam(groups: Sequence[Rated], every: int) -> torch.optim.Adam:
     """Adam for a network that is regularized by an extra update every so many steps (Karras et al., 2020, appendix B).
 
     The extra update makes steps more frequent; learning rate and decay are lowered to match. every=0: no such update.
     """
     ratio = every / (every + 1) if every else 1.0
-    return torch.optim.Adam(parameters, lr=lr * ratio, betas=(beta1**ratio, 0.99**ratio), fused=True)
+    rated = [{"params": list(group.parameters), "lr": group.lr * ratio} for group in groups if group.parameters]
+    return torch.optim.Adam(rated, betas=(0.0, 0.99**ratio), fused=True)
 
 
 def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:  # noqa: FBT001

@@ -13,7 +13,7 @@ from lfsgan_cli.training import latents, losses
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
-from lfsgan_cli.training.phases import Phase, lazy_adam
+from lfsgan_cli.training.phases import Phase, Rated, lazy_adam
 from lfsgan_cli.training.run import Run
 
 
@@ -37,8 +37,8 @@ class Pretraining(Run):
         self.pictures, self.config = pictures, config
         self.modules = {"live": generator, "average": self.average.module, "discriminator": discriminator}
         g, d = list(generator.parameters()), list(discriminator.parameters())
-        g_adam = lazy_adam(g, config.lr, config.path_every if config.path_weight else 0)
-        d_adam = lazy_adam(d, config.lr, config.r1_every if config.r1_gamma else 0)
+        g_adam = lazy_adam([Rated(g, config.lr)], config.path_every if config.path_weight else 0)
+        d_adam = lazy_adam([Rated(d, config.lr)], config.r1_every if config.r1_gamma else 0)
         self.optimizers = {"g": g_adam, "d": d_adam}
         r1 = [Phase("r1", config.r1_every, d, d_adam, self._r1_loss)] if config.r1_gamma else []
         path = [Phase("path", config.path_every, g, g_adam, self._path_loss)] if config.path_weight else []

@@ -1,0 +1,41 @@
+"""Names of the public LFS-GAN code's modulator tensors and of LeFT's here: a table of renames, laid out alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lfsgan_cli.networks.rosinality import generator_names
+
+# Under the name of a layer: the modulated tensor, then the factor.
+LINEAR = {
+    "w_mul_out_dim": ("weight", "mul_out"),
+    "w_mul_in_dim": ("weight", "mul_in"),
+    "w_add_out_dim": ("weight", "add_out"),
+    "w_add_in_dim": ("weight", "add_in"),
+    "b_mul": ("bias", "mul"),
+    "b_add": ("bias", "add"),
+}
+CONV = {
+    "w_mul1_out_channel_wise": ("weight", "out"),
+    "w_mul1_instance_wise": ("weight", "taps"),
+    "w_mul2_in_channel_wise": ("weight", "inner"),
+    "w_add1_out_channel_bias": ("weight", "gate_out"),
+    "w_add1_instance_bias": ("weight", "gate_taps"),
+    "w_add2_in_channel_bias": ("weight", "shift_in"),
+    "w_add2_instance_bias": ("weight", "shift_taps"),
+}
+_FACTORS = LINEAR | CONV
+_INFIX = ".weight_modulation."
+
+
+def left_names(names: Iterable[str]) -> dict[str, str]:
+    """Ours for each official name such as `convs.0.conv.weight_modulation.w_mul2_in_channel_wise`; others are left out."""
+    table: dict[str, str] = {}
+    for name in names:
+        layer, infix, factor = name.partition(_INFIX)
+        known = generator_names([f"{layer}.weight"]) if infix and factor in _FACTORS else {}
+        for weight in known.values():
+            tensor, ours = _FACTORS[factor]
+            modulated = weight.removesuffix("weight") + tensor
+            table[name] = f"weights.{modulated.replace('.', '/')}.{ours}"
+    return table
