@@ -15,6 +15,8 @@ from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.networks.generator import Generator
 
+PARTS = ("mapping.", "synthesis.")  # of a generator; adapters change what is inside them
+
 
 class NotMergeableError(LfsganError):
     """A task that lives on feature maps has no weights to be written."""
@@ -65,6 +67,7 @@ class Adapted(nn.Module):
 
 def adapt(generator: Generator, adapter: Adapter) -> Generator:
     """The generator as the task draws it: a view on both, with a mean w of its own (see `sampling.mean_w`)."""
+    _check_parts(adapter)
     view = Generator(
         Adapted(generator.mapping, adapter.weights.under("mapping."), adapter.features.under("mapping.")),
         Adapted(generator.synthesis, adapter.weights.under("synthesis."), adapter.features.under("synthesis.")),
@@ -87,6 +90,14 @@ def merge(generator: Generator, adapter: Adapter) -> Generator:
 
 def _after(branch: nn.Module) -> Any:
     return lambda _layer, args, output: branch(args[0], output)
+
+
+def _check_parts(adapter: Adapter) -> None:
+    # What lies outside both parts would be passed by, and the task would silently do nothing.
+    for kind, shelf in (("the weight", adapter.weights), ("the layer", adapter.features)):
+        outside = [name for name in dict(shelf.items()) if not name.startswith(PARTS)]
+        if outside:
+            raise UnknownLayerError(outside[0], kind)
 
 
 def _check_names(frozen: nn.Module, weights: Mapping[str, nn.Module], features: Mapping[str, nn.Module]) -> None:

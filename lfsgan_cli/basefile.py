@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from lfsgan_cli.networks.generator import Generator
 
 FORMAT = "base/1"
-_KEYS = ("lfsgan.identity", "lfsgan.discriminator", "lfsgan.name", "lfsgan.network", "lfsgan.training")
+_KEYS = (
+    "lfsgan.identity", "lfsgan.discriminator", "lfsgan.name", "lfsgan.network", "lfsgan.training",
+    "modelspec.hash_sha256",
+)  # fmt: skip
 
 
 class BaseFileError(LfsganError):
@@ -118,13 +121,16 @@ def read(path: Path) -> Base:
     from lfsgan_cli.networks.generator import build_generator
 
     summary = read_summary(path)
-    tensors, _ = tensorfile.read(path)
+    tensors, metadata = tensorfile.read(path)
+    # Identities leave out noise, mean w and the live generator; those can be damaged as well.
+    if tensorfile.content_hash(tensors) != metadata["modelspec.hash_sha256"]:
+        raise BaseFileError(path, "its tensors are not the ones that were saved")
     average, live = build_generator(summary.network), build_generator(summary.network)
     discriminator = Discriminator(summary.network)
     for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):
         _load(path, network, _under(tensors, f"{part}."))
     if identity(average) != summary.identity or identity(discriminator) != summary.discriminator:
-        raise BaseFileError(path, "its tensors are not the ones that were saved")
+        raise BaseFileError(path, "its tensors are not those of the base that it says it is")
     return Base(summary.name, summary.identity, average, live, discriminator)
 
 

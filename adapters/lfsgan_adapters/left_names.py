@@ -29,7 +29,7 @@ _INFIX = ".weight_modulation."
 
 
 def left_names(names: Iterable[str]) -> dict[str, str]:
-    """Ours for each official name such as `convs.0.conv.weight_modulation.w_mul2_in_channel_wise`; others are left out."""
+    """Ours for each official name, such as `convs.0.conv.weight_modulation.w_mul2_in_channel_wise`, that is known."""
     table: dict[str, str] = {}
     for name in names:
         layer, infix, factor = name.partition(_INFIX)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
 
@@ -57,6 +62,23 @@ def discriminator_names(names: Iterable[str]) -> dict[str, str]:
 def rename(state: Mapping[str, T], table: Mapping[str, str]) -> dict[str, T]:
     """The state under our names."""
     return {ours: state[theirs] for theirs, ours in table.items()}
+
+
+def config_of(generator: Mapping[str, Tensor]) -> NetworkConfig:
+    """The network that a generator's state, under rosinality's names, belongs to; read from the shapes alone.
+
+    Raises NetworkConfigError where tensors are missing or of a network that StyleGAN2 cannot be.
+    """
+    layers = [name for name in generator if re.fullmatch(r"style\.\d+\.weight", name)]
+    blocks = sum(bool(re.fullmatch(r"to_rgbs\.\d+\.conv\.weight", name)) for name in generator)
+    try:
+        widths = [generator["input.input"].shape[1]]
+        widths += [generator[f"convs.{2 * block + 1}.conv.weight"].shape[1] for block in range(blocks)]
+        w_dim = generator["conv1.conv.modulation.weight"].shape[1]
+    except (KeyError, IndexError) as error:
+        raise NetworkConfigError(f"generator of {len(generator)} tensors: {error} is missing or misshapen") from error
+    channels = {4 << power: width for power, width in enumerate(widths)}
+    return NetworkConfig(resolution=4 << blocks, channels=channels, w_dim=w_dim, mapping_layers=len(layers))
 
 
 def _renamed(names: Iterable[str], rules: list[tuple[str, str, int]]) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""LeFT is the published modulator, tensor by tensor, and its mended start is really of the rank it is given."""
+
+from typing import Any
+
+import pytest
+import torch
+from lfsgan_adapters.left import BiasModulator, ConvModulator, LeFT, LinearModulator
+from lfsgan_adapters.left_names import CONV, LINEAR
+from torch import Tensor, nn
+
+from lfsgan_cli.adapted import adapt
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.generator import Generator, build_generator
+from lfsgan_cli.testing import check_adapter, tiny_generator
+
+SIDE_BY_SIDE = 1e-6  # fp32, values near one
+
+
+def factors(case: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A reference modulator's parameters under our names: `weight.mul_out`, `bias.add`, …"""
+    prefix = f"{case['case']}/param."
+    table = LINEAR if case["kind"] == "fc" else CONV
+    found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {".".join(table[name]): tensor for name, tensor in found.items()}
+
+
+def modulator(case: dict[str, Any], ours: dict[str, Tensor]) -> nn.Module:
+    def pair(*names: str) -> tuple[Tensor, Tensor] | None:
+        return (ours[names[0]], ours[names[1]]) if case["use_add"] else None
+
+    if case["kind"] == "fc":
+        return LinearModulator(ours["weight.mul_out"], ours["weight.mul_in"], pair("weight.add_out", "weight.add_in"))
+    return ConvModulator(
+        (ours["weight.out"], ours["weight.taps"], ours["weight.inner"]),
+        pair("weight.gate_out", "weight.gate_taps"),
+        pair("weight.shift_in", "weight.shift_taps"),
+        nn.ReLU() if case["use_act"] else nn.Identity(),
+    )
+
+
+def test_a_weight_is_modulated_as_published(modulator_case: dict[str, Any], modulators: dict[str, Tensor]) -> None:
+    case = modulator_case["case"]
+    ours = modulator(modulator_case, factors(modulator_case, modulators))(modulators[f"{case}/weight"])
+    theirs = modulators[f"{case}/modulated_weight"]
+    torch.testing.assert_close(ours, theirs, rtol=SIDE_BY_SIDE, atol=SIDE_BY_SIDE)
+
+
+def test_a_bias_is_modulated_as_published(modulator_case: dict[str, Any], modulators: dict[str, Tensor]) -> None:
+    case = modulator_case["case"]
+    if f"{case}/bias" not in modulators:
+        return
+    bias = BiasModulator(len(modulators[f"{case}/bias"]), additive=modulator_case["use_add"])
+    found = factors(modulator_case, modulators)
+    bias.load_state_dict({name.removeprefix("bias."): t for name, t in found.items() if name.startswith("bias.")})
+    ours, theirs = bias(modulators[f"{case}/bias"]), modulators[f"{case}/modulated_bias"]
+    torch.testing.assert_close(ours, theirs, rtol=SIDE_BY_SIDE, atol=SIDE_BY_SIDE)
+
+
+@pytest.mark.parametrize("init", ["live", "paper"])
+@pytest.mark.parametrize("additive", [True, False], ids=["additive", "multiplicative"])
+@pytest.mark.parametrize("activation", [True, False], ids=["relu", "linear"])
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_every_kind_of_left_keeps_the_contract(rank: int, activation: bool, additive: bool, init: Any) -> None:
+    check_adapter(LeFT, LeFT.Config(rank=rank, activation=activation, additive=additive, init=init))
+
+
+def test_the_default_declares_nothing_but_the_cancelled_scale_of_demodulated_convolutions() -> None:
+    nulls = LeFT(tiny_generator(), LeFT.Config()).nulls
+    assert nulls
+    assert all(name.startswith("weights.synthesis/convs/") and name.endswith("/weight.out") for name in nulls)
+    assert LeFT(tiny_generator(), LeFT.Config(rank=2)).nulls == {}
+
+
+# Counted by instantiating the public code on StyleGAN2 config-f, channel multiplier 2 (method 1.2).
+@pytest.mark.parametrize(
+    ("resolution", "rank", "count"),
+    [(256, 1, 108_446), (256, 2, 191_540), (256, 4, 358_472), (1024, 1, 117_404), (1024, 4, 392_456)],
+)
+def test_a_task_has_as_many_parameters_as_published(resolution: int, rank: int, count: int) -> None:
+    with torch.device("meta"):
+        network = build_generator(NetworkConfig.standard(resolution))
+        assert LeFT(network, LeFT.Config(rank=rank, init="paper")).size == count
+
+
+def test_both_starts_have_the_same_tensors() -> None:
+    config, network = LeFT.Config, tiny_generator()
+    shapes = [
+        {name: tensor.shape for name, tensor in LeFT(network, config(rank=3, init=init)).tensors().items()}
+        for init in ("live", "paper")
+    ]
+    assert shapes[0] == shapes[1]
+
+
+def test_rank_4_changes_a_weight_by_more_than_rank_1() -> None:
+    assert second_singular_value(LeFT.Config(rank=4, init="live", additive=False)) > 1e-3
+
+
+def test_the_published_start_stays_at_rank_1_whatever_the_rank() -> None:
+    # Equal columns get equal gradients for ever (method 1.3); float64 leaves rounding only.
+    assert second_singular_value(LeFT.Config(rank=4, init="paper", additive=False)) < 1e-12
+
+
+def second_singular_value(config: LeFT.Config) -> float:
+    """Of what a trained 3×3 weight is multiplied with at one tap, [C_out, C_in], against the largest."""
+    base, name = tiny_generator().double(), "synthesis.convs.1.conv.weight"
+    adapter = LeFT(base, config).double()
+    train(base, adapter, steps=4)
+    weight = base.get_parameter(name)
+    with torch.no_grad():
+        factor = adapter.weights[name](weight) / weight
+    values = torch.linalg.svdvals(factor[0, :, :, 0, 0])
+    return float(values[1] / values[0])
+
+
+def train(base: Generator, adapter: LeFT, steps: int) -> None:
+    """A few steps towards a fixed random picture."""
+    rng = torch.Generator().manual_seed(0)
+    z = torch.randn(4, base.config.w_dim, dtype=torch.float64, generator=rng)
+    target = torch.randn(4, 3, 16, 16, dtype=torch.float64, generator=rng)
+    optimizer = torch.optim.Adam(adapter.parameters(), lr=0.02)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (adapt(base, adapter)(z) - target).square().mean().backward()
+        optimizer.step()
+
+
+def test_a_rank_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="rank is 0"):
+        LeFT.Config(rank=0)

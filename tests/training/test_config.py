@@ -1,0 +1,39 @@
+"""Settings that cannot be trained with are refused by name."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from lfsgan_cli.training.config import LearnConfig, PretrainConfig, TrainingConfigError
+
+
+@pytest.mark.parametrize(
+    ("config", "changed", "words"),
+    [
+        (LearnConfig, {"steps": 0}, "steps is 0: expected at least 1"),
+        (LearnConfig, {"batch": 0}, "batch is 0"),
+        (LearnConfig, {"lr": -0.1}, "lr is -0.1"),
+        (LearnConfig, {"lr": math.nan}, "lr is nan"),
+        (LearnConfig, {"path_every": 0}, "path-every is 0"),
+        (LearnConfig, {"shift": -0.1}, "shift is -0.1"),
+        (LearnConfig, {"seeking_batch": 1}, "seeking-batch is 1: expected at least 2"),
+        (PretrainConfig, {"batch": 0}, "batch is 0"),
+        (PretrainConfig, {"kimg": -1.0}, "kimg is -1.0"),
+        (PretrainConfig, {"r1_gamma": -1.0}, "r1-gamma is -1.0"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(config: type[Any], changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(TrainingConfigError, match=words):
+        config(**changed)
+
+
+@pytest.mark.parametrize("config", [LearnConfig(), PretrainConfig()])
+def test_settings_survive_json(config: LearnConfig | PretrainConfig) -> None:
+    assert type(config)(**json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize(("kimg", "batch", "steps"), [(1, 16, 63), (0.016, 16, 1), (0.017, 16, 2), (0, 16, 0)])
+def test_pretraining_goes_on_until_all_pictures_were_shown(kimg: float, batch: int, steps: int) -> None:
+    assert PretrainConfig(kimg=kimg, batch=batch).steps == steps
