@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -67,3 +67,9 @@ class Adapter(nn.Module):
     def tensors(self) -> dict[str, Tensor]:
         """What is kept in the task's file, detached."""
         return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+
+
+def construct(cls: type[Adapter], network: nn.Module, config: Any) -> Adapter:
+    """A new adapter of a class for a network; config: an instance of `cls.Config`."""
+    new = cast("Callable[[nn.Module, Any], Adapter]", cls)  # the signature of subclasses, not of `Adapter` itself
+    return new(network, config)

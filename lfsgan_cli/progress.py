@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from lfsgan_cli import console
 from lfsgan_cli.wording import one_line
@@ -74,7 +74,7 @@ def _bar(title: str, total: int, done: int, unit: str) -> Iterator[Advance]:
 
         def advance(amount: int = 1, note: str | None = None) -> None:
             speed = bar.tasks[0].speed
-            shown = {} if note is None else {"note": one_line(note)}
+            shown: dict[str, Any] = {} if note is None else {"note": one_line(note)}
             bar.update(task, advance=amount, speed=f"{speed:.3g}/s" if speed else "", **shown)
 
         yield advance

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lfsgan_cli import basefile, options, registry, taskfile
 from lfsgan_cli.adapted import adapt, merge
+from lfsgan_cli.adapter import construct
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.taskfile import BaseInfo, TaskInfo
@@ -32,7 +33,7 @@ class BaseMismatchError(LfsganError):
     def __init__(self, info: TaskInfo, base_name: str, base_identity: str) -> None:
         super().__init__(
             f"task {info.name!r} was learned on base {info.base.name!r} ({info.base.identity[:12]}…), but this "
-            f"workspace has {base_name!r} ({base_identity[:12]}…): use the workspace of that base, or learn the task here"
+            f"workspace has {base_name!r} ({base_identity[:12]}…): use that base's workspace, or learn the task here"
         )
 
 
@@ -131,7 +132,7 @@ def rebuild(info: TaskInfo, tensors: Mapping[str, Tensor], network: Generator) -
         raise AdapterStateError(
             info, f"the file is of its version {info.adapter_version}, installed is {cls.version}; install that version"
         )
-    adapter = cls(network, options.from_json(cls.Config, info.config))
+    adapter = construct(cls, network, options.from_json(cls.Config, info.config))
     try:
         adapter.load_state_dict({name: tensor for name, tensor in tensors.items() if name != taskfile.W_MEAN})
     except RuntimeError as error:

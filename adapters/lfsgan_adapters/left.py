@@ -60,8 +60,10 @@ class ConvModulator(nn.Module):
     ) -> None:
         super().__init__()
         self.out, self.taps, self.inner = map(nn.Parameter, product)
-        self.gate_out, self.gate_taps = map(nn.Parameter, gate) if gate else (None, None)
-        self.shift_in, self.shift_taps = map(nn.Parameter, shift) if shift else (None, None)
+        self.gate_out = nn.Parameter(gate[0]) if gate else None
+        self.gate_taps = nn.Parameter(gate[1]) if gate else None
+        self.shift_in = nn.Parameter(shift[0]) if shift else None
+        self.shift_taps = nn.Parameter(shift[1]) if shift else None
         self.activation = activation
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -106,6 +108,8 @@ class LeFT(Adapter):
                 case ModulatedConv2d():
                     activation = nn.ReLU() if config.activation else nn.Identity()
                     self.weights[f"{name}.weight"] = start.conv(layer.weight, activation, additive=config.additive)
+                case _:
+                    pass  # noise, biases and the start stay the base's, as in the public code
         self.nulls = dict(self._null_tensors(network, config))
 
     def _null_tensors(self, network: nn.Module, config: Config) -> list[tuple[str, str]]:
@@ -164,8 +168,10 @@ class Live:
         taps = torch.randn(self.rank, self.rank, count) / self.rank
         taps[0] = self._ones_then_zeros(count).T
         product = self._ones_then_random(c_out), taps, self._ones_then_zeros(c_in)
-        sums = (self._sum(c_out, count, 1.0), self._sum(c_in, count, _size(weight))) if additive else (None, None)
-        return ConvModulator(product, *sums, activation)
+        gate, shift = (
+            (self._sum(c_out, count, 1.0), self._sum(c_in, count, _size(weight))) if additive else (None, None)
+        )
+        return ConvModulator(product, gate, shift, activation)
 
     def _sum(self, rows: int, columns: int, size: float) -> tuple[Tensor, Tensor]:
         return torch.randn(rows, self.rank) * (size / self.rank), torch.zeros(columns, self.rank)

@@ -18,7 +18,7 @@ Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help=
 Fid = Annotated[bool, typer.Option("--fid", help="Measure the Fréchet distance of features; less is nearer.")]
 RealPictures = Annotated[
     Path | None,
-    typer.Option("--reals", metavar="DIR|ZIP", help="Real pictures to compare with; the task's few shots if not given."),
+    typer.Option("--reals", metavar="DIR|ZIP", help="Real pictures to compare with; if not given, the few shots."),
 ]
 Count = Annotated[int, typer.Option("-n", min=2, help="Pictures to draw of each task, from seed 0 on.")]
 WithBase = Annotated[bool, typer.Option("--with-base", help="Measure the base as well; needs --reals.")]
@@ -71,7 +71,8 @@ def evaluate(
     if reals is None:
         warn(
             "the real pictures are the very few that each task learned from: the number says how near the pictures are "
-            "to those, a copy of them would be best, and no other program's number compares; give the domain with --reals"
+            "to those, a copy of them would be best, and no other program's number compares; "
+            "give the domain with --reals"
         )
     if dry_run:
         say(f"Would look at {job.pictures():,} pictures.")

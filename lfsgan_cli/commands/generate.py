@@ -1,13 +1,16 @@
 """`lfsgan generate`: pictures of learned tasks."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 from lfsgan_cli.console import print_json, print_text, say
 from lfsgan_cli.progress import progress
+
+if TYPE_CHECKING:
+    from lfsgan_cli.jobs.drawing import Drawing
 
 Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A learned task; may be repeated.")]
 Count = Annotated[int | None, typer.Option("-n", min=1, help="How many pictures: seeds from 0 on.  [default: 16]")]
@@ -60,7 +63,7 @@ def generate(
         print_text(str(drawing.sheet))
 
 
-def _draw(drawing, device: str, batch: int, total: int) -> list[Path]:  # type: ignore[no-untyped-def]
+def _draw(drawing: "Drawing", device: str, batch: int, total: int) -> list[Path]:
     from lfsgan_cli.devices import pick
 
     where = pick(device)

@@ -12,8 +12,11 @@ from lfsgan_cli.progress import progress
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lfsgan_cli.jobs.pretraining import Job
     from lfsgan_cli.networks.config import NetworkConfig
+    from lfsgan_cli.pictures.errors import BadPicture
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR|ZIP", help="The pictures to train on; thousands.")]
 Resolution = Annotated[int, typer.Option("--resolution", help="Side of the pictures in pixels: 16, 32, … 1024.")]
@@ -74,9 +77,7 @@ def pretrain(
             kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight
         )
         network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
-        job = pretraining.begin(
-            place, data, name or data.stem, network, training, start=init_from, overwrite=overwrite
-        )
+        job = pretraining.begin(place, data, name or data.stem, network, training, start=init_from, overwrite=overwrite)
     _check_pictures(job)
     if dry_run:
         print_json(job.plan.to_json())
@@ -100,7 +101,8 @@ def _check_pictures(job: "Job") -> None:
 
     source = job.pictures.source
     with progress("Checking pictures", len(source.names), unit="pictures") as advance:
-        def counted():  # type: ignore[no-untyped-def]
+
+        def counted() -> "Iterator[bool | BadPicture]":
             for finding in examine(source):
                 advance()
                 yield finding
@@ -126,4 +128,5 @@ def _train(job: "Job", device: str, save_every: float, data: Path, *, as_json: b
     if as_json:
         print_json({"base": base.name, "identity": base.identity, "parameters": base.parameters})
     else:
-        say(f"Base {base.name!r} is in {job.workspace.base_path}: {base.parameters:,} parameters, {base.identity[:12]}….")
+        about = f"{base.parameters:,} parameters, {base.identity[:12]}…"
+        say(f"Base {base.name!r} is in {job.workspace.base_path}: {about}.")

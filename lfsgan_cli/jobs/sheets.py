@@ -28,7 +28,7 @@ class ForeignFileError(LfsganError):
     def __init__(self, paths: Sequence[Path]) -> None:
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         super().__init__(
-            f"{str(paths[0])!r}{more} was not drawn by lfsgan and is left alone: choose another --outdir or move it away"
+            f"{str(paths[0])!r}{more} was not drawn by lfsgan and is left alone: choose another --outdir, or move it"
         )
 
 

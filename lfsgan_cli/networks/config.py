@@ -61,10 +61,14 @@ class NetworkConfig:
         return (4, *(side for side in self.sides[1:] for _ in range(2)))
 
     @classmethod
-    def standard(cls, resolution: int, *, multiplier: int = 2, w_dim: int = 512, mapping_layers: int = 8) -> NetworkConfig:
-        """Config-f of StyleGAN2; `multiplier` widens the sides from 64 up (2 in the FFHQ networks)."""
+    def standard(
+        cls, resolution: int, *, multiplier: int = 2, w_dim: int = 512, mapping_layers: int = 8
+    ) -> NetworkConfig:
+        """Config-f of StyleGAN2; `multiplier` widens the sides from 64 up (2 for FFHQ)."""
         widths = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32, 1024: 16}
-        table = {side: width * (multiplier if side >= 64 else 1) for side, width in widths.items() if side <= resolution}
+        table = {
+            side: width * (multiplier if side >= 64 else 1) for side, width in widths.items() if side <= resolution
+        }
         return cls(resolution=resolution, channels=table, w_dim=w_dim, mapping_layers=mapping_layers)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Layers with equalized learning rate (Karras et al., 2018, section 4.1): weights of unit variance, scaled when used."""
+"""Layers with equalized learning rate (Karras et al., 2018, section 4.1): weights of unit variance, scaled in use."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -18,7 +18,7 @@ class Average(Generic[M]):
     """
 
     def __init__(self, module: M, half_life: float, ramp: float) -> None:
-        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.module = copy.deepcopy(module).requires_grad_(requires_grad=False)
         self.half_life = half_life
         self.ramp = ramp
 
@@ -27,5 +27,6 @@ class Average(Generic[M]):
         """One step of `batch` pictures, after `seen` pictures in all."""
         half_life = max(min(self.half_life, self.ramp * seen), 1e-8)
         keep = 0.5 ** (batch / half_life)
-        ours, theirs = list(self.module.parameters()), list(module.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - keep)  # noqa: SLF001
+        ours: list[Tensor] = list(self.module.parameters())
+        theirs: list[Tensor] = list(module.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - keep)

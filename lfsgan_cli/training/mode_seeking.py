@@ -14,9 +14,10 @@ EPSILON = 1e-5
 
 
 def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor) -> Tensor:
-    """For every two of N samples: |Δw|/|Δz| + the mean over layers of |Δf|/|Δw| + |ΔI|/|Δw|, each a mean absolute value.
+    """Of every two of N samples: |Δw|/|Δz| + the mean over layers of |Δf|/|Δw| + |ΔI|/|Δw|.
 
-    z, w: [N, D]; features: L tensors [N, …]; images: [N, 3, H, W]. Returns [N, N]; the diagonal means nothing.
+    |·| is the mean absolute value. z, w: [N, D]; features: L tensors [N, …]; images: [N, 3, H, W]. Returns [N, N]; the
+    diagonal means nothing.
     """
     apart = torch.eye(len(z), dtype=z.dtype, device=z.device)  # keeps the diagonal from dividing by zero
     dz, dw = _distances(z) + apart, _distances(w) + apart
@@ -30,7 +31,7 @@ def cluster_wise(ratios: Tensor, clusters: Tensor) -> Tensor:
     ratios: [N, N] from `pair_ratios`; clusters: [N], the nearest shot of each sample. Zero where no cluster has two.
     """
     sums, counts = [], []
-    for cluster in clusters.unique():
+    for cluster in clusters.unique():  # type: ignore[no-untyped-call]
         (members,) = torch.nonzero(clusters == cluster, as_tuple=True)
         sums.append(_upper(ratios[members][:, members]))
         counts.append(len(members) * (len(members) - 1) // 2)
@@ -43,7 +44,8 @@ def published(ratios: Tensor, clusters: Tensor) -> Tensor:
 
     Kept to reproduce that code; see `cluster_wise` for what the paper means.
     """
-    sizes = [int(size) for size in clusters.unique(return_counts=True)[1] if size > 1]
+    _, members = clusters.unique(return_counts=True)  # type: ignore[no-untyped-call]
+    sizes = [int(size) for size in members if size > 1]
     if not sizes:
         return ratios.new_zeros(())
     return _inverse(torch.stack([_upper(ratios[:size, :size]) for size in sizes]).sum() / len(sizes))

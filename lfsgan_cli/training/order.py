@@ -1,4 +1,4 @@
-"""In which order training sees its pictures: a function of the seed and of how many were seen, so nothing need be kept."""
+"""In which order training sees its pictures: a function of the seed and the number seen, so nothing need be kept."""
 
 from __future__ import annotations
 

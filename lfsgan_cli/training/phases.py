@@ -67,6 +67,6 @@ def lazy_adam(groups: Sequence[Rated], every: int) -> torch.optim.Adam:
     return torch.optim.Adam(rated, betas=(0.0, 0.99**ratio), fused=True)
 
 
-def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:  # noqa: FBT001
+def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:
     for parameter in parameters:
         parameter.requires_grad_(gradient)

@@ -1,4 +1,4 @@
-"""The whole state of a training run as named tensors, so that it can be kept in a safetensors file and taken up again."""
+"""The whole state of a training run as named tensors, to be kept in a safetensors file and taken up again."""
 
 from __future__ import annotations
 
