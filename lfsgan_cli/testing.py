@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from lfsgan_cli.adapted import adapt, merge
-from lfsgan_cli.adapter import Adapter
+from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator, build_generator
 
@@ -29,17 +28,17 @@ def tiny_generator(seed: int = 0) -> Generator:
         for name, parameter in generator.named_parameters():
             if name.endswith(("bias", "strength")):
                 parameter.data += 0.1 * torch.randn_like(parameter)
-    return generator.requires_grad_(False)
+    return generator.requires_grad_(requires_grad=False)
 
 
 def check_adapter(cls: type[Adapter], config: Any = None) -> None:
     """Raise AssertionError, in words, where an adapter breaks the contract; `config` defaults to `cls.Config()`."""
     options = cls.Config() if config is None else config
 
-    def build(network: Generator) -> Adapter:
+    def build(network: Generator, seed: int = 1) -> Adapter:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1)
-            return cls(network, options)
+            torch.manual_seed(seed)
+            return construct(cls, network, options)
 
     _starts_as_the_base(build)
     _every_tensor_learns(build)
@@ -49,7 +48,11 @@ def check_adapter(cls: type[Adapter], config: Any = None) -> None:
     _tasks_do_not_meet(build)
 
 
-Build = Callable[[Generator], Adapter]
+class Build(Protocol):
+    """Makes a new adapter for a network; two seeds start at random numbers of their own."""
+
+    def __call__(self, network: Generator, seed: int = 1, /) -> Adapter:
+        """The adapter."""
 
 
 def _starts_as_the_base(build: Build) -> None:
@@ -85,9 +88,7 @@ def _gradients(base: Generator, adapter: Adapter) -> dict[str, Tensor]:
     _loss(adapt(base, adapter)).backward()  # type: ignore[no-untyped-call]
     reached = [name for name, parameter in base.named_parameters() if parameter.grad is not None]
     assert not reached, f"gradients reached the frozen base: {', '.join(reached)}"
-    return {
-        name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in adapter.named_parameters()
-    }
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in adapter.named_parameters()}
 
 
 def _leaves_the_base_alone(build: Build) -> None:
@@ -96,14 +97,14 @@ def _leaves_the_base_alone(build: Build) -> None:
     _train(base, build(base))
     changed = [name for name, tensor in base.state_dict().items() if not torch.equal(tensor, before[name])]
     assert not changed, f"training changed the frozen base: {', '.join(changed)}"
-    hooks = [name for name, layer in base.named_modules() if layer._forward_hooks]  # noqa: SLF001
+    hooks = [name for name, layer in base.named_modules() if layer._forward_hooks or layer._forward_pre_hooks]  # noqa: SLF001
     assert not hooks, f"hooks stayed behind on {', '.join(hooks)}"
 
 
 def _survives_its_file(build: Build) -> None:
     base = tiny_generator()
     adapter = _train(base, build(base))
-    again = build(base)
+    again = build(base, 4)  # whoever loads a file does not know how its task began
     again.load_state_dict(load(save({name: tensor.contiguous() for name, tensor in adapter.tensors().items()})))
     same = torch.equal(_draw(adapt(base, adapter)), _draw(adapt(base, again)))
     assert same, "after saving and loading, the task draws other pictures: something it needs is not in its state"
@@ -138,7 +139,7 @@ def _train(base: Generator, adapter: Adapter, *, steps: int = 3, seed: int = 2) 
 
 
 def _loss(generator: Generator, seed: int = 2) -> Tensor:
-    image = generator(_latents(generator, 4, seed))
+    image: Tensor = generator(_latents(generator, 4, seed))
     target = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return (image - target.to(image)).square().mean()
 
