@@ -8,20 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lfsgan_cli import options, registry, taskfile
 from lfsgan_cli.adapted import adapt
-from lfsgan_cli.adapter import Adapter
+from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.jobs.keeping import Keeping, kept
 from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
-from lfsgan_cli.metrics.perceptual import embed, nearest
+from lfsgan_cli.metrics.perceptual import embed, pairwise
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
@@ -35,7 +34,7 @@ from lfsgan_cli.workspace import Workspace
 RESERVED = "base"  # the folder that `generate --with-base` draws into
 SHEETS = 4  # pictures of the progress in one run
 SHEET_SEEDS = range(32)
-CLUSTER_SIZE = 128  # side at which pictures are compared with the shots while learning; only the nearest one counts
+LIKENESS_SIZE = 64  # side at which pictures are compared with the shots while learning: a fraction of 224's cost
 
 
 class TaskExistsError(LfsganError):
@@ -102,7 +101,14 @@ class Job:
 
 
 def begin(
-    workspace: Workspace, images: Path, name: str, adapter: str, pairs: list[str], training: LearnConfig, *, overwrite: bool
+    workspace: Workspace,
+    images: Path,
+    name: str,
+    adapter: str,
+    pairs: list[str],
+    training: LearnConfig,
+    *,
+    overwrite: bool,
 ) -> Job:
     """Check a new task. Raises one-line errors for names, options, pictures and bases that cannot be used."""
     folder = _free_folder(workspace, name, overwrite=overwrite)
@@ -157,7 +163,7 @@ class Learner:
             self.adapter,
             copy.deepcopy(base.discriminator).to(device),
             list(job.shots.pictures),
-            nearest_shot(job.shots, device),
+            distances_to(job.shots, device),
             job.plan.training,
         )
         if job.resumed:
@@ -197,7 +203,12 @@ class Learner:
 
     def _info(self) -> TaskInfo:
         plan = self.job.plan
-        training = {**plan.training.to_json(), "recipe": "default", "shots": plan.shots, "shot_count": len(self.job.shots.names)}
+        training = {
+            **plan.training.to_json(),
+            "recipe": "default",
+            "shots": plan.shots,
+            "shot_count": len(self.job.shots.names),
+        }
         version = str(self.adapter.version)
         return TaskInfo(plan.name, plan.adapter, version, dict(plan.options), self.job.workspace.base_info, training)
 
@@ -217,21 +228,16 @@ class Learner:
         save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
 
 
-def nearest_shot(shots: Shots, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """From pictures [N, 3, R, R] in -1..1 to the index of the perceptually nearest shot of each, [N]."""
-    network = EfficientNetLite0(CLUSTER_SIZE).to(device)
+def distances_to(shots: Shots, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """From pictures [N, 3, R, R] in -1..1 to their perceptual distances from every shot, [N, K]; gradients pass."""
+    network = EfficientNetLite0(LIKENESS_SIZE).to(device)
     with torch.no_grad():
         centres = embed(network, from_levels(torch.from_numpy(shots.pictures).permute(0, 3, 1, 2)).to(device))
-
-    @torch.no_grad()
-    def assign(images: Tensor) -> Tensor:
-        return nearest(embed(network, images), centres)
-
-    return assign
+    return lambda images: pairwise(embed(network, images), centres)
 
 
 def _seeded_adapter(job: Job, base: Any) -> Adapter:
     cls = registry.load(job.plan.adapter)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)
-        return cls(base.cpu(), options.from_json(cls.Config, job.plan.options))
+        return construct(cls, base.cpu(), options.from_json(cls.Config, job.plan.options))

@@ -69,6 +69,8 @@ class LearnConfig:
     mixing: float = 0.9
     anchor_every: int = 4  # steps on whole pictures near the anchors; all others judge patches
     anchor_spread: float = 0.1
+    anchor_candidates: int = 500  # latents among which each shot's anchor is the most alike; 0 takes any
+    anchor_weight: float = 1.0  # draws the anchors' pictures to their shots
     seeking_weight: float = 1.0  # 0 switches mode seeking off
     seeking_every: int = 4
     seeking_batch: int = 16
@@ -76,8 +78,9 @@ class LearnConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1)
-        _at_least(self, mixing=0, anchor_every=1, anchor_spread=0, seeking_weight=0, seeking_every=1, seeking_batch=2)
+        _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, seed=0, mixing=0, shift=0)
+        _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
+        _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

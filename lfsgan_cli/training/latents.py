@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
+
+BATCH = 50  # candidates drawn at once
 
 
 def normal(count: int, width: int, rng: torch.Generator) -> Tensor:
@@ -35,16 +39,34 @@ def mixed(generator: Generator, z: Tensor, probability: float, rng: torch.Genera
 
 
 class Anchors:
-    """Fixed points in z, drawn once for each task; samples near them are judged as whole pictures.
+    """Fixed points in z, one for each shot; samples near them are judged as whole pictures.
 
-    The idea is from Ojha et al., 2021 (few-shot adaptation by cross-domain correspondence).
+    The idea is from Ojha et al., 2021 (few-shot adaptation by cross-domain correspondence). points: [K, D].
     """
 
     def __init__(self, points: Tensor, spread: float) -> None:
         self.points = points
         self.spread = spread
 
-    def near(self, count: int, rng: torch.Generator) -> Tensor:
-        """`count` latents, each a random anchor plus normal noise of the spread: [count, width]."""
+    def near(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """`count` latents, each a random anchor plus normal noise of the spread, [count, D]; which anchors, [count]."""
         chosen = torch.randint(len(self.points), (count,), generator=rng, device=rng.device)
-        return self.points[chosen] + self.spread * normal(count, self.points.shape[1], rng)
+        return self.points[chosen] + self.spread * normal(count, self.points.shape[1], rng), chosen
+
+
+@torch.no_grad()
+def most_alike(
+    generator: Generator, distances: Callable[[Tensor], Tensor], shots: int, candidates: int, rng: torch.Generator
+) -> Tensor:
+    """For each of K shots a latent of its own whose picture, among the candidates', is nearest to it: [K, D].
+
+    distances: from pictures [N, 3, R, R] to their distances from every shot, [N, K].
+    """
+    z = normal(max(candidates, shots), generator.config.w_dim, rng)
+    table = torch.cat([distances(generator(part)) for part in z.split(BATCH)])
+    chosen = torch.zeros(shots, dtype=torch.long, device=z.device)
+    for _ in range(shots):  # the best pair first; neither its latent nor its shot is free after that
+        row, shot = divmod(int(table.argmin()), shots)
+        chosen[shot] = row
+        table[row], table[:, shot] = torch.inf, torch.inf
+    return z[chosen]

@@ -27,7 +27,7 @@ class Learning(Run):
     """One task's adapter against few shots.
 
     base: the frozen generator. discriminator: a copy of the base's, to be trained and thrown away.
-    nearest: from pictures [N, 3, R, R] to the index of each one's nearest shot, [N].
+    distances: from pictures [N, 3, R, R] to their perceptual distances from every shot, [N, K], differentiable.
     """
 
     def __init__(
@@ -36,15 +36,16 @@ class Learning(Run):
         adapter: Adapter,
         discriminator: Discriminator,
         shots: Pictures,
-        nearest: Callable[[Tensor], Tensor],
+        distances: Callable[[Tensor], Tensor],
         config: LearnConfig,
     ) -> None:
         super().__init__(config.seed, base.w_mean.device)
         self.generator, self.adapter, self.discriminator = adapt(base, adapter), adapter, discriminator
         self.head = _seeded_head(base, config.seed).to(self.device)
         self.average = Average(adapter, config.average_steps, AVERAGE_RAMP)
-        self.shots, self.nearest, self.config = shots, nearest, config
-        points = latents.normal(len(shots), base.config.w_dim, self.rng)
+        self.shots, self.distances, self.config = shots, distances, config
+        self.targets = batch_of(shots, range(len(shots)), self.device)
+        points = latents.most_alike(base, distances, len(shots), config.anchor_candidates, self.rng)
         self.anchors = latents.Anchors(points, config.anchor_spread)
         self.modules = {
             "adapter": adapter, "average": self.average.module, "discriminator": discriminator, "head": self.head
@@ -88,23 +89,25 @@ class Learning(Run):
         patches: Tensor = self.head(self.discriminator.patch_features(images))
         return patches
 
-    def _draw(self, step: int) -> Tensor:
-        """Pictures near the anchors in anchored steps, from anywhere in all others."""
-        count, width = self.config.batch, self.generator.config.w_dim
+    def _draw(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """Pictures near the anchors, and whose they are, in anchored steps; from anywhere in all others."""
+        count, config = self.config.batch, self.generator.config
+        chosen = None
         if self._is_anchored(step):
-            ws = self.generator.spread(self.generator.mapping(self.anchors.near(count, self.rng)))
+            z, chosen = self.anchors.near(count, self.rng)
+            ws = self.generator.spread(self.generator.mapping(z))
         else:
-            z = latents.normal(count, width, self.rng)
+            z = latents.normal(count, config.w_dim, self.rng)
             ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
-        image: Tensor = self.generator.synthesis(ws, latents.noises(self.generator.config, count, self.rng))
-        return image
+        image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng))
+        return image, chosen
 
     def _d_loss(self, step: int) -> Tensor:
         self._reals = batch_of(self.shots, list(islice(self._indices, self.config.batch)), self.device)
         if self.config.mirror:
             self._reals = mirrored(self._reals, self.rng)
         with torch.no_grad():
-            fakes = self._draw(step)
+            fakes, _ = self._draw(step)
         return losses.logistic_d(self._judge(self._reals, step), self._judge(fakes, step))
 
     def _r1_loss(self, step: int) -> Tensor:
@@ -112,10 +115,18 @@ class Learning(Run):
         return penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
 
     def _g_loss(self, step: int) -> Tensor:
-        adversarial = losses.nonsaturating_g(self._judge(self._draw(step), step))
-        if not self.config.seeking_weight or step % self.config.seeking_every:
-            return adversarial
-        return adversarial + self.config.seeking_weight * self._seeking_loss()
+        fakes, chosen = self._draw(step)
+        loss = losses.nonsaturating_g(self._judge(fakes, step))
+        if chosen is not None and self.config.anchor_weight:
+            loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, chosen)
+        if self.config.seeking_weight and step % self.config.seeking_every == 0:
+            loss = loss + self.config.seeking_weight * self._seeking_loss()
+        return loss
+
+    def _anchor_loss(self, fakes: Tensor, chosen: Tensor) -> Tensor:
+        """How far the pictures near the anchors are from their shots: perceptually, and pixel by pixel."""
+        perceptual = self.distances(fakes).gather(1, chosen[:, None]).mean()
+        return perceptual + (fakes - self.targets[chosen]).abs().mean()
 
     def _seeking_loss(self) -> Tensor:
         # The network's constant noise, so that two pictures of a pair differ by their latents alone.
@@ -123,7 +134,8 @@ class Learning(Run):
         w = self.generator.mapping(z)
         features: list[Tensor] = []
         images: Tensor = self.generator.synthesis(self.generator.spread(w), None, features)
-        clusters = self.nearest(images.detach())
+        with torch.no_grad():
+            clusters = self.distances(images).argmin(1)
         return mode_seeking.cluster_wise(mode_seeking.pair_ratios(z, w, features, images), clusters)
 
     def _path_loss(self, _step: int) -> Tensor:
