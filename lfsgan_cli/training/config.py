@@ -80,7 +80,7 @@ class LearnConfig:
         """Refuse what cannot be trained with."""
         _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
-        _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2)
+        _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -63,7 +63,7 @@ def most_alike(
     distances: from pictures [N, 3, R, R] to their distances from every shot, [N, K].
     """
     z = normal(max(candidates, shots), generator.config.w_dim, rng)
-    table = torch.cat([distances(generator(part)) for part in z.split(BATCH)])
+    table = torch.cat([distances(generator(part)) for part in torch.split(z, BATCH)])
     chosen = torch.zeros(shots, dtype=torch.long, device=z.device)
     for _ in range(shots):  # the best pair first; neither its latent nor its shot is free after that
         row, shot = divmod(int(table.argmin()), shots)

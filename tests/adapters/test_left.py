@@ -82,6 +82,13 @@ def test_a_task_has_as_many_parameters_as_published(resolution: int, rank: int, 
         assert LeFT(network, LeFT.Config(rank=rank, init="paper")).size == count
 
 
+def test_without_the_sums_half_of_it_is_left() -> None:
+    # The products alone; also what CoLoR-GAN's public code counts for its factors at 256 pixels (method 1.7).
+    with torch.device("meta"):
+        network = build_generator(NetworkConfig.standard(256))
+        assert LeFT(network, LeFT.Config(init="paper", additive=False)).size == 54_161
+
+
 def test_both_starts_have_the_same_tensors() -> None:
     config, network = LeFT.Config, tiny_generator()
     shapes = [

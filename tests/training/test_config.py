@@ -18,6 +18,8 @@ from lfsgan_cli.training.config import LearnConfig, PretrainConfig, TrainingConf
         (LearnConfig, {"lr": math.nan}, "lr is nan"),
         (LearnConfig, {"path_every": 0}, "path-every is 0"),
         (LearnConfig, {"shift": -0.1}, "shift is -0.1"),
+        (LearnConfig, {"anchor_candidates": -1}, "anchor-candidates is -1"),
+        (LearnConfig, {"anchor_weight": -1.0}, "anchor-weight is -1.0"),
         (LearnConfig, {"seeking_batch": 1}, "seeking-batch is 1: expected at least 2"),
         (PretrainConfig, {"batch": 0}, "batch is 0"),
         (PretrainConfig, {"kimg": -1.0}, "kimg is -1.0"),

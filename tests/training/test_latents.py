@@ -1,0 +1,87 @@
+"""Latents come from the generator that is passed in, mixed as often and wherever style mixing says."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lfsgan_cli.testing import tiny_generator
+from lfsgan_cli.training.latents import Anchors, mixed, most_alike, noises, normal
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_equal_generators_give_equal_draws_and_torchs_own_state_is_not_touched() -> None:
+    state = torch.get_rng_state()
+    config = tiny_generator().config
+    assert torch.equal(normal(3, 4, rng()), normal(3, 4, rng()))
+    assert all(torch.equal(a, b) for a, b in zip(noises(config, 2, rng()), noises(config, 2, rng()), strict=True))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_every_convolution_gets_noise_of_its_size() -> None:
+    config = tiny_generator().config
+    assert [noise.shape for noise in noises(config, 2, rng())] == [(2, 1, side, side) for side in config.noise_sides]
+
+
+def test_without_mixing_all_layers_share_one_w() -> None:
+    generator, z = tiny_generator(), normal(2, 16, rng())
+    assert torch.equal(mixed(generator, z, 0.0, rng()), generator.spread(generator.mapping(z)))
+
+
+def test_mixing_changes_over_once_from_a_layer_after_the_first() -> None:
+    generator, z = tiny_generator(), normal(2, 16, rng())
+    w = generator.mapping(z)
+    crossovers = set()
+    for seed in range(100):
+        ws = mixed(generator, z, 1.0, rng(seed))
+        from_z = (ws == w[:, None]).all(2).all(0).tolist()
+        assert from_z == sorted(from_z, reverse=True)
+        crossovers.add(sum(from_z))
+    assert crossovers == set(range(1, generator.config.latents))
+
+
+def test_nine_of_ten_batches_are_mixed_at_a_probability_of_nine_tenths() -> None:
+    generator, z = tiny_generator(), normal(1, 16, rng())
+    plain = generator.spread(generator.mapping(z))
+    count = sum(not torch.equal(mixed(generator, z, 0.9, rng(seed)), plain) for seed in range(200))
+    assert 165 < count < 195  # 180 expected, 4.2 standard deviation
+
+
+def test_samples_lie_around_their_anchors() -> None:
+    points = torch.tensor([[10.0, 0.0], [-10.0, 0.0]])
+    z, chosen = Anchors(points, 0.1).near(4000, rng())
+    assert abs(float((z - points[chosen]).std()) - 0.1) < 0.01
+    assert 1800 < int(chosen.sum()) < 2200  # either with a chance of one half
+
+
+LEVELS = torch.tensor([-0.5, 0.0, 0.1, 0.8])
+
+
+def in_brightness(images: Tensor) -> Tensor:
+    return (images.mean((1, 2, 3))[:, None] - LEVELS).abs()
+
+
+def test_the_anchor_of_a_single_shot_draws_the_most_alike_of_all_candidates() -> None:
+    generator = tiny_generator()
+    z = normal(120, 16, rng())  # the candidates, drawn as `most_alike` draws them
+    distances = in_brightness(generator(z))[:, :1]
+    point = most_alike(generator, lambda images: in_brightness(images)[:, :1], 1, 120, rng())
+    assert torch.equal(point[0], z[int(distances.argmin())])
+
+
+@pytest.mark.parametrize("candidates", [0, 3, 4, 120])
+def test_every_shot_has_an_anchor_of_its_own(candidates: int) -> None:
+    points = most_alike(tiny_generator(), in_brightness, len(LEVELS), candidates, rng())
+    assert points.shape == (len(LEVELS), 16)
+    assert len({tuple(point.tolist()) for point in points}) == len(LEVELS)
+
+
+def test_more_candidates_give_anchors_that_are_more_alike() -> None:
+    generator = tiny_generator()
+    few, many = (
+        in_brightness(generator(most_alike(generator, in_brightness, len(LEVELS), count, rng()))).diagonal().mean()
+        for count in (0, 500)
+    )
+    assert many < few

@@ -1,0 +1,144 @@
+"""A task is learned by its adapter alone, and an interrupted run ends bit for bit where an uninterrupted one does."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lfsgan_adapters.cam import CAM
+from lfsgan_adapters.full import FullFineTune
+from lfsgan_adapters.left import LeFT
+from torch import Tensor
+
+from lfsgan_cli import tensorfile
+from lfsgan_cli.adapted import adapt, merge
+from lfsgan_cli.networks.discriminator import Discriminator
+from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.testing import tiny_generator
+from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.learn import Learning
+
+KINDS: list[Any] = [LeFT, FullFineTune, CAM]
+SHOTS = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), np.uint8))
+# Within six steps everything happens more than once: whole pictures, patches, both regularizers and mode seeking.
+CONFIG = LearnConfig(
+    steps=6,
+    batch=2,
+    r1_every=3,
+    path_every=2,
+    anchor_every=2,
+    seeking_every=2,
+    seeking_batch=4,
+    average_steps=5,
+    anchor_candidates=10,
+)
+
+
+def in_brightness(images: Tensor) -> Tensor:
+    """Distances of pictures from the shots; enough to make clusters of."""
+    levels = torch.tensor([shot.mean() / 127.5 - 1 for shot in SHOTS], dtype=torch.float32)
+    return (images.mean((1, 2, 3))[:, None] - levels).abs()
+
+
+def new_run(kind: Any = LeFT, config: LearnConfig = CONFIG, base: Generator | None = None) -> Learning:
+    base = base or tiny_generator()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        adapter, discriminator = kind(base, kind.Config()), Discriminator(base.config)
+    return Learning(base, adapter, discriminator, SHOTS, in_brightness, config)
+
+
+def finished(run: Learning) -> dict[str, Tensor]:
+    for _ in run.steps():
+        pass
+    return run.pack()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_stopped_after_any_step_ends_where_an_uninterrupted_one_does(kind: Any, tmp_path: Path) -> None:
+    run = new_run(kind)
+    tensorfile.write(tmp_path / "0", run.pack(), {})
+    for step in run.steps():
+        tensorfile.write(tmp_path / str(step.done), run.pack(), {})
+    whole = run.pack()
+    for done in range(CONFIG.steps):
+        resumed = new_run(kind)
+        resumed.unpack(tensorfile.read(tmp_path / str(done))[0])
+        assert resumed.done == done
+        again = finished(resumed)
+        assert again.keys() == whole.keys()
+        assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_learning_moves_the_adapter_and_leaves_the_base_alone(kind: Any) -> None:
+    base = tiny_generator()
+    run, before = new_run(kind, base=base), copy.deepcopy(base.state_dict())
+    start = copy.deepcopy(run.adapter.tensors())
+    finished(run)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in base.state_dict().items())
+    still = [name for name, tensor in run.adapter.tensors().items() if torch.equal(tensor, start[name])]
+    assert [name for name in still if name not in run.adapter.nulls] == []
+
+
+def test_a_learned_full_network_can_be_merged() -> None:
+    run, base = new_run(FullFineTune), tiny_generator()
+    finished(run)
+    z = torch.randn(2, base.config.w_dim, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(merge(base, run.average.module)(z), adapt(base, run.average.module)(z))
+
+
+def test_every_phase_runs_at_its_interval() -> None:
+    names = [set(step.losses) for step in new_run().steps()]
+    assert [index for index, ran in enumerate(names) if "r1" in ran] == [0, 3]
+    assert [index for index, ran in enumerate(names) if "path" in ran] == [0, 2, 4]
+    assert all({"d", "g"} <= ran for ran in names)
+
+
+@pytest.mark.parametrize(
+    ("changed", "phases"),
+    [({"r1_gamma": 0.0}, ["d", "g", "path"]), ({"path_weight": 0.0}, ["d", "r1", "g"])],
+)
+def test_a_weight_of_zero_switches_a_regularizer_off(changed: dict[str, float], phases: list[str]) -> None:
+    assert [phase.name for phase in new_run(config=replace(CONFIG, **changed)).phases] == phases  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("weight", ["seeking_weight", "anchor_weight"])
+def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) -> None:
+    on, off = (
+        next(iter(new_run(config=replace(CONFIG, **{weight: value})).steps())).losses["g"]  # type: ignore[arg-type]
+        for value in (1.0, 0.0)
+    )
+    assert on > off
+
+
+def test_the_average_lies_between_the_start_and_the_live_adapter() -> None:
+    run = new_run(config=replace(CONFIG, average_steps=1e9, steps=1))
+    start = copy.deepcopy(run.adapter)
+    finished(run)
+    for first, mean, last in zip(
+        start.parameters(), run.average.module.parameters(), run.adapter.parameters(), strict=True
+    ):
+        assert bool(((mean - first) * (mean - last) <= 0).all())
+
+
+def test_what_changes_the_mapping_learns_slower() -> None:
+    run = new_run(config=replace(CONFIG, lr=0.01, mapping_rate=0.1, path_weight=0.0))
+    mapping, synthesis = run.optimizers["g"].param_groups
+    assert (mapping["lr"], synthesis["lr"]) == pytest.approx((0.001, 0.01))
+    inside = {id(parameter) for name, parameter in run.adapter.named_parameters() if "/layers/" in name}
+    assert {id(parameter) for parameter in mapping["params"]} == inside
+
+
+def test_more_shots_than_a_batch_and_fewer_are_both_learned_from() -> None:
+    for batch in (1, 8):
+        state = finished(new_run(config=replace(CONFIG, batch=batch, steps=2)))
+        assert all(tensor.isfinite().all() for tensor in state.values())
+
+
+def test_another_seed_learns_another_task() -> None:
+    first, second = (finished(new_run(config=replace(CONFIG, seed=seed, steps=1))) for seed in (0, 1))
+    assert any(not torch.equal(first[name], second[name]) for name in first if name.startswith("module.adapter."))
