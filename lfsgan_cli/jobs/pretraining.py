@@ -29,6 +29,7 @@ from lfsgan_cli.workspace import Workspace
 
 SHEET_EVERY = 1000  # steps
 SHEET_SEEDS = range(64)
+WARM_RAMP = 1e9  # a base that others trained has an average that is not young: no ramp
 
 
 class UnfinishedBaseError(LfsganError):
@@ -104,6 +105,8 @@ def begin(
         raise TypeError("a network or a start is needed")
     if base and network and network.resolution != config.resolution:
         raise OtherNetworkError(network.resolution, config.resolution)
+    if base:
+        training = replace(training, average_ramp=WARM_RAMP)
     source = open_source(data)
     plan = Plan(name, data.name, len(source.names), config.to_json(), training, base.identity if base else None)
     return Job(workspace, plan, PictureSet(source, config.resolution), base, resumed=False)
@@ -129,10 +132,8 @@ class Pretrainer:
         self.job, self.device = job, device
         config = NetworkConfig.from_json(job.plan.network)
         live, average, discriminator = _start(job, config)
-        training = job.plan.training
-        if job.start:  # its average is not young
-            training = replace(training, average_ramp=float("inf"))
-        self.run = Pretraining(live.to(device), average.to(device), discriminator.to(device), job.pictures, training)
+        networks = live.to(device), average.to(device), discriminator.to(device)
+        self.run = Pretraining(*networks, job.pictures, job.plan.training)
         if job.resumed:
             job.folder.restore(self.run)
 
