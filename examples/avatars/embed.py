@@ -1,0 +1,31 @@
+"""Make the embedded base of a pretrained workspace: python embed.py WORKSPACE OUT.safetensors
+
+Rounds every tensor to fp16, gives the rounded network its identity, and writes it at half the size.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from lfsgan_cli import basefile
+from lfsgan_cli.sampling import mean_w
+
+NAME = "avatars-64"
+
+
+def main(workspace: Path, out: Path) -> None:
+    path = workspace / "base.safetensors"
+    base = basefile.read(path)
+    for network in (base.average, base.live, base.discriminator):
+        network.half().float()
+    base.average.w_mean.copy_(mean_w(base.average).half())
+    rounded = replace(base, name=NAME, identity=basefile.identity(base.average))
+    basefile.write(out, rounded, basefile.read_summary(path).training, half=True)
+    print(f"{out}: {out.stat().st_size:,} bytes, {basefile.read(out).identity}")
+
+
+if __name__ == "__main__":
+    with torch.no_grad():
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
