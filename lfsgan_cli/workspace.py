@@ -18,6 +18,7 @@ from lfsgan_cli.taskfile import BaseInfo, TaskInfo
 from lfsgan_cli.taskfolder import NoWorkspaceError, find_task, task_names, task_path
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from lfsgan_cli.adapter import Adapter
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from lfsgan_cli.networks.generator import Generator
 
 EMBEDDED = "avatars-64"
+
+
+class WorkspaceFileError(LfsganError):
+    """A file where the workspace's folder should be."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"{str(root)!r} is a file, and a workspace is a folder; name another with --workspace")
 
 
 class BaseMismatchError(LfsganError):
@@ -110,14 +118,15 @@ class Workspace:
             raise BaseMismatchError(info, self.base.name, self.base.identity)
         return info
 
-    def generator(self, name: str) -> Generator:
+    def generator(self, name: str, device: torch.device) -> Generator:
         """What draws a task: merged into a copy of the base where the adapter allows, an overlay elsewhere."""
         info = self.info(name)
         _, tensors = taskfile.read(find_task(self.root, name))
-        adapter = rebuild(info, tensors, self.base.average)
+        # Built beside the base on the CPU, then moved together: an overlay does not take its base along.
+        adapter = rebuild(info, tensors, self.base.average.cpu()).to(device)
         draw = merge if adapter.mergeable else adapt
-        generator = draw(self.base.average, adapter)
-        generator.w_mean = tensors[taskfile.W_MEAN].float()
+        generator = draw(self.base.average.to(device), adapter)
+        generator.w_mean = tensors[taskfile.W_MEAN].float().to(device)
         return generator
 
     def remove_run(self, name: str) -> None:
@@ -145,8 +154,15 @@ def embedded_base() -> bytes:
     return (files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors").read_bytes()
 
 
+def workspace_at(root: Path) -> Workspace:
+    """The workspace at `root`, whether it is there or still to be made."""
+    if root.exists() and not root.is_dir():
+        raise WorkspaceFileError(root)
+    return Workspace(root)
+
+
 def check_workspace(root: Path) -> Workspace:
     """The workspace at `root`, which must be there."""
-    if not root.is_dir():
+    if not root.exists():
         raise NoWorkspaceError(root)
-    return Workspace(root)
+    return workspace_at(root)

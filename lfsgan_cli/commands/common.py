@@ -1,6 +1,7 @@
 """The options that mean the same on every command."""
 
 import inspect
+import shlex
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
@@ -70,6 +71,20 @@ def everywhere(command: Command) -> Command:
         parameters=[*signature.parameters.values(), *extra]
     )
     return cast(Command, run)
+
+
+def to_repeat(*arguments: str, workspace: Path, device: str = "auto") -> str:
+    """A command line to copy, quoted for a shell; workspace and device are in it where they are not the default."""
+    place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
+    where = [] if device == "auto" else ["--device", device]
+    return shlex.join(["lfsgan", *arguments, *place, *where])
+
+
+def laid_on_white(pictures: int) -> str:
+    """What the user is told of pictures with transparency."""
+    if pictures == 1:
+        return "1 picture has transparency; it is laid on white."
+    return f"{pictures:,} pictures have transparency; they are laid on white."
 
 
 def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:

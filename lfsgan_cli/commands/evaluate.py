@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lfsgan_cli.commands.checking import check_pictures
 from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 from lfsgan_cli.commands.generate import NoiseChoice, Truncation
 from lfsgan_cli.console import print_json, say, table, warn
@@ -67,6 +68,8 @@ def evaluate(
     choice = pick(features, inception_weights=inception_weights, offline=offline, device=where)
     job = Measuring(place, names, reals, count, Style(truncation, noise), choice.extractor, where, batch)
     job.check()
+    for source in job.sources():
+        check_pictures(source)
     say(f"{choice.why[0].upper()}{choice.why[1:]}.")
     if reals is None:
         warn(
@@ -75,7 +78,7 @@ def evaluate(
             "give the domain with --reals"
         )
     if dry_run:
-        say(f"Would look at {job.pictures():,} pictures.")
+        _tell_plan(job, as_json=as_json)
         return
     _tell(_measure(job), as_json=as_json)
 
@@ -93,6 +96,14 @@ def _names(place: "Workspace", task: list[str] | None, *, with_base: bool) -> li
 def _measure(job: "Measuring") -> "list[Measurement]":
     with progress("Looking at pictures", job.pictures(), unit="pictures") as advance:
         return list(job.fid(advance))
+
+
+def _tell_plan(job: "Measuring", *, as_json: bool) -> None:
+    if as_json:
+        names = [name or "base" for name in job.names]
+        print_json({"tasks": names, "extractor": job.extractor.name, "n": job.count, "pictures": job.pictures()})
+    else:
+        say(f"Would look at {job.pictures():,} pictures.")
 
 
 def _tell(measured: "list[Measurement]", *, as_json: bool) -> None:

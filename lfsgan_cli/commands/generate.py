@@ -10,6 +10,8 @@ from lfsgan_cli.console import print_json, print_text, say
 from lfsgan_cli.progress import progress
 
 if TYPE_CHECKING:
+    import torch
+
     from lfsgan_cli.jobs.drawing import Drawing
 
 Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A learned task; may be repeated.")]
@@ -49,30 +51,26 @@ def generate(
     if not names:
         raise typer.BadParameter("expected a learned task (or --with-base); `lfsgan tasks list`", param_hint="--task")
     wanted = _seeds(count, seeds)
+    from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs.drawing import Drawing, Style
     from lfsgan_cli.workspace import check_workspace
 
-    drawing = Drawing(check_workspace(workspace), names, wanted, Style(truncation, noise), outdir)
-    if dry_run:
-        say(f"Would draw {len(wanted) * len(names):,} pictures into {str(outdir)!r}.")
-        return
-    paths = _draw(drawing, device, batch, len(wanted) * len(names) + 1)
+    place, where = check_workspace(workspace), pick(device)
+    drawing = Drawing(place, names, wanted, Style(truncation, noise), outdir)
+    if not dry_run:
+        _draw(drawing, where, batch)
     if as_json:
-        print_json({"pictures": [str(path) for path in paths[:-1]], "grid": str(paths[-1])})
+        print_json({"pictures": [str(path) for path in drawing.paths()], "grid": str(drawing.sheet)})
+    elif dry_run:
+        say(f"Would draw {len(drawing.paths()):,} pictures into {str(outdir)!r}.")
     else:
         print_text(str(drawing.sheet))
 
 
-def _draw(drawing: "Drawing", device: str, batch: int, total: int) -> list[Path]:
-    from lfsgan_cli.devices import pick
-
-    where = pick(device)
-    paths = []
-    with progress("Drawing", total, unit="pictures") as advance:
-        for path in drawing.run(where, batch):
-            paths.append(path)
+def _draw(drawing: "Drawing", where: "torch.device", batch: int) -> None:
+    with progress("Drawing", len(drawing.paths()) + 1, unit="pictures") as advance:
+        for _ in drawing.run(where, batch):
             advance()
-    return paths
 
 
 def _seeds(count: int | None, seeds: str | None) -> list[int]:

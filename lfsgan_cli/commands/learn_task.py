@@ -5,13 +5,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
+from lfsgan_cli.commands.common import (
+    DEFAULT_WORKSPACE,
+    Device,
+    DryRun,
+    Json,
+    WorkspaceDir,
+    given_options,
+    laid_on_white,
+    to_repeat,
+)
 from lfsgan_cli.console import print_json, say
 from lfsgan_cli.progress import progress
 from lfsgan_cli.training.config import LearnConfig
 
 if TYPE_CHECKING:
-    from lfsgan_cli.jobs.learning import Job
+    import torch
+
+    from lfsgan_cli.jobs.taskplan import Job
     from lfsgan_cli.taskfile import TaskSummary
 
 Images = Annotated[
@@ -34,6 +45,8 @@ SaveEvery = Annotated[float, typer.Option("--save-every", min=0, help="Seconds b
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run of this name that was interrupted.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was learned under this name.")]
 
+REPEATABLE = ("adapter", "steps", "batch", "lr", "seed", "mirror")  # along with --resume, if they stay the same
+
 
 def learn_task(
     ctx: typer.Context,
@@ -55,25 +68,31 @@ def learn_task(
     as_json: Json = False,
 ) -> None:
     """Learn a new domain from a few pictures."""
-    from lfsgan_cli.jobs import learning
-    from lfsgan_cli.workspace import Workspace
+    from lfsgan_cli.devices import pick
+    from lfsgan_cli.jobs import taskplan
+    from lfsgan_cli.workspace import workspace_at
 
+    if resume and overwrite:
+        raise typer.BadParameter("give either --resume or --overwrite", param_hint="--resume")
     if images is None and not resume:
         raise typer.BadParameter("expected a folder or a zip file of pictures", param_hint="--images")
-    place = Workspace(workspace)
-    if resume and learning.is_learned(place, name):
-        say(f"Task {name!r} is learned already, nothing is left to do; `lfsgan generate --task {name}` draws it.")
+    place, where = workspace_at(workspace), pick(device)
+    repeated = taskplan.Repeated(given_options(ctx, REPEATABLE), pairs or [], images)
+    if resume and taskplan.is_learned(place, name):
+        learned = taskplan.check_learned(place, name, repeated)
+        say(f"Task {name!r} is learned already, nothing is left to do.")
+        _tell_task(place.root, name, learned, device, as_json=as_json)
         return
     if resume or images is None:
-        given = given_options(ctx, ("adapter", "steps", "batch", "lr", "seed", "mirror"))
-        job = learning.resume(place, name, given)
+        job = taskplan.resume(place, name, repeated)
     else:
         training = LearnConfig(steps=steps, batch=batch, lr=lr, seed=seed, mirror=mirror)
-        job = learning.begin(place, images, name, adapter, pairs or [], training, overwrite=overwrite)
+        job = taskplan.begin(place, images, name, adapter, pairs or [], training, overwrite=overwrite)
     if dry_run:
         _tell_plan(job, as_json=as_json)
     else:
-        _learn(job, device, save_every, as_json=as_json)
+        learned = _learn(job, where, save_every, device)
+        _tell_task(place.root, name, learned, device, as_json=as_json)
 
 
 def _tell_plan(job: "Job", *, as_json: bool) -> None:
@@ -86,19 +105,20 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
         say(f"  {key.replace('_', '-')} {value}")
 
 
-def _learn(job: "Job", device: str, save_every: float, *, as_json: bool) -> None:
-    from lfsgan_cli.devices import pick
+def _learn(job: "Job", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
     from lfsgan_cli.jobs.learning import Learner
     from lfsgan_cli.jobs.runfolder import Stopwatch
 
     _tell_start(job)
-    watch = Stopwatch()
-    learner = Learner(job, pick(device))
-    command = f"lfsgan learn-task --name {job.plan.name} --resume{_elsewhere(job)}"
-    with progress(f"Learning {job.plan.name}", learner.total, done=learner.done, unit="steps") as advance:
+    watch, name = Stopwatch(), job.plan.name
+    learner = Learner(job, where)
+    command = to_repeat("learn-task", "--name", name, "--resume", workspace=job.workspace.root, device=device)
+    with progress(f"Learning {name}", learner.total, done=learner.done, unit="steps") as advance:
         for step in learner.steps(save_every=save_every, resume_command=command):
             advance(1, losses_line(step.losses) if step.done % 10 == 0 else None)
-    _tell_end(job, learner.finish(watch.seconds), watch.seconds, as_json=as_json)
+    learned = learner.finish(watch.seconds)
+    say(f"Learned in {watch.seconds:.0f} s.")
+    return learned
 
 
 def losses_line(losses: Any) -> str:
@@ -106,27 +126,22 @@ def losses_line(losses: Any) -> str:
     return " ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())
 
 
-def _elsewhere(job: "Job") -> str:
-    root = job.workspace.root
-    return "" if root == DEFAULT_WORKSPACE else f" --workspace {root}"
-
-
 def _tell_start(job: "Job") -> None:
     if not job.workspace.base_path.exists():
         say(f"No base in {str(job.workspace.root)!r} yet: the embedded one, {job.workspace.base.name}, is put there.")
     if job.shots.flattened:
-        say(f"{job.shots.flattened} pictures have transparency; they are laid on white.")
+        say(laid_on_white(job.shots.flattened))
 
 
-def _tell_end(job: "Job", task: "TaskSummary", seconds: float, *, as_json: bool) -> None:
+def _tell_task(root: Path, name: str, task: "TaskSummary", device: str, *, as_json: bool) -> None:
     from lfsgan_cli.taskfolder import task_path
 
-    path = task_path(job.workspace.root, job.plan.name)
+    path = task_path(root, name)
     if as_json:
         print_json({
-            "task": job.plan.name, "file": str(path), "bytes": task.file_bytes, "parameters": task.parameters,
-            "steps": job.plan.training.steps, "seconds": round(seconds, 1),
+            "task": name, "file": str(path), "bytes": task.file_bytes, "parameters": task.parameters,
+            "steps": task.info.training.get("steps"),
         })  # fmt: skip
         return
-    say(f"Learned in {seconds:.0f} s: {path}, {task.file_bytes:,} bytes, {task.parameters:,} parameters.")
-    say(f"Draw it: lfsgan generate --task {job.plan.name} -n 64{_elsewhere(job)}")
+    say(f"Task {name!r} is in {path}: {task.file_bytes:,} bytes, {task.parameters:,} parameters.")
+    say(f"Draw it: {to_repeat('generate', '--task', name, '-n', '64', workspace=root, device=device)}")

@@ -5,23 +5,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
+from lfsgan_cli.commands.checking import check_pictures
+from lfsgan_cli.commands.common import (
+    DEFAULT_WORKSPACE,
+    Device,
+    DryRun,
+    Json,
+    WorkspaceDir,
+    given_options,
+    to_repeat,
+)
 from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, losses_line
 from lfsgan_cli.console import print_json, say
 from lfsgan_cli.progress import progress
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import torch
 
+    from lfsgan_cli.basefile import BaseSummary
     from lfsgan_cli.jobs.pretraining import Job
     from lfsgan_cli.networks.config import NetworkConfig
-    from lfsgan_cli.pictures.errors import BadPicture
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR|ZIP", help="The pictures to train on; thousands.")]
 Resolution = Annotated[int, typer.Option("--resolution", help="Side of the pictures in pixels: 16, 32, … 1024.")]
 Channels = Annotated[
-    int, typer.Option("--channels", min=1, help="Feature maps at the sides from 4 to 16; halved at each larger side.")
+    int,
+    typer.Option(
+        "--channels", min=16, help="Feature maps at the sides 4 to 16; halved at each larger one, down to 16."
+    ),
 ]
 Latent = Annotated[int, typer.Option("--latent", min=1, help="Width of the latents z and w.")]
 Mapping = Annotated[int, typer.Option("--mapping-layers", min=1, help="Layers from z to w.")]
@@ -38,6 +50,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace this works
 BaseName = Annotated[str, typer.Option("--name", help="What the base is called; its data's name if not given.")]
 
 DEFAULT_RESOLUTION = 64
+SHAPE = ("channels", "latent", "mapping_layers")
+REPEATABLE = (  # along with --resume, if they stay the same
+    "name", "resolution", *SHAPE, "kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "init_from",
+)  # fmt: skip
 
 
 def pretrain(
@@ -65,24 +81,32 @@ def pretrain(
     as_json: Json = False,
 ) -> None:
     """Train a base of your own from many pictures."""
+    from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs import pretraining
-    from lfsgan_cli.workspace import Workspace
+    from lfsgan_cli.workspace import workspace_at
 
-    place = Workspace(workspace)
-    asked = ("kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "resolution")
+    if resume and overwrite:
+        raise typer.BadParameter("give either --resume or --overwrite", param_hint="--resume")
+    place, where, given = workspace_at(workspace), pick(device), given_options(ctx, REPEATABLE)
+    if resume and pretraining.is_trained(place):
+        trained = pretraining.check_trained(place, given)
+        say("The base is trained already, nothing is left to do.")
+        _tell_base(place.base_path, trained, as_json=as_json)
+        return
     if resume:
-        job = pretraining.resume(place, data, given_options(ctx, asked))
+        job = pretraining.resume(place, data, given)
     else:
         training = PretrainConfig(
             kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight
         )
         network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
         job = pretraining.begin(place, data, name or data.stem, network, training, start=init_from, overwrite=overwrite)
-    _check_pictures(job)
+    check_pictures(job.pictures.source)
     if dry_run:
-        print_json(job.plan.to_json())
+        _tell_plan(job, as_json=as_json)
     else:
-        _train(job, device, save_every, data, as_json=as_json)
+        again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
+        _tell_base(place.base_path, _train(job, where, save_every, again), as_json=as_json)
 
 
 def _network(
@@ -90,43 +114,41 @@ def _network(
 ) -> "NetworkConfig | None":
     from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
 
-    if start and not given_options(ctx, ("resolution",)):
-        return None
+    if start:
+        for name in given_options(ctx, SHAPE):
+            hint = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter("the base to start from has its own; leave this out", param_hint=hint)
+        if not given_options(ctx, ("resolution",)):
+            return None
     table = {side: max(16, channels * 16 // max(16, side)) for side in (4, 8, *RESOLUTIONS) if side <= resolution}
     return NetworkConfig(resolution=resolution, channels=table, w_dim=latent, mapping_layers=mapping_layers)
 
 
-def _check_pictures(job: "Job") -> None:
-    from lfsgan_cli.pictures.dataset import conclude, examine
-
-    source = job.pictures.source
-    with progress("Checking pictures", len(source.names), unit="pictures") as advance:
-
-        def counted() -> "Iterator[bool | BadPicture]":
-            for finding in examine(source):
-                advance()
-                yield finding
-
-        checked = conclude(source, counted())
-    if checked.transparent:
-        say(f"{checked.transparent:,} pictures have transparency; they are laid on white.")
+def _tell_plan(job: "Job", *, as_json: bool) -> None:
+    plan = job.plan.to_json()
+    if as_json:
+        print_json({"plan": plan})
+        return
+    say(f"Would pretrain {job.plan.name!r} on {job.plan.pictures:,} pictures:")
+    for key, value in {**plan["network"], **plan["training"]}.items():
+        say(f"  {key.replace('_', '-')} {value}")
 
 
-def _train(job: "Job", device: str, save_every: float, data: Path, *, as_json: bool) -> None:
-    from lfsgan_cli.devices import pick
+def _train(job: "Job", where: "torch.device", save_every: float, again: str) -> "BaseSummary":
     from lfsgan_cli.jobs.pretraining import Pretrainer
     from lfsgan_cli.jobs.runfolder import Stopwatch
 
     watch = Stopwatch()
-    trainer = Pretrainer(job, pick(device))
-    command = f"lfsgan pretrain --data {data} --workspace {job.workspace.root} --resume"
+    trainer = Pretrainer(job, where)
     batch = job.plan.training.batch
     with progress("Pretraining", trainer.total * batch, done=trainer.done * batch, unit="pictures") as advance:
-        for step in trainer.steps(save_every=save_every, resume_command=command):
+        for step in trainer.steps(save_every=save_every, resume_command=again):
             advance(batch, losses_line(step.losses) if step.done % 10 == 0 else None)
-    base = trainer.finish(watch.seconds)
+    return trainer.finish(watch.seconds)
+
+
+def _tell_base(path: Path, base: "BaseSummary", *, as_json: bool) -> None:
     if as_json:
-        print_json({"base": base.name, "identity": base.identity, "parameters": base.parameters})
+        print_json({"base": base.name, "file": str(path), "identity": base.identity, "parameters": base.parameters})
     else:
-        about = f"{base.parameters:,} parameters, {base.identity[:12]}…"
-        say(f"Base {base.name!r} is in {job.workspace.base_path}: {about}.")
+        say(f"Base {base.name!r} is in {path}: {base.parameters:,} parameters, {base.identity[:12]}….")

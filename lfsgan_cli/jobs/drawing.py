@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lfsgan_cli.jobs.sheets import Pixels, check_ours, near_square, save, save_sheet, to_arrays
+from lfsgan_cli.jobs.sheets import Pixels, check_folder, check_ours, near_square, save, save_sheet, to_arrays
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.sampling import NoiseMode, draw
 from lfsgan_cli.workspace import Workspace
@@ -41,12 +41,18 @@ class Drawing:
         for name in names:
             if name is not None:
                 workspace.info(name)
-        check_ours([*(self.path(name, seed) for name in names for seed in seeds), self.sheet])
+        for name in names:
+            check_folder(self.outdir / (name or BASE))
+        check_ours([*self.paths(), self.sheet])
 
     @property
     def sheet(self) -> Path:
         """The file with all pictures."""
         return self.outdir / "grid.png"
+
+    def paths(self) -> list[Path]:
+        """The files of all pictures, in the order in which they are drawn."""
+        return [self.path(name, seed) for name in self.names for seed in self.seeds]
 
     def path(self, name: str | None, seed: int) -> Path:
         """The file of one picture."""
@@ -56,9 +62,9 @@ class Drawing:
         """Draw everything; yields each picture's file once it is written, and the sheet last."""
         rows = []
         for name in self.names:
-            generator = self.workspace.generator(name) if name is not None else self.workspace.base.average
+            generator = self.workspace.generator(name, device) if name else self.workspace.base.average.to(device)
             row: list[Pixels] = []
-            for path, picture in self._draw(name, generator.to(device), batch):
+            for path, picture in self._draw(name, generator, batch):
                 row += [picture] if len(row) < self._kept else []
                 yield path
             rows.append(row)

@@ -1,12 +1,9 @@
-"""Learning a task from start to file: everything is checked before work begins, and nothing is lost on the way."""
+"""Learning a task from start to file: nothing is lost on the way."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -14,140 +11,24 @@ from torch import Tensor
 from lfsgan_cli import options, registry, taskfile
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter, construct
-from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.jobs.keeping import Keeping, kept
-from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
+from lfsgan_cli.jobs.taskplan import Job
 from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
 from lfsgan_cli.metrics.perceptual import embed, pairwise
-from lfsgan_cli.pictures.dataset import Shots, load_shots
+from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.pictures.dataset import Shots
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
 from lfsgan_cli.taskfile import TaskInfo, TaskSummary
 from lfsgan_cli.taskfolder import task_path
-from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learn import Learning
 from lfsgan_cli.training.phases import Step
-from lfsgan_cli.workspace import Workspace
 
-RESERVED = "base"  # the folder that `generate --with-base` draws into
 SHEETS = 4  # pictures of the progress in one run
 SHEET_SEEDS = range(32)
 LIKENESS_SIZE = 64  # side at which pictures are compared with the shots while learning: a fraction of 224's cost
-
-
-class TaskExistsError(LfsganError):
-    """A task is never replaced by accident."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"task {name!r} is learned already; choose another --name, or give --overwrite to replace it")
-
-
-class UnfinishedTaskError(LfsganError):
-    """A run of this name was begun and can go on."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"task {name!r} was begun and not finished: go on with `lfsgan learn-task --name {name} --resume`, "
-            "or give --overwrite to start again"
-        )
-
-
-class ReservedNameError(LfsganError):
-    """A name that means something else."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name!r} cannot name a task: it stands for the base itself; choose another --name")
-
-
-class OtherShotsError(LfsganError):
-    """A resumed run whose pictures changed."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"the pictures in {str(path)!r} are not those that this run began with; start again")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be learned: all that the task's bytes depend on."""
-
-    name: str
-    adapter: str
-    options: Mapping[str, Any]
-    training: LearnConfig
-    shots: str  # identity
-    base: str  # identity
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Plan:
-        """Back from `to_json`."""
-        return cls(**{**document, "training": LearnConfig(**document["training"])})
-
-
-@dataclass(frozen=True)
-class Job:
-    """A plan with everything it needs, checked and loaded; nothing is written yet."""
-
-    workspace: Workspace
-    plan: Plan
-    shots: Shots
-    folder: RunFolder
-    resumed: bool
-
-
-def begin(
-    workspace: Workspace,
-    images: Path,
-    name: str,
-    adapter: str,
-    pairs: list[str],
-    training: LearnConfig,
-    *,
-    overwrite: bool,
-) -> Job:
-    """Check a new task. Raises one-line errors for names, options, pictures and bases that cannot be used."""
-    folder = _free_folder(workspace, name, overwrite=overwrite)
-    config = options.parse(registry.load(adapter).Config, pairs)
-    base = workspace.base
-    shots = load_shots(images, base.average.config.resolution)
-    plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity)
-    return Job(workspace, plan, shots, folder, resumed=False)
-
-
-def resume(workspace: Workspace, name: str, given: Mapping[str, Any]) -> Job:
-    """Check an unfinished task. given: settings that the user repeats, under the names of the plan and its training."""
-    folder = RunFolder(workspace.task_run(name))
-    plan = Plan.from_json(folder.plan())
-    known = plan.to_json() | plan.training.to_json()
-    changes = {key: (known[key], value) for key, value in given.items() if known[key] != value}
-    if changes:
-        raise ChangedPlanError(changes)
-    shots = load_shots(folder.path / "few_shots", workspace.base.average.config.resolution)
-    if shots.identity != plan.shots:
-        raise OtherShotsError(folder.path / "few_shots")
-    return Job(workspace, plan, shots, folder, resumed=True)
-
-
-def is_learned(workspace: Workspace, name: str) -> bool:
-    """Whether the task's file is there and no newer run of that name was begun."""
-    return task_path(workspace.root, name).exists() and not RunFolder(workspace.task_run(name)).unfinished
-
-
-def _free_folder(workspace: Workspace, name: str, *, overwrite: bool) -> RunFolder:
-    path = task_path(workspace.root, name)
-    if name == RESERVED:
-        raise ReservedNameError(name)
-    folder = RunFolder(workspace.task_run(name))
-    if path.exists() and not overwrite:
-        raise TaskExistsError(name)
-    if folder.unfinished and not overwrite:
-        raise UnfinishedTaskError(name)
-    return folder
 
 
 class Learner:
@@ -156,8 +37,8 @@ class Learner:
     def __init__(self, job: Job, device: torch.device) -> None:
         self.job, self.device = job, device
         base = job.workspace.base
+        self.adapter = _seeded_adapter(job, base.average).to(device)
         self.base = base.average.to(device)
-        self.adapter = _seeded_adapter(job, self.base).to(device)
         self.run = Learning(
             self.base,
             self.adapter,
@@ -236,8 +117,8 @@ def distances_to(shots: Shots, device: torch.device) -> Callable[[Tensor], Tenso
     return lambda images: pairwise(embed(network, images), centres)
 
 
-def _seeded_adapter(job: Job, base: Any) -> Adapter:
+def _seeded_adapter(job: Job, base: Generator) -> Adapter:
     cls = registry.load(job.plan.adapter)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)
-        return construct(cls, base.cpu(), options.from_json(cls.Config, job.plan.options))
+        return construct(cls, base, options.from_json(cls.Config, job.plan.options))

@@ -21,7 +21,7 @@ from lfsgan_cli.metrics.counts import fid_warnings, label
 from lfsgan_cli.metrics.features import Extractor
 from lfsgan_cli.metrics.frechet import Statistics, distance, statistics
 from lfsgan_cli.pictures.dataset import PictureSet
-from lfsgan_cli.pictures.source import open_source
+from lfsgan_cli.pictures.source import Source, open_source
 from lfsgan_cli.sampling import draw
 from lfsgan_cli.taskfolder import task_path
 from lfsgan_cli.workspace import Workspace
@@ -35,6 +35,16 @@ class NoTaskError(LfsganError):
     def __init__(self, root: Path) -> None:
         super().__init__(
             f"no task has been learned in {str(root)!r}; `lfsgan learn-task --images DIR --name NAME` learns one"
+        )
+
+
+class NoShotsError(LfsganError):
+    """A task whose file came alone."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the few shots that task {name!r} was learned from are not in this workspace; "
+            "give the pictures to compare with by --reals"
         )
 
 
@@ -73,11 +83,15 @@ class Measuring:
     batch: int
 
     def check(self) -> None:
-        """Raise a one-line error where a task or the real pictures cannot be read."""
+        """Raise a one-line error where a task cannot be read, or has nothing to be compared with."""
         for name in self.names:
             if name is not None:
                 self.workspace.info(name)
-            open_source(self._source(name))
+            self._source(name)
+
+    def sources(self) -> list[Source]:
+        """Where the real pictures are."""
+        return [open_source(path) for path in dict.fromkeys(map(self._source, self.names))]
 
     def fid(self, seen: Callable[[int], None]) -> Iterator[Measurement]:
         """The Fréchet distance of every task; each is noted in the task's `metrics.jsonl`. seen: pictures looked at."""
@@ -97,12 +111,10 @@ class Measuring:
         return Measurement(name or "base", title, value, warnings, self._note(name, reals))
 
     def _drawn(self, name: str | None, seen: Callable[[int], None]) -> Statistics:
-        generator = self.workspace.base.average if name is None else self.workspace.generator(name)
-        style, seeds = self.style, range(self.count)
+        where, style, seeds = self.device, self.style, range(self.count)
+        generator = self.workspace.generator(name, where) if name else self.workspace.base.average.to(where)
         features = []
-        for pictures in draw(
-            generator.to(self.device), seeds, truncation=style.truncation, noise=style.noise, batch=self.batch
-        ):
+        for pictures in draw(generator, seeds, truncation=style.truncation, noise=style.noise, batch=self.batch):
             features.append(self.extractor(pictures).cpu())
             seen(len(pictures))
         return statistics(torch.cat(features))
@@ -119,13 +131,15 @@ class Measuring:
 
     def pictures(self) -> int:
         """How many pictures will be looked at."""
-        sources = {self._source(name) for name in self.names}
-        return len(self.names) * self.count + sum(len(open_source(source).names) for source in sources)
+        return len(self.names) * self.count + sum(len(source.names) for source in self.sources())
 
     def _source(self, name: str | None) -> Path:
         if self.reals is not None:
             return self.reals
-        return self.workspace.task_run(name or "") / "few_shots"
+        shots = self.workspace.task_run(name or "") / "few_shots"
+        if not shots.is_dir():
+            raise NoShotsError(name or "")
+        return shots
 
     def _note(self, name: str | None, reals: Reals) -> dict[str, Any]:
         base = self.workspace.base
@@ -137,7 +151,7 @@ class Measuring:
             "extractor_sha256": self.extractor.identity,
             "reals": {"name": reals.name, "count": reals.count, "sha256": reals.identity, "resize": RESIZE},
             "base": base.identity,
-            "task": None if name is None else self._task_hash(name),
+            "task_sha256": None if name is None else self._task_hash(name),
             "device": str(self.device),
             "lfsgan": __version__,
             **machine(),
@@ -147,10 +161,10 @@ class Measuring:
         return tensorfile.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
 
     def _append(self, measured: Measurement) -> None:
-        base = measured.note["task"] is None
+        base = measured.note["task_sha256"] is None
         folder = self.workspace.base_run if base else self.workspace.task_run(measured.task)
         folder.mkdir(parents=True, exist_ok=True)
-        line = {"metric": "fid", "name": measured.name, "value": measured.value, **measured.note}
+        line = {"metric": "fid", "task": measured.task, "name": measured.name, "value": measured.value, **measured.note}
         with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, sort_keys=True) + "\n")
 

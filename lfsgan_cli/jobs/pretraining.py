@@ -14,7 +14,7 @@ from lfsgan_cli import basefile
 from lfsgan_cli.basefile import Base, BaseSummary
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.keeping import Keeping, kept
-from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder
+from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, UnusableStateError, differing
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
@@ -46,6 +46,16 @@ class OtherNetworkError(LfsganError):
 
     def __init__(self, asked: int, found: int) -> None:
         super().__init__(f"--resolution is {asked}, but the base to start from draws {found}×{found}; leave it out")
+
+
+class OtherDataError(LfsganError):
+    """Data that cannot be what the run began with."""
+
+    def __init__(self, path: Path, count: int, began: int) -> None:
+        super().__init__(
+            f"{str(path)!r} holds {count:,} pictures, and the run began with {began:,}: give the same --data, "
+            "or start again with --overwrite instead of --resume"
+        )
 
 
 @dataclass(frozen=True)
@@ -114,15 +124,53 @@ def begin(
 
 def resume(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> Job:
     """Check an unfinished pretraining. given: settings that the user repeats; `kimg` alone may change."""
-    plan = Plan.from_json(RunFolder(workspace.base_run).plan())
+    workspace.check_base_free(overwrite=True)  # tasks may have been learned here since
+    plan = _kept_plan(RunFolder(workspace.base_run))
     plan = replace(plan, training=replace(plan.training, kimg=given.get("kimg", plan.training.kimg)))
+    _refuse_changes(plan.name, plan.network, {**plan.training.to_json(), "start": plan.start}, given)
     source = open_source(data)
-    known = plan.to_json() | plan.training.to_json() | {"resolution": plan.network["resolution"]}
-    settings = {**given, "pictures": len(source.names)}
-    changes = {key: (known[key], value) for key, value in settings.items() if known[key] != value}
+    if len(source.names) != plan.pictures:
+        raise OtherDataError(data, len(source.names), plan.pictures)
+    return Job(workspace, plan, PictureSet(source, int(plan.network["resolution"])), None, resumed=True)
+
+
+def is_trained(workspace: Workspace) -> bool:
+    """Whether the workspace's base was trained here, to its end."""
+    return workspace.base_path.is_file() and RunFolder(workspace.base_run).finished
+
+
+def check_trained(workspace: Workspace, given: Mapping[str, Any]) -> BaseSummary:
+    """A base that is trained already, and that whatever the user repeats is what it was trained with."""
+    base = basefile.read_summary(workspace.base_path)
+    _refuse_changes(base.name, base.network.to_json(), base.training, given)
+    return base
+
+
+def _refuse_changes(
+    name: str, network: Mapping[str, Any], training: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """ChangedPlanError where a setting differs from that of the run. given: under the command's names."""
+    known = {
+        **training,
+        "name": name,
+        "resolution": network["resolution"],
+        "channels": network["channels"]["4"],
+        "latent": network["w_dim"],
+        "mapping_layers": network["mapping_layers"],
+        "init_from": training["start"],
+    }
+    start = {"init_from": basefile.read_summary(given["init_from"]).identity} if "init_from" in given else {}
+    changes = differing(known, {**given, **start}, "--")
     if changes:
         raise ChangedPlanError(changes)
-    return Job(workspace, plan, PictureSet(source, int(plan.network["resolution"])), None, resumed=True)
+
+
+def _kept_plan(folder: RunFolder) -> Plan:
+    document = folder.plan()
+    try:
+        return Plan.from_json(document)
+    except (KeyError, TypeError) as error:
+        raise UnusableStateError(folder.state_path) from error
 
 
 class Pretrainer:
@@ -157,7 +205,8 @@ class Pretrainer:
         yield from kept(self.run, Keeping(folder, plan, save_every, resume_command, self._sheet, SHEET_EVERY))
 
     def finish(self, seconds: float) -> BaseSummary:
-        """Write the base; the summary of what is in it."""
+        """Write the base; the summary of what is in it. BaseExistsError where tasks stand on another one by now."""
+        self.job.workspace.check_base_free(overwrite=True)
         average, path = self.run.average.module, self.job.workspace.base_path
         average.w_mean.copy_(mean_w(average))
         parts = (average.cpu(), self.run.generator.cpu(), self.run.discriminator.cpu())

@@ -15,27 +15,57 @@ from typing import TYPE_CHECKING, Any
 from lfsgan_cli import __version__, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
+from lfsgan_cli.option_types import spell
 
 if TYPE_CHECKING:
     from lfsgan_cli.training.phases import Step
     from lfsgan_cli.training.run import Run
 
 PLAN_KEY = "lfsgan.plan"
+DEVICE_KEY = "lfsgan.device"  # the kind alone: cuda:0 and cuda:1 can take over from each other
 
 
 class NothingToResumeError(LfsganError):
     """A run that has no kept state."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"nothing to resume: {str(path)!r} holds no saved state; start again without --resume")
+        super().__init__(f"nothing to resume: {str(path)!r} holds no unfinished run; start one without --resume")
 
 
 class ChangedPlanError(LfsganError):
     """A resumed run that was asked for with other settings."""
 
     def __init__(self, changes: Mapping[str, tuple[object, object]]) -> None:
-        listed = "; ".join(f"{name} was {was}, now {now}" for name, (was, now) in changes.items())
-        super().__init__(f"--resume goes on with the run's own settings, but {listed}: leave these out, or start again")
+        listed = ", ".join(f"{name} was {spell(was)}, now {spell(now)}" for name, (was, now) in changes.items())
+        out = "it" if len(changes) == 1 else "these"
+        super().__init__(
+            f"--resume goes on with the run's own settings, but {listed}: leave {out} out, or start again "
+            "with --overwrite instead of --resume"
+        )
+
+
+class UnusableStateError(LfsganError):
+    """A kept state that this program cannot go on from."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"cannot go on from {str(path)!r}: it is damaged, or another version of lfsgan kept it; "
+            "start again with --overwrite instead of --resume"
+        )
+
+
+class OtherDeviceError(LfsganError):
+    """A run whose random numbers come from another kind of device."""
+
+    def __init__(self, began: str, now: str) -> None:
+        super().__init__(f"the run began on {began!r} and can only go on there, not on {now!r}; add --device {began}")
+
+
+def differing(known: Mapping[str, Any], given: Mapping[str, Any], label: str) -> dict[str, tuple[object, object]]:
+    """What is given and differs, under its name on the command line: `label` before the name."""
+    return {
+        f"{label}{key.replace('_', '-')}": (known[key], value) for key, value in given.items() if known[key] != value
+    }
 
 
 class RunFolder:
@@ -55,6 +85,11 @@ class RunFolder:
         """Whether a run was begun here that can go on."""
         return self.state_path.exists()
 
+    @property
+    def finished(self) -> bool:
+        """Whether a run came to its end here, and no other was begun since."""
+        return (self.path / "run.json").exists() and not self.unfinished
+
     def prepare(self) -> None:
         """An empty folder: whatever an earlier run left is removed."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -64,18 +99,28 @@ class RunFolder:
         """What the kept run was asked to do."""
         if not self.unfinished:
             raise NothingToResumeError(self.path)
-        plan: dict[str, Any] = json.loads(tensorfile.read_header(self.state_path).metadata.get(PLAN_KEY, "{}"))
+        try:
+            plan: dict[str, Any] = json.loads(tensorfile.read_header(self.state_path).metadata[PLAN_KEY])
+        except (KeyError, ValueError) as error:
+            raise UnusableStateError(self.state_path) from error
         return plan
 
     def save(self, run: Run, plan: Mapping[str, Any]) -> None:
         """Keep the whole state, in place of the one before."""
         text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
-        tensorfile.write(self.state_path, run.pack(), {"format": "pt", "lfsgan.format": "state/1", PLAN_KEY: text})
+        metadata = {"format": "pt", "lfsgan.format": "state/1", PLAN_KEY: text, DEVICE_KEY: run.device.type}
+        tensorfile.write(self.state_path, run.pack(), metadata)
 
     def restore(self, run: Run) -> None:
         """Put a run where its kept state stands; later lines of its log, which will come again, are cut."""
-        tensors, _ = tensorfile.read(self.state_path)
-        run.unpack(tensors)
+        tensors, metadata = tensorfile.read(self.state_path)
+        began = metadata.get(DEVICE_KEY, run.device.type)
+        if began != run.device.type:
+            raise OtherDeviceError(began, run.device.type)
+        try:
+            run.unpack(tensors)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise UnusableStateError(self.state_path) from error
         self._cut_log(run.done)
 
     def log(self, step: Step) -> None:

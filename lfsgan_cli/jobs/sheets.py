@@ -26,10 +26,18 @@ class ForeignFileError(LfsganError):
     """A file of somebody else where a picture would go."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        more, were, them = (f" and {len(paths) - 1} more", "were", "them") if len(paths) > 1 else ("", "was", "it")
         super().__init__(
-            f"{str(paths[0])!r}{more} was not drawn by lfsgan and is left alone: choose another --outdir, or move it"
+            f"{str(paths[0])!r}{more} {were} not drawn by lfsgan and will not be replaced: "
+            f"choose another --outdir, or move {them}"
         )
+
+
+class NotAFolderError(LfsganError):
+    """A file where pictures would go."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{str(path)!r} is a file, and pictures go into a folder: choose another --outdir")
 
 
 def to_arrays(pictures: Tensor) -> list[Pixels]:
@@ -42,6 +50,13 @@ def check_ours(paths: Sequence[Path]) -> None:
     foreign = [path for path in paths if path.exists() and KEY not in text_of(path)]
     if foreign:
         raise ForeignFileError(foreign)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder that cannot be made, since a file stands in its way."""
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            raise NotAFolderError(part)
 
 
 def save(path: Path, picture: Pixels, note: Mapping[str, Any]) -> None:
