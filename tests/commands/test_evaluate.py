@@ -1,0 +1,120 @@
+"""`lfsgan evaluate`: a number for every task, with all that is needed to find it again."""
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Program
+
+FID = ("evaluate", "--fid", "-n", 4)
+METRICS = "lfsgan_workspace/tasks/cats/metrics.jsonl"
+SHOTS = "the real pictures are the very few that each task learned from"
+
+
+def results(program: "Program", *arguments: object) -> Any:
+    return json.loads(program.done(*FID, "--json", *arguments).stdout)["results"]
+
+
+def notes(program: "Program", path: str) -> list[Any]:
+    return [json.loads(line) for line in program.contents(path).decode().splitlines()]
+
+
+def test_without_reals_the_few_shots_are_taken_with_a_plain_warning(learned: "Program") -> None:
+    result = learned.done(*FID)
+    heading, line = result.stdout.splitlines()
+    assert heading.split() == ["task", "metric", "value"]
+    assert line.startswith("cats  fid[efficientnet-lite0] n=4 reals=5  ")
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("Warning: ")]
+    assert SHOTS in warnings[0]
+    assert "FID with 4 generated pictures is dominated by their number" in warnings[1]
+    assert "Features by efficientnet-lite0" in result.stderr
+
+
+def test_several_tasks_and_the_base_are_compared_with_the_same_reals(learned: "Program") -> None:
+    learned.learn("dogs", "--images", "dogs")
+    result = learned.done(*FID, "--reals", "data", "--with-base", "--json")
+    assert SHOTS not in result.stderr
+    measured = json.loads(result.stdout)["results"]
+    assert [one["task"] for one in measured] == ["base", "cats", "dogs"]
+    assert {one["name"] for one in measured} == {"fid[efficientnet-lite0] n=4 reals=12"}
+    assert len({one["value"] for one in measured}) == 3
+    assert len({one["reals"]["sha256"] for one in measured}) == 1
+    assert notes(learned, "lfsgan_workspace/base/metrics.jsonl")[0]["task_sha256"] is None
+
+
+def test_a_task_may_be_chosen_and_the_number_is_the_same_again(learned: "Program") -> None:
+    learned.learn("dogs", "--images", "dogs")
+    (first,), (again,) = (results(learned, "--task", "cats", "--batch", batch) for batch in (4, 4))
+    assert first["task"] == "cats"
+    assert first == again
+
+
+def test_every_number_is_noted_with_what_repeats_it(learned: "Program") -> None:
+    learned.done(*FID, "--reals", "data", "--truncation", 0.5, "--noise", "const")
+    (said,) = results(learned)
+    first, second = notes(learned, METRICS)
+    assert second == {"metric": "fid", **said}
+    assert (first["seeds"], first["truncation"], first["noise"]) == ("0-3", 0.5, "const")
+    assert (first["reals"]["name"], first["reals"]["count"]) == ("data", 12)
+    assert first["reals"]["sha256"] != second["reals"]["sha256"]
+    assert first["base"] == json.loads(learned.done("base", "show", "--json").stdout)["identity"]
+    assert {"task_sha256", "extractor", "extractor_sha256", "lfsgan", "torch", "device", "value"} <= set(first)
+
+
+def test_the_tasks_file_stays_as_it_is(learned: "Program") -> None:
+    before = learned.contents("lfsgan_workspace/tasks/cats.safetensors")
+    learned.done(*FID)
+    assert learned.contents("lfsgan_workspace/tasks/cats.safetensors") == before
+
+
+def test_a_dry_run_measures_nothing(learned: "Program") -> None:
+    before = learned.tree()
+    assert "Would look at 9 pictures." in learned.done(*FID, "--dry-run").stderr
+    planned = json.loads(learned.done(*FID, "--dry-run", "--json", "--reals", "data", "--with-base").stdout)
+    assert planned == {"tasks": ["base", "cats"], "extractor": "efficientnet-lite0", "n": 4, "pictures": 20}
+    assert learned.tree() == before
+
+
+def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
+    assert all(line.startswith("Warning: ") for line in learned.done(*FID, "-q").stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("evaluate",), "say what to measure; there is --fid so far"),
+        ((*FID, "--with-base"), "the base has no few shots of its own; give --reals"),
+        ((*FID, "--task", "cast"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
+        ((*FID, "--workspace", "nowhere"), "there is no workspace at 'nowhere'"),
+        ((*FID, "--workspace", "data"), "no task has been learned in 'data'; `lfsgan learn-task"),
+        ((*FID, "--reals", "nowhere"), "no pictures at 'nowhere'"),
+        ((*FID, "--features", "vgg"), "--features"),
+        ((*FID, "--features", "inception"), "is not there, and downloads are off; put https:"),
+        ((*FID, "--inception-weights", "a_file"), "a_file"),
+        ((*FID, "--device", "cuda:99"), "device 'cuda:99': "),
+        (("evaluate", "--fid", "-n", 1), "-n"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    learned: "Program", monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], words: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(learned.folder))  # no weights that an earlier day left here
+    learned.folder.joinpath("a_file").write_text("mine")
+    assert words in learned.refused(*arguments)
+
+
+def test_every_unreadable_real_picture_is_named_before_work_starts(learned: "Program") -> None:
+    for name in ("notes.png", "00.png"):
+        learned.folder.joinpath("data", name).write_text("not a picture")
+    line = learned.refused(*FID, "--reals", "data")
+    assert "2 pictures in 'data' cannot be used: " in line
+    assert "notes.png" in line
+
+
+def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> None:
+    shutil.rmtree(learned.folder / "lfsgan_workspace/tasks/cats")
+    assert "the few shots that task 'cats' was learned from are not in this workspace" in learned.refused(*FID)
+    assert results(learned, "--reals", "cats")[0]["task"] == "cats"

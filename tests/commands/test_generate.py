@@ -1,0 +1,180 @@
+"""`lfsgan generate`: one seed, one picture, however it is asked for; and nobody's files are touched but our own."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tests.conftest import Program
+
+CATS = ("generate", "--task", "cats")
+
+
+def pixels(program: "Program", path: str) -> "NDArray[np.int16]":
+    return np.asarray(Image.open(program.folder / path), dtype=np.int16)
+
+
+def note(program: "Program", path: str) -> Any:
+    """What the PNG's own text chunk says."""
+    with Image.open(program.folder / path) as picture:
+        return json.loads(picture.info["lfsgan"])
+
+
+def names(program: "Program", folder: str) -> list[str]:
+    return [Path(path).name for path in program.tree(folder)]
+
+
+def test_a_picture_for_each_seed_and_one_of_all(learned: "Program") -> None:
+    result = learned.done(*CATS, "-n", 5)
+    assert list(learned.tree("out")) == ["out/cats", *(f"out/cats/seed000{i}.png" for i in range(5)), "out/grid.png"]
+    assert result.stdout == "out/grid.png\n"
+    sheet = pixels(learned, "out/grid.png")
+    assert sheet.shape == (2 + 2 * 18, 2 + 3 * 18, 3)  # two rows of three; 16 and a gap of 2 each, and one more gap
+    assert np.array_equal(sheet[2:18, 2:18], pixels(learned, "out/cats/seed0000.png"))
+    assert np.array_equal(sheet[20:36, 20:36], pixels(learned, "out/cats/seed0004.png"))
+
+
+def test_several_tasks_and_the_base_share_seeds_in_columns(learned: "Program") -> None:
+    learned.learn("dogs", "--images", "dogs")
+    learned.done("generate", "--task", "dogs", "--task", "cats", "--with-base", "--seeds", "3,1", "--outdir", "sheet")
+    sheet = pixels(learned, "sheet/grid.png")
+    assert sheet.shape == (2 + 3 * 18, 2 + 2 * 18, 3)
+    for row, task in enumerate(("base", "dogs", "cats")):
+        for column, seed in enumerate((3, 1)):
+            part = sheet[2 + row * 18 : 18 + row * 18, 2 + column * 18 : 18 + column * 18]
+            assert np.array_equal(part, pixels(learned, f"sheet/{task}/seed000{seed}.png"))
+    assert note(learned, "sheet/grid.png")["task"] == ["base", "dogs", "cats"]
+    assert note(learned, "sheet/grid.png")["seed"] == [3, 1]
+
+
+@pytest.mark.parametrize("adapter", ["left", "full", "cam"])
+def test_a_seed_is_one_picture_whatever_is_drawn_beside_it(learned: "Program", adapter: str) -> None:
+    learned.learn("cats", "--adapter", adapter, "--overwrite")
+    learned.done(*CATS, "-n", 5, "--outdir", "many")
+    learned.done(*CATS, "--seeds", "4,2", "--outdir", "few")
+    learned.done(*CATS, "-n", 5, "--batch", 1, "--outdir", "single")
+    learned.done(*CATS, "--with-base", "--seeds", "2,4", "--batch", 2, "--outdir", "after_the_base")
+    for seed in (2, 4):
+        wanted = pixels(learned, f"many/cats/seed000{seed}.png")
+        for folder in ("few", "single", "after_the_base"):
+            # One level: what another batch size may move, as the project promises.
+            assert np.abs(pixels(learned, f"{folder}/cats/seed000{seed}.png") - wanted).max() <= 1
+    assert np.abs(pixels(learned, "many/cats/seed0002.png") - pixels(learned, "many/cats/seed0004.png")).max() > 1
+
+
+def test_the_same_command_makes_the_same_bytes(learned: "Program") -> None:
+    learned.done(*CATS, "-n", 3, "--truncation", 0.7)
+    first = learned.tree("out")
+    learned.done(*CATS, "-n", 3, "--truncation", 0.7)
+    assert learned.tree("out") == first
+
+
+def test_a_picture_says_how_it_was_drawn(learned: "Program") -> None:
+    learned.done(*CATS, "--seeds", "70", "--truncation", 0.7, "--noise", "const")
+    base = json.loads(learned.done("base", "show", "--json").stdout)["identity"]
+    assert note(learned, "out/cats/seed0070.png") == {
+        "task": "cats", "seed": 70, "base": base, "truncation": 0.7, "noise": "const"
+    }  # fmt: skip
+
+
+def test_truncated_to_nothing_every_seed_is_the_tasks_own_mean_picture(learned: "Program") -> None:
+    learned.done(*CATS, "--with-base", "-n", 3, "--truncation", 0, "--noise", "none")
+    mean = pixels(learned, "out/cats/seed0000.png")
+    assert all(np.array_equal(pixels(learned, f"out/cats/seed000{seed}.png"), mean) for seed in (1, 2))
+    assert not np.array_equal(pixels(learned, "out/base/seed0000.png"), mean)
+
+
+def test_noise_is_the_seeds_own_the_networks_or_none(learned: "Program") -> None:
+    for noise in ("seed", "const", "none"):
+        learned.done(*CATS, "-n", 1, "--noise", noise, "--outdir", noise)
+    drawn = {learned.contents(f"{noise}/cats/seed0000.png") for noise in ("seed", "const", "none")}
+    assert len(drawn) == 3
+
+
+@pytest.mark.parametrize(
+    ("seeds", "drawn"),
+    [("0-2,7", [0, 1, 2, 7]), ("12345", [12345]), (" 3 , 1-2", [1, 2, 3]), ("1,1-2", [1, 2])],
+)
+def test_seeds_are_numbers_and_ranges(learned: "Program", seeds: str, drawn: list[int]) -> None:
+    learned.done(*CATS, "--seeds", seeds)
+    assert names(learned, "out/cats") == [f"seed{seed:04}.png" for seed in drawn]
+
+
+def test_files_of_others_are_named_and_left_alone(learned: "Program") -> None:
+    learned.folder.joinpath("out/cats").mkdir(parents=True)
+    learned.folder.joinpath("out/cats/notes.txt").write_text("mine")
+    Image.new("RGB", (4, 4)).save(learned.folder / "out/cats/seed0001.png")
+    line = learned.refused(*CATS, "-n", 3)
+    assert "'out/cats/seed0001.png' was not drawn by lfsgan and will not be replaced" in line
+    Image.new("RGB", (4, 4)).save(learned.folder / "out/grid.png")
+    assert "'out/cats/seed0001.png' and 1 more were not drawn by lfsgan" in learned.refused(*CATS, "-n", 3)
+    learned.done(*CATS, "-n", 1, "--outdir", "elsewhere")
+    assert learned.contents("out/cats/notes.txt") == b"mine"
+
+
+def test_our_own_pictures_are_drawn_anew_without_asking(learned: "Program") -> None:
+    learned.done(*CATS, "-n", 3)
+    before = learned.tree("out")
+    learned.done(*CATS, "-n", 2, "--truncation", 0.5)
+    after = learned.tree("out")
+    assert after["out/cats/seed0001.png"] != before["out/cats/seed0001.png"]
+    assert after["out/cats/seed0002.png"] == before["out/cats/seed0002.png"]
+
+
+def test_json_is_one_document_and_a_dry_run_draws_nothing(learned: "Program") -> None:
+    before = learned.tree()
+    assert "Would draw 4 pictures into 'out'." in learned.done(*CATS, "--with-base", "-n", 2, "--dry-run").stderr
+    planned = json.loads(learned.done(*CATS, "-n", 2, "--dry-run", "--json").stdout)
+    assert learned.tree() == before
+    document = json.loads(learned.done(*CATS, "-n", 2, "--json").stdout)
+    assert document == planned
+    assert document == {"pictures": ["out/cats/seed0000.png", "out/cats/seed0001.png"], "grid": "out/grid.png"}
+
+
+def test_quiet_leaves_the_data_on_stdout_alone(learned: "Program") -> None:
+    assert learned.done(*CATS, "-n", 1, "-q").output == "out/grid.png\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("generate",), "expected a learned task (or --with-base); `lfsgan tasks list`"),
+        (("generate", "--task", "cast"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
+        (("generate", "--task", "../cats"), "'../cats' cannot name a task"),
+        ((*CATS, "--seeds", "5-1"), "seeds '5-1': '5-1' runs backwards; expected numbers and ranges such as 0-63,70"),
+        ((*CATS, "--seeds", "cat"), "'cat' is neither a number nor a range"),
+        ((*CATS, "--seeds", "1", "-n", 2), "give either -n or --seeds"),
+        ((*CATS, "-n", 0), "-n"),
+        ((*CATS, "--noise", "loud"), "--noise"),
+        ((*CATS, "--truncation", 3), "--truncation"),
+        ((*CATS, "--device", "cuda:99"), "device 'cuda:99': "),
+        ((*CATS, "--workspace", "nowhere"), "there is no workspace at 'nowhere'; make one with `lfsgan learn-task"),
+        ((*CATS, "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),
+        ((*CATS, "--outdir", "a_file"), "'a_file' is a file, and pictures go into a folder: choose another --outdir"),
+        ((*CATS, "--outdir", "a_file/below"), "'a_file' is a file, and pictures go into a folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    learned: "Program", arguments: tuple[object, ...], words: str
+) -> None:
+    learned.folder.joinpath("a_file").write_text("mine")
+    assert words in learned.refused(*arguments)
+
+
+def test_a_task_of_another_base_is_refused_with_both_names(learned: "Program") -> None:
+    options = ("--resolution", 16, "--channels", 16, "--kimg", 0, "--name", "others", "--workspace", "other")
+    learned.done("pretrain", "--data", "dogs", *options)
+    learned.folder.joinpath("other/tasks").mkdir()
+    learned.folder.joinpath("other/tasks/cats.safetensors").write_bytes(
+        learned.contents("lfsgan_workspace/tasks/cats.safetensors")
+    )
+    line = learned.refused(*CATS, "--workspace", "other")
+    assert "task 'cats' was learned on base 'data' (" in line
+    assert "but this workspace has 'others' (" in line
+    assert "use that base's workspace, or learn the task here" in line

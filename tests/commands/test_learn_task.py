@@ -1,0 +1,190 @@
+"""`lfsgan learn-task` learns what was asked for, or says in one line why not and leaves everything as it was."""
+
+import json
+import shutil
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.conftest import Program
+
+CATS = "lfsgan_workspace/tasks/cats.safetensors"
+LEARN = ("learn-task", "--images", "cats", "--name")
+RESUME = ("learn-task", "--name", "new", "--resume")
+BEGUN = ("--steps", 30, "--batch", 2)  # as the fixture `begun` began
+
+
+def shown(program: "Program", name: str) -> Any:
+    return json.loads(program.done("tasks", "show", name, "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("learn-task", "--name", "new"), "expected a folder or a zip file of pictures"),
+        ((*LEARN, "cats"), "task 'cats' is learned already; choose another --name, or give --overwrite"),
+        ((*LEARN, "a/b"), "'a/b' cannot name a task: expected letters a-z, digits and ._-"),
+        ((*LEARN, ""), "'' cannot name a task"),
+        ((*LEARN, "base"), "'base' cannot name a task: it stands for the base itself; choose another --name"),
+        ((*LEARN, "cats.safetensors"), "it stands for the file of task 'cats'; choose another --name"),
+        ((*LEARN, "new", "--adapter", "letf"), "there is no adapter 'letf'; installed are: "),
+        ((*LEARN, "new", "--adapter", "letf"), "(did you mean 'left'?)"),
+        ((*LEARN, "new", "-o", "rnk=4"), "unknown option 'rnk'; the known ones are: activation, additive, init, rank"),
+        ((*LEARN, "new", "-o", "rnk=4"), "(did you mean 'rank'?)"),
+        ((*LEARN, "new", "-o", "rank=four"), "option rank='four': expected int"),
+        ((*LEARN, "new", "-o", "rank=0"), "rank"),
+        ((*LEARN, "new", "-o", "rank"), "option 'rank': expected key=value"),
+        ((*LEARN, "new", "-o", "rank=1", "-o", "rank=2"), "option 'rank' is given twice"),
+        ((*LEARN, "new", "--steps", 0), "--steps"),
+        ((*LEARN, "new", "--steps", "many"), "--steps"),
+        ((*LEARN, "new", "--lr", -1), "lr is -1.0: expected at least 0"),
+        ((*LEARN, "new", "--lr", "nan"), "lr is nan: expected at least 0"),
+        ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
+        ((*LEARN, "new", "--device", "gpu"), "device 'gpu': no such device; take one of auto, cpu, cuda, cuda:N, mps"),
+        ((*LEARN, "new", "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),
+        ((*LEARN, "new", "--resume", "--overwrite"), "give either --resume or --overwrite"),
+        ((*LEARN, "new", "--resume"), "nothing to resume: 'lfsgan_workspace/tasks/new' holds no unfinished run"),
+        (("learn-task", "--images", "nowhere", "--name", "new"), "no pictures at 'nowhere'"),
+        (("learn-task", "--images", "a_file", "--name", "new"), "'a_file' is neither a folder nor a zip file"),
+        (("learn-task", "--images", "empty", "--name", "new"), "no picture in 'empty'"),
+        (("learn-task", "--images", "one", "--name", "new"), "only one picture in 'one' (only.png): learning needs"),
+        (("learn-task", "--images", "torn.zip", "--name", "new"), "'torn.zip' is not a whole zip file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    learned: "Program", arguments: tuple[object, ...], words: str
+) -> None:
+    learned.folder.joinpath("a_file").write_text("mine")
+    learned.folder.joinpath("empty").mkdir()
+    learned.folder.joinpath("one").mkdir()
+    Image.new("RGB", (8, 8)).save(learned.folder / "one/only.png")
+    learned.folder.joinpath("torn.zip").write_bytes(b"PK\x03\x04 and no more")
+    assert words in learned.refused(*arguments)
+
+
+def test_a_mistake_makes_no_workspace(newcomer: "Program") -> None:
+    assert "unknown option 'rnk'" in newcomer.refused(*LEARN, "new", "-o", "rnk=4")
+    assert "no pictures at" in newcomer.refused("learn-task", "--images", "nowhere", "--name", "new")
+    assert "device 'cuda:99'" in newcomer.refused(*LEARN, "new", "--device", "cuda:99")
+
+
+def test_every_unreadable_picture_is_named_with_its_reason(program: "Program") -> None:
+    program.folder.joinpath("cats/notes.png").write_text("not a picture")
+    program.folder.joinpath("cats/cut.png").write_bytes(program.contents("cats/00.png")[:60])
+    line = program.refused(*LEARN, "new")
+    assert line.startswith("Error: 2 pictures in 'cats' cannot be used: ")
+    assert "notes.png: " in line
+    assert "cut.png: " in line
+
+
+def test_a_dry_run_tells_the_plan_and_does_nothing(newcomer: "Program") -> None:
+    before = newcomer.tree()
+    said = newcomer.done(*LEARN, "new", "--dry-run", "-o", "rank=4").stderr.splitlines()
+    assert said[0] == "Would learn 'new' from 5 pictures with left:"
+    assert {"  rank 4", "  batch 4", "  mirror True"} <= set(said)
+    document = json.loads(newcomer.done(*LEARN, "new", "--dry-run", "--json", "--no-mirror").stdout)
+    assert document["shots"] == [f"{index:02}.png" for index in range(5)]
+    assert document["plan"]["training"]["mirror"] is False
+    assert newcomer.tree() == before
+
+
+def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") -> None:
+    result = program.learn("cats")
+    summary = shown(program, "cats")
+    assert result.stdout == ""
+    size, parameters = f"{summary['bytes']:,} bytes", f"{summary['parameters']:,} parameters"
+    assert f"Task 'cats' is in {CATS}: {size}, {parameters}." in result.stderr
+    assert "Draw it: lfsgan generate --task cats -n 64" in result.stderr
+    run = {path.removeprefix("lfsgan_workspace/tasks/cats/") for path in program.tree("lfsgan_workspace/tasks/cats")}
+    assert {"few_shots/000004.png", "stats.jsonl", "run.json", "fakes000002.png"} <= run
+    assert "state.safetensors" not in run
+
+
+def test_quiet_is_silent_and_json_is_one_document(program: "Program") -> None:
+    assert program.learn("quiet", "-q").output == ""
+    document = json.loads(program.learn("spoken", "--json", "--adapter", "cam").stdout)
+    assert document["file"] == "lfsgan_workspace/tasks/spoken.safetensors"
+    assert document["bytes"] == len(program.contents(document["file"]))
+    assert document["steps"] == 2
+
+
+def test_fewer_shots_than_a_batch_do_and_transparency_is_said_once(program: "Program") -> None:
+    program.folder.joinpath("two").mkdir()
+    for index in range(2):
+        Image.new("RGBA", (16, 16), (255, 0, 0, 120 * index)).save(program.folder / f"two/{index}.png")
+    with zipfile.ZipFile(program.folder / "two.zip", "w") as file:
+        for index in range(2):
+            file.write(program.folder / f"two/{index}.png", f"folder/{index}.png")
+    said = program.learn("two", "--images", "two.zip", "--batch", 4, "--no-mirror").stderr
+    assert said.splitlines()[0] == "2 pictures have transparency; they are laid on white."
+    assert said.count("transparency") == 1
+    training = shown(program, "two")["training"]
+    assert (training["shot_count"], training["batch"], training["mirror"]) == (2, 4, False)
+    assert Image.open(program.folder / "lfsgan_workspace/tasks/two/few_shots/000000.png").getpixel((3, 3)) == (255,) * 3
+
+
+def test_no_task_file_tells_where_or_when_it_was_learned(learned: "Program") -> None:
+    header = learned.contents(CATS).split(b"}}", 1)[0]
+    assert str(learned.folder).encode() not in header
+    assert not {"seconds", "device", "date"} & set(shown(learned, "cats")["training"])
+
+
+def test_overwrite_replaces_and_leaves_the_others(learned: "Program") -> None:
+    before = learned.contents(CATS)
+    learned.learn("cats", "--overwrite", "--images", "dogs", "-o", "rank=2")
+    assert learned.contents(CATS) != before
+    assert shown(learned, "cats")["config"]["rank"] == 2
+    assert len([path for path in learned.tree("lfsgan_workspace/tasks/cats/few_shots") if path.endswith(".png")]) == 4
+
+
+def test_a_learned_task_has_nothing_to_resume(learned: "Program") -> None:
+    before = learned.tree()
+    same = ("learn-task", "--name", "cats", "--resume", "--steps", 3, "--images", "cats", "-o", "rank=1")
+    assert "Task 'cats' is learned already, nothing is left to do." in learned.done(*same).stderr
+    assert json.loads(learned.done(*same, "--json").stdout)["file"] == CATS
+    assert learned.tree() == before
+    assert "--steps was 3, now 9" in learned.refused("learn-task", "--name", "cats", "--resume", "--steps", 9)
+
+
+@pytest.mark.parametrize(
+    ("repeated", "words"),
+    [
+        (("-o", "rank=4"), "-o rank was 2, now 4: leave it out, or start again with --overwrite"),
+        (("-o", "rank=4", "--lr", "0.5"), "--lr was 0.002, now 0.5, -o rank was 2, now 4: leave these out"),
+        (("--no-mirror",), "--mirror was true, now false"),
+        (("--adapter", "cam"), "--adapter was left, now cam"),
+        (("-o", "rnk=4"), "unknown option 'rnk'"),
+        (("--images", "dogs"), "the pictures in 'dogs' are not those that this run began with"),
+    ],
+)
+def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...], words: str) -> None:
+    assert words in begun.refused(*RESUME, *repeated)
+
+
+def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program") -> None:
+    assert "was begun and not finished: go on with `lfsgan learn-task --name new --resume`" in (
+        begun.refused(*LEARN, "new")
+    )
+    begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats")
+    assert shown(begun, "new")["config"]["rank"] == 2
+
+
+def test_a_resumed_run_needs_its_own_pictures_base_and_state(begun: "Program") -> None:
+    folder = begun.folder / "lfsgan_workspace/tasks/new"
+    shot = (folder / "few_shots/000000.png").read_bytes()
+    shutil.copy(begun.folder / "dogs/00.png", folder / "few_shots/000000.png")
+    assert "few_shots' were changed since the run began" in begun.refused(*RESUME)
+    (folder / "few_shots/000000.png").write_bytes(shot)
+    begun.done("pretrain", "--data", "dogs", "--resolution", 16, "--channels", 16, "--kimg", 0, "--overwrite", "-q")
+    assert "learning 'new' began on the base " in begun.refused(*RESUME)
+    (folder / "state.safetensors").write_bytes(b"torn")
+    assert "state.safetensors" in begun.refused(*RESUME)
+
+
+def test_a_workspace_whose_base_is_still_in_training_takes_no_other_base(program: "Program") -> None:
+    (program.folder / "lfsgan_workspace/base.safetensors").unlink()
+    (program.folder / "lfsgan_workspace/base/state.safetensors").write_bytes(b"")
+    assert "finish it with `lfsgan pretrain --resume`" in program.refused(*LEARN, "new")
