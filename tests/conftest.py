@@ -155,11 +155,11 @@ def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def learned_home(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, with `cats` learned in three steps."""
+    """The same, with `cats` learned in three steps at rank 1."""
     home = tmp_path_factory.mktemp("learned") / "home"
     shutil.copytree(tiny_home, home)
     with _standing_in(home):
-        Program(home).learn("cats", "--steps", 3)
+        Program(home).learn("cats", "--steps", 3, "-o", "rank=1")
     return home
 
 
@@ -181,7 +181,21 @@ def begun_home(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     home = tmp_path_factory.mktemp("begun") / "home"
     shutil.copytree(tiny_home, home)
     # The first line of the log comes after ten steps, which leaves time enough to stop.
-    learn = ("learn-task", "--images", "cats", "--name", "new", "--steps", 30, "--batch", 2, "-o", "rank=2")
+    learn = (
+        "learn-task",
+        "--images",
+        "cats",
+        "--name",
+        "new",
+        "--steps",
+        30,
+        "--batch",
+        2,
+        "--lr",
+        0.002,
+        "-o",
+        "rank=2",
+    )
     Program(home).stopped(*learn, log="lfsgan_workspace/tasks/new/stats.jsonl", by=signal.SIGINT)
     return home
 

@@ -25,13 +25,15 @@ def learning(*options: str) -> tuple[str, ...]:
     return ("learn-task", "--images", "cats", "--name", "cats", "--steps", str(STEPS), "--batch", "2", *options)
 
 
-def resume_as_told(program: "Program", said: str) -> str:
-    """Run the command that the message names; what it says."""
+def resume_as_told(program: "Program", said: str) -> None:
+    """Run the command that the message names; it goes on where the message says."""
     assert said.count("Error: ") == 1
     assert "Traceback" not in said
-    words = shlex.split(said.splitlines()[-1].partition("go on with: ")[2])
-    assert words[0] == "lfsgan"
-    return program.done(*words[1:]).stderr
+    message, _, command = said.splitlines()[-1].partition("; everything is kept, go on with: ")
+    program_name, *words = shlex.split(command)
+    assert program_name == "lfsgan"
+    stopped = message.removeprefix("Error: stopped ")
+    assert f"Going on {stopped}." in program.done(*words).stderr
 
 
 def test_a_second_task_leaves_the_first_as_it_was(learned: "Program") -> None:
@@ -86,9 +88,9 @@ def test_a_base_is_the_same_whole_or_interrupted(newcomer: "Program") -> None:
 def test_two_runs_of_one_command_make_one_task_whatever_the_workspace_is_called(learned: "Program") -> None:
     learned.folder.joinpath("other/tasks").mkdir(parents=True)
     learned.folder.joinpath("other/base.safetensors").write_bytes(learned.contents(BASE))
-    learned.learn("cats", "--steps", 3, "--workspace", "other")
+    learned.learn("cats", "--steps", 3, "-o", "rank=1", "--workspace", "other")
     assert learned.contents("other/tasks/cats.safetensors") == learned.contents(CATS)
-    learned.learn("cats", "--steps", 3, "--workspace", "other", "--overwrite", "--seed", 1)
+    learned.learn("cats", "--steps", 3, "-o", "rank=1", "--workspace", "other", "--overwrite", "--seed", 1)
     assert learned.contents("other/tasks/cats.safetensors") != learned.contents(CATS)
 
 

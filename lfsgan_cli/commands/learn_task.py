@@ -112,6 +112,8 @@ def _learn(job: "Job", where: "torch.device", save_every: float, device: str) ->
     _tell_start(job)
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)
+    if job.resumed:
+        say(f"Going on after step {learner.done:,} of {learner.total:,}.")
     command = to_repeat("learn-task", "--name", name, "--resume", workspace=job.workspace.root, device=device)
     with progress(f"Learning {name}", learner.total, done=learner.done, unit="steps") as advance:
         for step in learner.steps(save_every=save_every, resume_command=command):

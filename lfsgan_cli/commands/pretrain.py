@@ -140,6 +140,8 @@ def _train(job: "Job", where: "torch.device", save_every: float, again: str) -> 
 
     watch = Stopwatch()
     trainer = Pretrainer(job, where)
+    if job.resumed:
+        say(f"Going on after step {trainer.done:,} of {trainer.total:,}.")
     batch = job.plan.training.batch
     with progress("Pretraining", trainer.total * batch, done=trainer.done * batch, unit="pictures") as advance:
         for step in trainer.steps(save_every=save_every, resume_command=again):

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from lfsgan_cli.sampling import mean_w
+from lfsgan_cli.workspace import Workspace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,6 +92,13 @@ def test_truncated_to_nothing_every_seed_is_the_tasks_own_mean_picture(learned: 
     mean = pixels(learned, "out/cats/seed0000.png")
     assert all(np.array_equal(pixels(learned, f"out/cats/seed000{seed}.png"), mean) for seed in (1, 2))
     assert not np.array_equal(pixels(learned, "out/base/seed0000.png"), mean)
+
+
+def test_truncation_pulls_to_the_tasks_own_mean_latent(learned: "Program") -> None:
+    workspace = Workspace(learned.folder / "lfsgan_workspace")
+    task = workspace.generator("cats", torch.device("cpu"))
+    to_its_own, to_the_bases = ((task.w_mean - mean).norm() for mean in (mean_w(task), workspace.base.average.w_mean))
+    assert to_its_own < 0.01 * to_the_bases
 
 
 def test_noise_is_the_seeds_own_the_networks_or_none(learned: "Program") -> None:
