@@ -42,11 +42,13 @@ class Adapter(nn.Module):
     At the start every module must give back what it got, so that the task begins as the base.
 
     version: raised when old task files of this adapter can no longer be read.
+    lr: the learning rate that suits it, unless the user gives one.
     nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
     """
 
     Config: ClassVar[type[Any]]
     version: ClassVar[int] = 1
+    lr: ClassVar[float] = 0.002
 
     def __init__(self) -> None:
         super().__init__()

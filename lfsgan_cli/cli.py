@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from lfsgan_cli.console import Verbosity, set_verbosity
+from lfsgan_cli.environment import prepare
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.wording import one_line, printable
 

@@ -81,11 +81,13 @@ class ConvModulator(nn.Module):
 class LeFT(Adapter):
     """Rescales and shifts weights by tensors of low rank: mapping, style affines, 3×3 convolutions and ToRGB."""
 
+    lr = 0.005  # with the few minutes' training that is the default
+
     @dataclass(frozen=True)
     class Config:
         """Options of LeFT."""
 
-        rank: Annotated[int, "rank of every factorized tensor"] = 1
+        rank: Annotated[int, "rank of every factorized tensor"] = 16
         activation: Annotated[bool, "ReLU on the gates of convolutions"] = True
         additive: Annotated[bool, "shift weights and biases, not only rescale them"] = True
         init: Annotated[

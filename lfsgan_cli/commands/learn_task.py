@@ -36,7 +36,9 @@ Pairs = Annotated[
 ]
 Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step.")]
-Rate = Annotated[float, typer.Option("--lr", help="Learning rate of the adapter.")]
+Rate = Annotated[
+    float | None, typer.Option("--lr", help="Learning rate of the adapter.  [default: the one that suits it]")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of every random choice.")]
 Mirror = Annotated[
     bool, typer.Option("--mirror/--no-mirror", help="Show pictures flipped as well; not for lettering and the like.")
@@ -56,7 +58,7 @@ def learn_task(
     pairs: Pairs = None,
     steps: Steps = LearnConfig.steps,
     batch: Batch = LearnConfig.batch,
-    lr: Rate = LearnConfig.lr,
+    lr: Rate = None,
     seed: Seed = LearnConfig.seed,
     mirror: Mirror = LearnConfig.mirror,
     save_every: SaveEvery = 120.0,
@@ -70,6 +72,7 @@ def learn_task(
     """Learn a new domain from a few pictures."""
     from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs import taskplan
+    from lfsgan_cli.registry import load
     from lfsgan_cli.workspace import workspace_at
 
     if resume and overwrite:
@@ -86,7 +89,8 @@ def learn_task(
     if resume or images is None:
         job = taskplan.resume(place, name, repeated)
     else:
-        training = LearnConfig(steps=steps, batch=batch, lr=lr, seed=seed, mirror=mirror)
+        rate = load(adapter).lr if lr is None else lr
+        training = LearnConfig(steps=steps, batch=batch, lr=rate, seed=seed, mirror=mirror)
         job = taskplan.begin(place, images, name, adapter, pairs or [], training, overwrite=overwrite)
     if dry_run:
         _tell_plan(job, as_json=as_json)

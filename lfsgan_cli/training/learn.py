@@ -17,9 +17,10 @@ from lfsgan_cli.training.augment import shifted
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
-from lfsgan_cli.training.phases import Phase, Rated, lazy_adam
+from lfsgan_cli.training.phases import Phase, Rated, lazy_adam, set_rate
 from lfsgan_cli.training.run import Run
 
+R1_RESOLUTION = 64  # where `r1_gamma` is taken as it stands
 AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps done
 
 
@@ -70,12 +71,20 @@ class Learning(Run):
         return self.config.steps
 
     def begin(self) -> None:
-        """Go on in the shots' order where the run stands."""
+        """Go on in the shots' order, and at the learning rates, where the run stands."""
         self._indices = shuffled(len(self.shots), self.config.seed, self.done * self.config.batch)
+        self._set_rates()
 
     def follow(self) -> None:
-        """The average follows the adapter."""
+        """The average follows the adapter; towards the end, learning rates fall to zero."""
         self.average.follow(self.adapter, 1, self.done)
+        self._set_rates()
+
+    def _set_rates(self) -> None:
+        falling = self.config.decay * self.total  # steps
+        share = min(1.0, (self.total - self.done) / falling) if falling else 1.0
+        for optimizer in self.optimizers.values():
+            set_rate(optimizer, share)
 
     def _is_anchored(self, step: int) -> bool:
         return step % self.config.anchor_every == 0
@@ -112,7 +121,8 @@ class Learning(Run):
 
     def _r1_loss(self, step: int) -> Tensor:
         penalty = losses.r1(lambda images: self._judge(images, step), self._reals)
-        return penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
+        gamma = self.config.r1_gamma * (self.generator.config.resolution / R1_RESOLUTION) ** 2
+        return penalty * (gamma / 2 * self.config.r1_every)
 
     def _g_loss(self, step: int) -> Tensor:
         fakes, chosen = self._draw(step)

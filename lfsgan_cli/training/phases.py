@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+FULL_RATE = "full_rate"  # under which an optimizer's groups keep the rate that is lowered in the end
+
 
 @dataclass(frozen=True)
 class Step:
@@ -63,8 +65,18 @@ def lazy_adam(groups: Sequence[Rated], every: int) -> torch.optim.Adam:
     The extra update makes steps more frequent; learning rate and decay are lowered to match. every=0: no such update.
     """
     ratio = every / (every + 1) if every else 1.0
-    rated = [{"params": list(group.parameters), "lr": group.lr * ratio} for group in groups if group.parameters]
+    rated = [
+        {"params": list(group.parameters), "lr": group.lr * ratio, FULL_RATE: group.lr * ratio}
+        for group in groups
+        if group.parameters
+    ]
     return torch.optim.Adam(rated, betas=(0.0, 0.99**ratio), fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Let every parameter learn at this share of the rate that `lazy_adam` gave it."""
+    for group in optimizer.param_groups:
+        group["lr"] = group[FULL_RATE] * share
 
 
 def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:
