@@ -25,6 +25,7 @@ class Cli(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for, and end as the class says. Usage errors and exits are Typer's own."""
+        prepare()
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # `| head` has seen enough; Typer ends quietly
