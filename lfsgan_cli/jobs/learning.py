@@ -28,7 +28,7 @@ from lfsgan_cli.training.phases import Step
 
 SHEETS = 4  # pictures of the progress in one run
 SHEET_SEEDS = range(32)
-LIKENESS_SIZE = 64  # side at which pictures are compared with the shots while learning: a fraction of 224's cost
+LIKENESS_SIZE = 128  # side at which pictures are compared with the shots while learning: a fifth of 224's cost
 
 
 class Learner:

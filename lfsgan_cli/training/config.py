@@ -59,7 +59,7 @@ class LearnConfig:
     lr: float = 0.002  # of the adapter
     mapping_rate: float = 0.1  # share of `lr` for what changes the mapping, where diversity lives
     d_lr: float = 0.002
-    decay: float = 0.5  # share of the steps, the last ones, in which learning rates fall to zero
+    decay: float = 0.3  # share of the steps, the last ones, in which learning rates fall to zero
     seed: int = 0
     mirror: bool = True
     shift: float = 0.125  # share of the side by which the discriminator's pictures are moved
@@ -70,9 +70,10 @@ class LearnConfig:
     mixing: float = 0.9
     anchor_every: int = 2  # steps on whole pictures near the anchors; all others judge patches
     anchor_spread: float = 0.3
-    anchor_candidates: int = 500  # latents among which each shot's anchor is the most alike; 0 takes any
+    anchors_each: int = 1  # anchors of every shot
+    anchor_candidates: int = 500  # latents among which a shot's anchors are the most alike
     anchor_weight: float = 20.0  # draws the anchors' pictures to their shots
-    seeking_weight: float = 4.0  # 0 switches mode seeking off
+    seeking_weight: float = 3.0  # 0 switches mode seeking off
     seeking_every: int = 8
     seeking_batch: int = 16
     average_steps: float = 50.0  # half-life of the averaged adapter
@@ -82,6 +83,7 @@ class LearnConfig:
         _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
+        _at_least(self, anchors_each=1)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

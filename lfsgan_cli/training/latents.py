@@ -39,34 +39,45 @@ def mixed(generator: Generator, z: Tensor, probability: float, rng: torch.Genera
 
 
 class Anchors:
-    """Fixed points in z, one for each shot; samples near them are judged as whole pictures.
+    """Fixed points in z, each standing for one shot; samples near them are judged as whole pictures.
 
-    The idea is from Ojha et al., 2021 (few-shot adaptation by cross-domain correspondence). points: [K, D].
+    The idea is from Ojha et al., 2021 (few-shot adaptation by cross-domain correspondence).
+    points: [A, D]; shots: the index of each one's shot, [A]; spread: of the normal noise around them.
     """
 
-    def __init__(self, points: Tensor, spread: float) -> None:
-        self.points = points
+    def __init__(self, points: Tensor, shots: Tensor, spread: float) -> None:
+        self.points, self.shots = points, shots
         self.spread = spread
 
     def near(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """`count` latents, each a random anchor plus normal noise of the spread, [count, D]; which anchors, [count]."""
+        """`count` latents, each a random anchor plus noise, [count, D]; the shots they stand for, [count]."""
         chosen = torch.randint(len(self.points), (count,), generator=rng, device=rng.device)
-        return self.points[chosen] + self.spread * normal(count, self.points.shape[1], rng), chosen
+        return self.points[chosen] + self.spread * normal(count, self.points.shape[1], rng), self.shots[chosen]
 
 
 @torch.no_grad()
 def most_alike(
-    generator: Generator, distances: Callable[[Tensor], Tensor], shots: int, candidates: int, rng: torch.Generator
-) -> Tensor:
-    """For each of K shots a latent of its own whose picture, among the candidates', is nearest to it: [K, D].
+    generator: Generator,
+    distances: Callable[[Tensor], Tensor],
+    shots: int,
+    *,
+    each: int,
+    candidates: int,
+    rng: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """For every one of K shots, `each` latents of its own whose pictures are nearest to it, and whose each one is.
 
-    distances: from pictures [N, 3, R, R] to their distances from every shot, [N, K].
+    distances: from pictures [N, 3, R, R] to their distances from every shot, [N, K]. candidates: how many latents to
+    choose among; never fewer than are needed. Returns [K·each, D] and the shots' indices, [K·each].
     """
-    z = normal(max(candidates, shots), generator.config.w_dim, rng)
-    table = torch.cat([distances(generator(part)) for part in torch.split(z, BATCH)])
-    chosen = torch.zeros(shots, dtype=torch.long, device=z.device)
-    for _ in range(shots):  # the best pair first; neither its latent nor its shot is free after that
+    z = normal(max(candidates, shots * each), generator.config.w_dim, rng)
+    table = torch.cat([distances(generator(part)) for part in torch.split(z, BATCH)]).cpu()
+    chosen: list[list[int]] = [[] for _ in range(shots)]
+    for _ in range(shots * each):  # the best pair first; its latent is taken then, and a shot that has enough is done
         row, shot = divmod(int(table.argmin()), shots)
-        chosen[shot] = row
-        table[row], table[:, shot] = torch.inf, torch.inf
-    return z[chosen]
+        chosen[shot].append(row)
+        table[row] = torch.inf
+        if len(chosen[shot]) == each:
+            table[:, shot] = torch.inf
+    owners = torch.arange(shots, device=z.device).repeat_interleave(each)
+    return z[[row for rows in chosen for row in rows]], owners

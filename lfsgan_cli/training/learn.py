@@ -46,8 +46,10 @@ class Learning(Run):
         self.average = Average(adapter, config.average_steps, AVERAGE_RAMP)
         self.shots, self.distances, self.config = shots, distances, config
         self.targets = batch_of(shots, range(len(shots)), self.device)
-        points = latents.most_alike(base, distances, len(shots), config.anchor_candidates, self.rng)
-        self.anchors = latents.Anchors(points, config.anchor_spread)
+        points, owners = latents.most_alike(
+            base, distances, len(shots), each=config.anchors_each, candidates=config.anchor_candidates, rng=self.rng
+        )
+        self.anchors = latents.Anchors(points, owners, config.anchor_spread)
         self.modules = {
             "adapter": adapter, "average": self.average.module, "discriminator": discriminator, "head": self.head
         }  # fmt: skip
@@ -99,7 +101,7 @@ class Learning(Run):
         return patches
 
     def _draw(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """Pictures near the anchors, and whose they are, in anchored steps; from anywhere in all others."""
+        """Pictures near the anchors, and the shots that these stand for, in anchored steps; from anywhere otherwise."""
         count, config = self.config.batch, self.generator.config
         chosen = None
         if self._is_anchored(step):

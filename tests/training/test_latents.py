@@ -49,11 +49,13 @@ def test_nine_of_ten_batches_are_mixed_at_a_probability_of_nine_tenths() -> None
     assert 165 < count < 195  # 180 expected, 4.2 standard deviation
 
 
-def test_samples_lie_around_their_anchors() -> None:
-    points = torch.tensor([[10.0, 0.0], [-10.0, 0.0]])
-    z, chosen = Anchors(points, 0.1).near(4000, rng())
-    assert abs(float((z - points[chosen]).std()) - 0.1) < 0.01
-    assert 1800 < int(chosen.sum()) < 2200  # either with a chance of one half
+def test_samples_lie_around_their_anchors_and_name_the_shots_these_stand_for() -> None:
+    points, shots = torch.tensor([[10.0, 0.0], [-10.0, 0.0]]), torch.tensor([7, 3])
+    z, owners = Anchors(points, shots, 0.1).near(4000, rng())
+    nearest = (z[:, :1] < 0).long().squeeze(1)
+    assert abs(float((z - points[nearest]).std()) - 0.1) < 0.01
+    assert torch.equal(owners, shots[nearest])
+    assert 1800 < int(nearest.sum()) < 2200  # either with a chance of one half
 
 
 LEVELS = torch.tensor([-0.5, 0.0, 0.1, 0.8])
@@ -63,25 +65,30 @@ def in_brightness(images: Tensor) -> Tensor:
     return (images.mean((1, 2, 3))[:, None] - LEVELS).abs()
 
 
-def test_the_anchor_of_a_single_shot_draws_the_most_alike_of_all_candidates() -> None:
+def anchors(each: int, candidates: int) -> tuple[Tensor, Tensor]:
+    return most_alike(tiny_generator(), in_brightness, len(LEVELS), each=each, candidates=candidates, rng=rng())
+
+
+def test_the_anchors_of_a_single_shot_draw_the_most_alike_of_all_candidates() -> None:
     generator = tiny_generator()
     z = normal(120, 16, rng())  # the candidates, drawn as `most_alike` draws them
-    distances = in_brightness(generator(z))[:, :1]
-    point = most_alike(generator, lambda images: in_brightness(images)[:, :1], 1, 120, rng())
-    assert torch.equal(point[0], z[int(distances.argmin())])
+    distances = in_brightness(generator(z))[:, 0]
+    points, _ = most_alike(generator, lambda images: in_brightness(images)[:, :1], 1, each=3, candidates=120, rng=rng())
+    assert torch.equal(points, z[distances.argsort()[:3]])
 
 
-@pytest.mark.parametrize("candidates", [0, 3, 4, 120])
-def test_every_shot_has_an_anchor_of_its_own(candidates: int) -> None:
-    points = most_alike(tiny_generator(), in_brightness, len(LEVELS), candidates, rng())
-    assert points.shape == (len(LEVELS), 16)
-    assert len({tuple(point.tolist()) for point in points}) == len(LEVELS)
+@pytest.mark.parametrize("each", [1, 3])
+@pytest.mark.parametrize("candidates", [0, 3, 120])
+def test_every_shot_has_as_many_anchors_of_its_own(each: int, candidates: int) -> None:
+    points, owners = anchors(each, candidates)
+    assert owners.bincount().tolist() == [each] * len(LEVELS)
+    assert len({tuple(point.tolist()) for point in points}) == each * len(LEVELS)
 
 
 def test_more_candidates_give_anchors_that_are_more_alike() -> None:
     generator = tiny_generator()
     few, many = (
-        in_brightness(generator(most_alike(generator, in_brightness, len(LEVELS), count, rng()))).diagonal().mean()
-        for count in (0, 500)
+        in_brightness(generator(points)).gather(1, owners[:, None]).mean()
+        for points, owners in (anchors(2, 0), anchors(2, 500))
     )
     assert many < few

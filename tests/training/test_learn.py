@@ -28,6 +28,7 @@ CONFIG = LearnConfig(
     steps=6,
     batch=2,
     r1_every=3,
+    path_weight=2.0,
     path_every=2,
     anchor_every=2,
     seeking_every=2,
@@ -142,3 +143,20 @@ def test_more_shots_than_a_batch_and_fewer_are_both_learned_from() -> None:
 def test_another_seed_learns_another_task() -> None:
     first, second = (finished(new_run(config=replace(CONFIG, seed=seed, steps=1))) for seed in (0, 1))
     assert any(not torch.equal(first[name], second[name]) for name in first if name.startswith("module.adapter."))
+
+
+def test_learning_rates_fall_to_zero_in_the_last_share_of_the_steps() -> None:
+    run = new_run(config=replace(CONFIG, decay=0.5))
+    group = run.optimizers["g"].param_groups[0]
+    rates = [float(group["lr"]) for _ in run.steps()]
+    full = rates[0]
+    assert rates == pytest.approx([full, full, full, full * 2 / 3, full / 3, 0.0])
+
+
+def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
+    run = new_run(config=replace(CONFIG, mapping_rate=0.1))
+    mapping, synthesis = run.optimizers["g"].param_groups
+    assert mapping["lr"] == pytest.approx(0.1 * synthesis["lr"])
+    assert sum(p.numel() for p in mapping["params"]) == sum(
+        p.numel() for name, p in run.adapter.named_parameters() if "mapping/" in name
+    )
