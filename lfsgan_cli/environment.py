@@ -5,8 +5,6 @@ import os
 SETTINGS = {
     # Large pages: on a CPU, page faults cost more than many an operation on fresh memory.
     "THP_MEM_ALLOC_ENABLE": "1",
-    # Threads that wait sleep. As fast on an idle machine, and not many times slower on a busy one.
-    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 

@@ -7,11 +7,16 @@ import pytest
 from lfsgan_cli import environment
 
 
+NAME = "THP_MEM_ALLOC_ENABLE"
+
+
 def test_what_the_user_has_set_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
-
+    monkeypatch.setenv(NAME, "0")
     environment.prepare()
+    assert os.environ[NAME] == "0"
 
-    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
-    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
+
+def test_large_pages_are_asked_for_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(NAME, raising=False)
+    environment.prepare()
+    assert os.environ[NAME] == "1"

@@ -54,7 +54,7 @@ class PretrainConfig:
 class LearnConfig:
     """How a task is learned: LFS-GAN's recipe (Seo et al., ICCV 2023), with mode seeking over true cluster members."""
 
-    steps: int = 1000
+    steps: int = 1300
     batch: int = 4
     lr: float = 0.002  # of the adapter
     mapping_rate: float = 0.1  # share of `lr` for what changes the mapping, where diversity lives
@@ -73,7 +73,7 @@ class LearnConfig:
     anchors_each: int = 1  # anchors of every shot
     anchor_candidates: int = 500  # latents among which a shot's anchors are the most alike
     anchor_weight: float = 20.0  # draws the anchors' pictures to their shots
-    seeking_weight: float = 3.0  # 0 switches mode seeking off
+    seeking_weight: float = 2.0  # 0 switches mode seeking off
     seeking_every: int = 8
     seeking_batch: int = 16
     average_steps: float = 50.0  # half-life of the averaged adapter
