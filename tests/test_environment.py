@@ -6,7 +6,6 @@ import pytest
 
 from lfsgan_cli import environment
 
-
 NAME = "THP_MEM_ALLOC_ENABLE"
 
 
