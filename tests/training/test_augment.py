@@ -27,6 +27,6 @@ def test_a_share_below_one_pixel_changes_nothing() -> None:
 
 def test_gradients_pass() -> None:
     images = torch.rand(2, 3, 16, 16, generator=rng(), requires_grad=True)
-    shifted(images, 0.125, rng()).sum().backward()
+    shifted(images, 0.125, rng()).sum().backward()  # type: ignore[no-untyped-call]
     assert images.grad is not None
     assert float(images.grad.sum()) == images.numel()  # every pixel that is shown has a gradient of one
