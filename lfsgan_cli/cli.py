@@ -35,13 +35,15 @@ class Cli(TyperGroup):
         except Exception as error:
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # Typer's own endings
                 raise
-            _end(ctx, f"Error: {_worded(error)}", error.status if isinstance(error, LfsganError) else FAILED, error)
+            _end(ctx, _worded(error), error.status if isinstance(error, LfsganError) else FAILED, error)
 
 
 def _worded(error: Exception) -> str:
+    return f"{error.label}{error}" if isinstance(error, LfsganError) else f"{LfsganError.label}{_surprise(error)}"
+
+
+def _surprise(error: Exception) -> str:
     match error:
-        case LfsganError():
-            return str(error)
         case OSError(filename=None):
             return error.strerror or str(error)
         case OSError():

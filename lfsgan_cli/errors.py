@@ -4,6 +4,7 @@ from typing import ClassVar
 
 
 class LfsganError(Exception):
-    """The base of every expected error; shown as one line. status: the process's exit code."""
+    """The base of every expected error; shown as one line after `label`. status: the process's exit code."""
 
     status: ClassVar[int] = 1
+    label: ClassVar[str] = "Error: "

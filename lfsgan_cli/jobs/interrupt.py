@@ -13,8 +13,10 @@ from lfsgan_cli.errors import LfsganError
 class StoppedRunError(LfsganError):
     """A run that was told to stop, and kept its state."""
 
+    label = ""  # nothing went wrong
+
     def __init__(self, done: int, total: int, resume: str) -> None:
-        super().__init__(f"stopped after step {done:,} of {total:,}; everything is kept, go on with: {resume}")
+        super().__init__(f"Stopped after step {done:,} of {total:,}; everything is kept, go on with: {resume}")
 
 
 class InterruptedRunError(StoppedRunError):

@@ -12,7 +12,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Average(Generic[M]):
-    """A copy of a module whose parameters follow the original's.
+    """A copy of a module whose parameters follow the original's; its buffers are the original's.
 
     half_life: in pictures seen; `ramp` shortens it early on to that share of the pictures seen so far.
     """
@@ -30,3 +30,5 @@ class Average(Generic[M]):
         ours: list[Tensor] = list(self.module.parameters())
         theirs: list[Tensor] = list(module.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - keep)
+        for buffer, current in zip(self.module.buffers(), module.buffers(), strict=True):
+            buffer.copy_(current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,8 +16,15 @@ class TrainingConfigError(LfsganError):
 def _at_least(settings: object, **bounds: float) -> None:
     for name, least in bounds.items():
         value = getattr(settings, name)
-        if not value >= least:
-            raise TrainingConfigError(f"{name.replace('_', '-')} is {value}: expected at least {least}")
+        if not least <= value < math.inf:
+            raise TrainingConfigError(f"{name.replace('_', '-')} is {value}: expected at least {least}, and finite")
+
+
+def _at_most(settings: object, **bounds: float) -> None:
+    for name, most in bounds.items():
+        value = getattr(settings, name)
+        if value > most:
+            raise TrainingConfigError(f"{name.replace('_', '-')} is {value}: expected at most {most}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
         _at_least(self, kimg=0, batch=1, lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, mixing=0)
+        _at_most(self, mixing=1)
 
     @property
     def steps(self) -> int:
@@ -84,6 +93,7 @@ class LearnConfig:
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
         _at_least(self, anchors_each=1)
+        _at_most(self, mixing=1, decay=1, shift=0.5)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

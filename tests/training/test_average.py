@@ -44,3 +44,12 @@ def test_a_module_that_stands_still_is_met_exactly_and_stays_met() -> None:
     average = Average(old, half_life=3, ramp=1)
     average.follow(old, batch=1, seen=5)
     assert torch.equal(average.module.weight, old.weight)
+
+
+def test_buffers_are_the_original_s() -> None:
+    old, new = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    new(torch.ones(4, 2))
+    average = Average(old, half_life=1e9, ramp=1e9)
+    average.follow(new, batch=1, seen=1)
+    assert torch.equal(average.module.running_mean, new.running_mean)  # type: ignore[arg-type]
+    assert average.module.num_batches_tracked == 1
