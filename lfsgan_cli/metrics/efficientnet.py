@@ -56,10 +56,14 @@ class EfficientNetLite0(nn.Module):
             outputs.append(x)
         return outputs
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """The mean over the positions of the last map: [N, 1280]."""
-        last: Tensor = self.head(self.stages(pictures)[-1])
+    def pooled(self, stages: list[Tensor]) -> Tensor:
+        """The mean over the positions of the map that the head makes of the last of `stages`: [N, 1280]."""
+        last: Tensor = self.head(stages[-1])
         return last.mean((2, 3))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The features of pictures: [N, 1280]."""
+        return self.pooled(self.stages(pictures))
 
     def _prepared(self, pictures: Tensor) -> Tensor:
         if pictures.shape[2:] != (self.size, self.size):
@@ -77,14 +81,18 @@ class EfficientNetFeatures:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.identity = hashlib.sha256(weights_file().read_bytes()).hexdigest()
+        self.network = EfficientNetLite0().to(device)
         self._device = device
-        self._network = EfficientNetLite0().to(device)
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> Tensor:
         """pictures: uint8 [N, 3, H, W]. Returns float32 [N, 1280] on the extractor's device."""
-        features: Tensor = self._network(from_levels(pictures.to(self._device)))
+        features: Tensor = self.network(self.prepared(pictures))
         return features
+
+    def prepared(self, pictures: Tensor) -> Tensor:
+        """Pictures as the network takes them, on its device. uint8 [N, 3, H, W] to float32 in [-1, 1]."""
+        return from_levels(pictures.to(self._device))
 
 
 def from_levels(pictures: Tensor) -> Tensor:

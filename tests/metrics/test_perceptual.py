@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.metrics.counts import TooFewToMeasureError
-from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
-from lfsgan_cli.metrics.perceptual import embed, mean_pairwise, nearest, pairwise
+from lfsgan_cli.metrics.efficientnet import EfficientNetFeatures, EfficientNetLite0, from_levels
+from lfsgan_cli.metrics.perceptual import EfficientNetJudge, embed, embeddings, mean_pairwise, nearest, pairwise
 
 # Between distances of 0 to 4 by float32 sums of 2,944 terms (D at size 32), taken in two orders.
 TOLERANCE = 1e-5
@@ -73,3 +73,23 @@ def test_gradients_reach_the_pictures(network: EfficientNetLite0, pictures: Tens
     embedded = embed(network, x)
     (gradient,) = torch.autograd.grad(pairwise(embedded[:3], embedded[3:]).sum(), x)
     assert gradient.flatten(1).abs().sum(1).min() > 0
+
+
+def test_one_pass_gives_the_features_and_the_embeddings(pictures: Tensor) -> None:
+    extractor = EfficientNetFeatures()
+    judge = EfficientNetJudge(extractor)
+    passes: list[object] = []
+    extractor.network.trunk[0].register_forward_hook(lambda *_: passes.append(None))
+    views = judge.views(pictures)
+    assert len(passes) == 1
+    assert torch.equal(views.features, extractor(pictures))
+    assert torch.equal(views.embeddings, judge.embed(pictures))
+    assert torch.equal(views.embeddings, embed(extractor.network, from_levels(pictures)))
+
+
+def test_a_judge_embeds_in_pieces_of_its_batch(pictures: Tensor) -> None:
+    judge = EfficientNetJudge(EfficientNetFeatures())
+    many = pictures.repeat(judge.batch // len(pictures) + 1, 1, 1, 1)[:, :, :8, :8]  # the batch is exceeded by two
+    pieces = list(embeddings(judge, many))
+    assert [len(piece) for piece in pieces] == [judge.batch, len(many) - judge.batch]
+    torch.testing.assert_close(pieces[1], judge.embed(many[judge.batch :]))
