@@ -83,7 +83,7 @@ def embed(network: EfficientNetLite0, pictures: Tensor) -> Tensor:
 
 def embeddings(judge: Judge, pictures: Tensor) -> Iterator[Tensor]:
     """The embeddings of pictures uint8 [N, 3, H, W] in order, in pieces of at most `judge.batch`."""
-    return map(judge.embed, pictures.split(judge.batch))
+    return map(judge.embed, torch.split(pictures, judge.batch))
 
 
 def pairwise(a: Tensor, b: Tensor) -> Tensor:
