@@ -1,0 +1,49 @@
+"""Features kept between runs, each under the hash of what they were computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from lfsgan_cli import tensorfile
+from lfsgan_cli.metrics.weights import cache_folder
+
+KEY = "lfsgan.key"
+HASH = "modelspec.hash_sha256"
+_NAME = "features"
+
+
+def remembered(key: Mapping[str, Any], compute: Callable[[], Tensor]) -> Tensor:
+    """What `compute` gives, taken from the cache where a run with an equal key left it.
+
+    key: everything that the result depends on, as JSON. A file that is damaged is replaced.
+    """
+    text = json.dumps(key, sort_keys=True)
+    path = folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"
+    known = _kept(path, text)
+    if known is not None:
+        return known
+    fresh = compute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {_NAME: fresh}
+    tensorfile.write(path, tensors, {"format": "pt", KEY: text, HASH: tensorfile.content_hash(tensors)})
+    return fresh
+
+
+def folder() -> Path:
+    """Where the files are; may be deleted at any time."""
+    return cache_folder() / "features"
+
+
+def _kept(path: Path, key: str) -> Tensor | None:
+    try:
+        tensors, metadata = tensorfile.read(path)
+    except tensorfile.TensorFileError:
+        return None
+    intact = metadata.get(HASH) == tensorfile.content_hash(tensors)
+    return tensors.get(_NAME) if intact and metadata.get(KEY) == key else None

@@ -1,0 +1,49 @@
+"""Features are computed once for the same content, and never taken from a file that is not what was kept."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lfsgan_cli.metrics import cache
+from lfsgan_cli.metrics.cache import remembered
+
+
+class Counting:
+    """Gives other numbers on every call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> Tensor:
+        self.calls += 1
+        return torch.full((2, 3), float(self.calls))
+
+
+@pytest.fixture
+def compute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counting:
+    monkeypatch.setenv("LFSGAN_CACHE_DIR", str(tmp_path))
+    return Counting()
+
+
+def test_an_equal_key_brings_back_what_was_computed(compute: Counting) -> None:
+    first, again = (remembered({"set": "a", "size": 64}, compute) for _ in range(2))
+    assert compute.calls == 1
+    assert torch.equal(first, again)
+
+
+def test_another_key_is_another_computation(compute: Counting) -> None:
+    remembered({"set": "a"}, compute)
+    assert remembered({"set": "b"}, compute)[0, 0] == 2
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_damaged_file_is_replaced(compute: Counting, place: int) -> None:
+    remembered({"set": "a"}, compute)
+    (file,) = cache.folder().iterdir()
+    damaged = bytearray(file.read_bytes())
+    damaged[place] ^= 0xFF
+    file.write_bytes(damaged)
+    assert remembered({"set": "a"}, compute)[0, 0] == 2
+    assert remembered({"set": "a"}, compute)[0, 0] == 2
