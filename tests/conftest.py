@@ -44,6 +44,13 @@ def modulators() -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="session")
+def diversity_cases() -> list[dict[str, Any]]:
+    """Distances, and the clusters, I-LPIPS and B-LPIPS that the published evaluation makes of them."""
+    cases: list[dict[str, Any]] = json.loads((GOLDEN / "b_lpips.json").read_text())["cases"]
+    return cases
+
+
+@pytest.fixture(scope="session")
 def rosinality() -> dict[str, dict[str, Tensor]]:
     """The states `g_ema` and `d`, under rosinality's names."""
     if not (GOLDEN / "rosinality.pt").exists():
