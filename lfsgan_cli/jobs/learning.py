@@ -13,6 +13,7 @@ from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.jobs.keeping import Keeping, kept
+from lfsgan_cli.jobs.records import record
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.jobs.taskplan import Job
 from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
@@ -71,13 +72,14 @@ class Learner:
         yield from kept(self.run, keeping)
 
     def finish(self, seconds: float) -> TaskSummary:
-        """Write the task's file; the summary of what is in it."""
+        """Write the task's file, and record what it draws; the summary of what is in it."""
         job, average = self.job, self.run.average.module
         view = adapt(self.base, average)
         tensors = {name: tensor.cpu() for name, tensor in average.tensors().items()}
         tensors[taskfile.W_MEAN] = mean_w(view).cpu()
         path = task_path(job.workspace.root, job.plan.name)
         taskfile.write(path, self._info(), tensors)
+        record(job.workspace, job.plan.name, self.device)
         self._sheet(self.run.total)
         job.folder.finish({"plan": job.plan.to_json(), "device": str(self.device)}, seconds)
         return taskfile.read_summary(path)
