@@ -46,3 +46,9 @@ def portraits() -> Tensor:
 def embedded_portraits(judge: EfficientNetJudge, portraits: Tensor) -> Tensor:
     """Their embeddings, [30, D]."""
     return judge.embed(portraits)
+
+
+@pytest.fixture(scope="session")
+def avatars(portraits: Tensor) -> Tensor:
+    """Features of the thirty example portraits: float32 [30, 1280]."""
+    return EfficientNetFeatures()(portraits)
