@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lfsgan_cli.metrics import inception
 from lfsgan_cli.metrics.efficientnet import EfficientNetFeatures
-from lfsgan_cli.metrics.features import features, pick
+from lfsgan_cli.metrics.features import LegacyWithoutInceptionError, Name, features, pick
 from lfsgan_cli.metrics.weights import MissingWeightsError, UnreadableWeightsError, WrongWeightsError
 
 
@@ -39,6 +39,23 @@ def test_auto_does_not_pass_over_a_path_that_was_given(tmp_path: Path) -> None:
 def test_inception_offline_without_weights_is_an_error() -> None:
     with pytest.raises(MissingWeightsError, match="--inception-weights"):
         pick("inception", offline=True)
+
+
+@pytest.mark.parametrize("name", ["auto", "efficientnet-lite0"])
+def test_the_legacy_mode_is_never_measured_with_another_network(name: Name) -> None:
+    with pytest.raises(LegacyWithoutInceptionError, match=r"--features inception, with --inception-weights") as caught:
+        pick(name, mode="legacy-pytorch")
+    assert "--fid-mode clean" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["auto", "inception"])
+def test_the_legacy_mode_checks_the_weights_like_the_clean_one(cache: Path, name: Name) -> None:
+    with pytest.raises(MissingWeightsError, match="--inception-weights"):
+        pick("inception", mode="legacy-pytorch", offline=True)
+    (cache / inception.WEIGHTS.name).write_bytes(b"something else")
+    with pytest.raises(WrongWeightsError):
+        pick(name, mode="legacy-pytorch")
 
 
 def test_an_extractors_identity_is_the_hash_of_its_weights() -> None:

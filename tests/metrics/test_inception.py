@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lfsgan_cli.metrics.inception import WEIGHTS, InceptionFeatures
+from lfsgan_cli.metrics.inception import WEIGHTS, InceptionFeatures, LegacyInceptionFeatures, legacy
 from lfsgan_cli.metrics.weights import Weights, WrongWeightsError
 
 
@@ -74,3 +74,37 @@ def test_the_identity_is_the_files_hash(file: Path, weights: Weights) -> None:
 def test_a_program_that_is_not_the_published_one_is_never_loaded(file: Path) -> None:
     with pytest.raises(WrongWeightsError, match=f"expected {WEIGHTS.sha256}"):
         InceptionFeatures(file)
+
+
+def test_the_legacy_extractor_is_the_same_network_behind_another_resizer(
+    file: Path, weights: Weights, pictures: Tensor
+) -> None:
+    """By pytorch-fid's own order: levels as 0…1, torch's bilinear interpolation, 2x - 1."""
+    ours = LegacyInceptionFeatures(file, weights=weights)
+    unit = nn.functional.interpolate(pictures / 255, size=(299, 299), mode="bilinear", align_corners=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        network: Any = torch.jit.load(file)  # type: ignore[no-untyped-call]
+    expected = network(2 * unit - 1).detach().flatten(1)
+    torch.testing.assert_close(ours(pictures), expected, atol=1e-6, rtol=0)  # of values below 1
+    clean = InceptionFeatures(file, weights=weights)
+    assert (ours.name, clean.name) == ("inception-legacy", "inception")
+    assert ours.identity == clean.identity
+    assert not torch.allclose(ours(pictures), clean(pictures), atol=1e-4)
+
+
+def test_the_legacy_resizer_puts_pixels_where_align_corners_false_says() -> None:
+    """Two columns, 0 and 255: pixel i of 299 looks at (i + ½) · 2/299 - ½, which is held within 0…1."""
+    picture = torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 2, 2)
+    row = legacy(picture)[0, 0, 150]
+    assert row[0] == -1  # at -0.497: the first column
+    assert row[149] == pytest.approx(0, abs=1e-6)  # the middle of the picture: half of each
+    assert row[200] == pytest.approx(2 * (200.5 * 2 / 299 - 0.5) - 1, abs=1e-6)
+    assert row[298] == 1
+
+
+def test_the_legacy_resizer_does_not_average_what_it_skips() -> None:
+    """897 columns to 299: each looks at the middle of its three, exactly, and at no other; antialiasing would mix."""
+    levels = torch.randint(0, 256, (1, 3, 3, 897), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    expected = levels[0, :, 1, 1::3] / 127.5 - 1
+    torch.testing.assert_close(legacy(levels)[0, :, 149], expected, atol=1e-4, rtol=0)  # float32 places of 897 columns
