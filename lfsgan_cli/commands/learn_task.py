@@ -34,6 +34,10 @@ AdapterName = Annotated[str, typer.Option("--adapter", help="How the task is sto
 Pairs = Annotated[
     list[str] | None, typer.Option("-o", metavar="KEY=VALUE", help="An option of the adapter; may be repeated.")
 ]
+InitFrom = Annotated[
+    str | None,
+    typer.Option("--init-from", metavar="TASK", help="Start where this task ended.  [default: at the base]"),
+]
 Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step.")]
 Rate = Annotated[
@@ -47,7 +51,15 @@ SaveEvery = Annotated[float, typer.Option("--save-every", min=0, help="Seconds b
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run of this name that was interrupted.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was learned under this name.")]
 
-REPEATABLE = ("adapter", "steps", "batch", "lr", "seed", "mirror")  # along with --resume, if they stay the same
+REPEATABLE = (
+    "adapter",
+    "init_from",
+    "steps",
+    "batch",
+    "lr",
+    "seed",
+    "mirror",
+)  # along with --resume, if they stay the same
 
 
 def learn_task(
@@ -56,6 +68,7 @@ def learn_task(
     images: Images = None,
     adapter: AdapterName = "left",
     pairs: Pairs = None,
+    init_from: InitFrom = None,
     steps: Steps = LearnConfig.steps,
     batch: Batch = LearnConfig.batch,
     lr: Rate = None,
@@ -72,6 +85,7 @@ def learn_task(
     """Learn a new domain from a few pictures."""
     from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs import taskplan
+    from lfsgan_cli.jobs.repeated import Repeated
     from lfsgan_cli.registry import load
     from lfsgan_cli.workspace import workspace_at
 
@@ -80,7 +94,7 @@ def learn_task(
     if images is None and not resume:
         raise typer.BadParameter("expected a folder or a zip file of pictures", param_hint="--images")
     place, where = workspace_at(workspace), pick(device)
-    repeated = taskplan.Repeated(given_options(ctx, REPEATABLE), pairs or [], images)
+    repeated = Repeated(given_options(ctx, REPEATABLE), pairs or [], images)
     if resume and taskplan.is_learned(place, name):
         learned = taskplan.check_learned(place, name, repeated)
         say(f"Task {name!r} is learned already, nothing is left to do.")
@@ -91,7 +105,9 @@ def learn_task(
     else:
         rate = load(adapter).lr if lr is None else lr
         training = LearnConfig(steps=steps, batch=batch, lr=rate, seed=seed, mirror=mirror)
-        job = taskplan.begin(place, images, name, adapter, pairs or [], training, overwrite=overwrite)
+        job = taskplan.begin(
+            place, images, name, adapter, pairs or [], training, overwrite=overwrite, init_from=init_from
+        )
     if dry_run:
         _tell_plan(job, as_json=as_json)
     else:
@@ -105,7 +121,7 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
         print_json({"plan": plan, "shots": list(job.shots.names)})
         return
     say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
-    for key, value in {**plan["options"], **plan["training"]}.items():
+    for key, value in {**plan["options"], **plan["training"], **job.plan.start}.items():
         say(f"  {key.replace('_', '-')} {value}")
 
 
@@ -137,6 +153,8 @@ def _tell_start(job: "Job") -> None:
         say(f"No base in {str(job.workspace.root)!r} yet: the embedded one, {job.workspace.base.name}, is put there.")
     if job.shots.flattened:
         say(laid_on_white(job.shots.flattened))
+    if job.plan.init_from is not None and not job.resumed:
+        say(f"Starting where task {job.plan.init_from!r} ended.")
 
 
 def _tell_task(root: Path, name: str, task: "TaskSummary", device: str, *, as_json: bool) -> None:

@@ -91,6 +91,7 @@ class Learner:
             "recipe": "default",
             "shots": plan.shots,
             "shot_count": len(self.job.shots.names),
+            **plan.start,
         }
         version = str(self.adapter.version)
         return TaskInfo(plan.name, plan.adapter, version, dict(plan.options), self.job.workspace.base_info, training)
@@ -123,4 +124,7 @@ def _seeded_adapter(job: Job, base: Generator) -> Adapter:
     cls = registry.load(job.plan.adapter)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)
-        return construct(cls, base, options.from_json(cls.Config, job.plan.options))
+        adapter = construct(cls, base, options.from_json(cls.Config, job.plan.options))
+    if job.start is not None:
+        adapter.load_state_dict(dict(job.start.state))
+    return adapter

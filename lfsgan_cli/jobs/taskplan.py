@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lfsgan_cli import options, registry, taskfile
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, UnusableStateError, differing
-from lfsgan_cli.option_types import spell
+from lfsgan_cli.jobs.repeated import Repeated
+from lfsgan_cli.jobs.runfolder import RunFolder, UnusableStateError
+from lfsgan_cli.jobs.warmstart import Start, read_start
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
 from lfsgan_cli.taskfolder import SUFFIX, find_task, task_path
@@ -42,16 +43,6 @@ class ReservedNameError(LfsganError):
 
     def __init__(self, name: str, meaning: str) -> None:
         super().__init__(f"{name!r} cannot name a task: it stands for {meaning}; choose another --name")
-
-
-class OtherShotsError(LfsganError):
-    """Pictures that are not those of the run."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"the pictures in {str(path)!r} are not those that this run began with: leave --images out to go on with "
-            "its own, or start again with --overwrite instead of --resume"
-        )
 
 
 class ChangedShotsError(LfsganError):
@@ -86,7 +77,10 @@ class BaseInTrainingError(LfsganError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be learned: all that the task's bytes depend on."""
+    """What is to be learned: all that the task's bytes depend on.
+
+    init_from, init_from_sha256: the task whose weights it starts from, and the hash of its tensors; None is the base.
+    """
 
     name: str
     adapter: str
@@ -94,10 +88,19 @@ class Plan:
     training: LearnConfig
     shots: str  # identity
     base: str  # identity
+    init_from: str | None = None
+    init_from_sha256: str | None = None
+
+    @property
+    def start(self) -> dict[str, str]:
+        """What a task's file notes of where it started: nothing where that was the base."""
+        if self.init_from is None or self.init_from_sha256 is None:
+            return {}
+        return {"init_from": self.init_from, "init_from_sha256": self.init_from_sha256}
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Plan:
@@ -107,13 +110,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Job:
-    """A plan with everything it needs, checked and loaded; nothing is written yet."""
+    """A plan with everything it needs, checked and loaded; nothing is written yet.
+
+    start: for a new run, the task that it starts from; a resumed one has all of that in its state.
+    """
 
     workspace: Workspace
     plan: Plan
     shots: Shots
     folder: RunFolder
     resumed: bool
+    start: Start | None = None
 
 
 def begin(
@@ -125,48 +132,31 @@ def begin(
     training: LearnConfig,
     *,
     overwrite: bool,
+    init_from: str | None = None,
 ) -> Job:
-    """Check a new task. Raises one-line errors for names, options, pictures and bases that cannot be used."""
+    """Check a new task, which starts at the base or at the task `init_from`.
+
+    Raises one-line errors for names, options, pictures, bases and starts that cannot be used.
+    """
     folder = _free_folder(workspace, name, overwrite=overwrite)
     config = options.parse(registry.load(adapter).Config, pairs)
     if not workspace.base_path.exists() and RunFolder(workspace.base_run).unfinished:
         raise BaseInTrainingError(workspace.root)
     base = workspace.base
+    start = None if init_from is None else read_start(workspace, init_from, adapter, config)
     shots = load_shots(images, base.average.config.resolution)
     plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity)
-    return Job(workspace, plan, shots, folder, resumed=False)
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """What the user gives along with `--resume`, to be compared with what the run was begun with.
-
-    settings: under the names of the plan and its training; pairs: of `-o`; images: the few shots.
-    """
-
-    settings: Mapping[str, Any]
-    pairs: Sequence[str]
-    images: Path | None
-
-    def check_settings(self, adapter: str, config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
-        """ChangedPlanError where a setting or an option of the adapter differs."""
-        changes = differing({**training, "adapter": adapter}, self.settings, "--")
-        if self.settings.get("adapter", adapter) == adapter:  # another adapter's options are not comparable
-            changes |= differing(config, _read_pairs(adapter, config, self.pairs), "-o ")
-        if changes:
-            raise ChangedPlanError(changes)
-
-    def check_shots(self, identity: str | None, resolution: int) -> None:
-        """OtherShotsError where the pictures differ."""
-        if self.images is not None and load_shots(self.images, resolution).identity != identity:
-            raise OtherShotsError(self.images)
+    if start is not None:
+        plan = replace(plan, init_from=start.name, init_from_sha256=start.sha256)
+    return Job(workspace, plan, shots, folder, resumed=False, start=start)
 
 
 def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
     """Check an unfinished task, and that whatever the user repeats is what it was begun with."""
     folder = RunFolder(workspace.task_run(name))
     plan = _kept_plan(folder)
-    repeated.check_settings(plan.adapter, plan.options, plan.training.to_json())
+    repeated.check_settings(plan.adapter, plan.options, {**plan.training.to_json(), **plan.start})
+    repeated.check_start(workspace, name, plan.init_from_sha256)
     if workspace.base.identity != plan.base:
         raise OtherBaseError(name, plan.base, workspace.base.identity)
     resolution = workspace.base.average.config.resolution
@@ -187,6 +177,7 @@ def check_learned(workspace: Workspace, name: str, repeated: Repeated) -> TaskSu
     task = taskfile.read_summary(find_task(workspace.root, name))
     workspace.info(name)
     repeated.check_settings(task.info.adapter, task.info.config, task.info.training)
+    repeated.check_start(workspace, name, task.info.training.get("init_from_sha256"))
     repeated.check_shots(task.info.training.get("shots"), workspace.base.average.config.resolution)
     return task
 
@@ -211,11 +202,3 @@ def _kept_plan(folder: RunFolder) -> Plan:
         return Plan.from_json(document)
     except (KeyError, TypeError) as error:
         raise UnusableStateError(folder.state_path) from error
-
-
-def _read_pairs(adapter: str, config: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:
-    """The values of the options that `pairs` name; all others are as they were."""
-    named = {pair.partition("=")[0].strip() for pair in pairs}
-    others = [f"{key}={spell(value)}" for key, value in config.items() if key not in named]
-    values = options.to_json(options.parse(registry.load(adapter).Config, [*others, *pairs]))
-    return {key: value for key, value in values.items() if key in named}
