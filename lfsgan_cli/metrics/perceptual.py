@@ -23,6 +23,7 @@ from lfsgan_cli.metrics.counts import require_two
 from lfsgan_cli.metrics.efficientnet import EfficientNetFeatures, EfficientNetLite0
 
 METRIC = "lpips"  # shown as lpips[efficientnet-lite0] or lpips[vgg], see `counts.label`
+_BLOCK = 1 << 18  # dimensions: float32 sums of more terms in one go lose a digit, of LPIPS-VGG's eight million
 
 
 class Judge(Protocol):
@@ -89,10 +90,12 @@ def embeddings(judge: Judge, pictures: Tensor) -> Iterator[Tensor]:
 def pairwise(a: Tensor, b: Tensor) -> Tensor:
     """The distance of every embedding of a [N, D] to every one of b [M, D]: [N, M].
 
-    By one matrix product in the embeddings' own precision, so that float32 leaves about 1e-6 between equal pictures.
+    By matrix products in the embeddings' own precision, so that float32 leaves about 1e-6 between equal pictures.
     """
     lengths = a.square().sum(1)[:, None] + b.square().sum(1)
-    return (lengths - 2 * a @ b.T).clamp(min=0)
+    blocks = zip(torch.split(a, _BLOCK, 1), torch.split(b, _BLOCK, 1), strict=True)
+    products = torch.stack([x @ y.T for x, y in blocks]).sum(0)
+    return (lengths - 2 * products).clamp(min=0)
 
 
 def nearest(a: Tensor, centres: Tensor) -> Tensor:
