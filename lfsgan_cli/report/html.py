@@ -1,0 +1,48 @@
+"""Writes a page as one HTML file that needs no other file, no network and no script."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from itertools import count
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from lfsgan_cli import __version__
+from lfsgan_cli.report.curves import COLOURS, NOISY, svg
+from lfsgan_cli.report.model import Cell, Chart, Measured, Page
+from lfsgan_cli.report.spelling import spell
+
+MARK = '<meta name="generator" content="lfsgan report">'
+
+
+def to_html(page: Page) -> str:
+    """The page; equal pages give equal text."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals.update(
+        mark=Markup(MARK),  # noqa: S704 - a constant
+        version=__version__,
+        curve=_numbered(),
+        spell=spell,
+        is_number=_is_number,
+        is_noisy=_is_noisy,
+        colours=COLOURS,
+    )
+    source = (files("lfsgan_cli.report") / "page.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(source).render(page=page) + "\n"
+
+
+def _numbered() -> Callable[[Chart], Markup]:
+    numbers = count(1)
+
+    def curve(chart: Chart) -> Markup:
+        return svg(chart, f"chart-{next(numbers)}")
+
+    return curve
+
+
+def _is_number(cell: Cell) -> bool:
+    return cell is None or isinstance(cell, int | float | Measured)
+
+
+def _is_noisy(chart: Chart) -> bool:
+    return any(len(series.points) >= NOISY for series in chart.series)

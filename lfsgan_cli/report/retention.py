@@ -1,0 +1,69 @@
+"""The proof that nothing was forgotten, as `lfsgan evaluate --retention` left it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lfsgan_cli.report import ways
+from lfsgan_cli.report.jsonlines import DamagedLinesError, read_object
+from lfsgan_cli.report.model import Block, Cell, Facts, Gap, Row, Section, Table
+
+COLUMNS = ("task", "base", "task's tensors", "pictures", "pictures compared", "largest difference", "why")
+NOTE = (
+    "Base and task are compared by their SHA-256; pictures bit for bit, where device, torch, precision and threads "
+    "are those of the record. A difference is in levels of 255."
+)
+INTRO = "Is every task what it was when it was learned? Its base, its tensors and its pictures at recorded seeds."
+
+
+def retention_section(root: Path) -> Section:
+    """The last check of every task, or the command that makes it."""
+    path = root / "retention.json"
+    found = read_object(path)
+    block: tuple[Block, ...] = (
+        _proof(path, found)
+        if found
+        else (Gap("Not checked yet", "One command compares all tasks with what was recorded.", ways.retention(root)),)
+    )
+    return Section("retention", "Nothing forgotten", block, INTRO)
+
+
+def _proof(path: Path, found: Mapping[str, Any]) -> tuple[Block, ...]:
+    tasks = found.get("tasks")
+    if not isinstance(tasks, dict) or not all(isinstance(task, dict) for task in tasks.values()):
+        raise DamagedLinesError(path, 1, "the tasks that were checked")
+    whole = sum(_unchanged(task) for task in tasks.values())
+    summary = (("checked", _time(str(found.get("checked", "")))), ("unchanged", f"{whole} of {len(tasks)}"))
+    rows = tuple(_row(name, task) for name, task in sorted(tasks.items()))
+    return Facts("", summary), Table("What was compared", COLUMNS, rows, NOTE)
+
+
+def _unchanged(task: Mapping[str, Any]) -> bool:
+    return bool(task.get("base")) and bool(task.get("task")) and task.get("pictures") == "equal"
+
+
+def _row(name: str, task: Mapping[str, Any]) -> Row:
+    def sameness(key: str) -> str:
+        return {True: "unchanged", False: "changed"}.get(task.get(key, ""), "not compared")
+
+    return (
+        name,
+        sameness("base"),
+        sameness("task"),
+        str(task.get("pictures", "not compared")),
+        _count(task.get("compared")),
+        _count(task.get("largest_difference")),
+        str(task.get("why") or ""),
+    )
+
+
+def _time(text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return "at an unknown time"
+
+
+def _count(value: Any) -> Cell:
+    return value if isinstance(value, int | float) else None
