@@ -13,6 +13,7 @@ from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
 from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.pretrain import pretrain
+from lfsgan_cli.commands.report import report
 from lfsgan_cli.commands.tasks import tasks
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, cls=Cli)
@@ -36,6 +37,7 @@ app.command("pretrain")(everywhere(pretrain))
 app.command("learn-task")(everywhere(learn_task))
 app.command("generate")(everywhere(generate))
 app.command("evaluate")(everywhere(evaluate))
+app.command("report")(everywhere(report))
 app.command("adapters")(everywhere(adapters))
 app.add_typer(tasks, name="tasks")
 app.add_typer(base, name="base")

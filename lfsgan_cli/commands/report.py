@@ -1,0 +1,61 @@
+"""`lfsgan report`: a workspace or a benchmark as one page to look at, as Markdown and as CSV."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+from lfsgan_cli.console import print_json, print_text, say, warn
+from lfsgan_cli.progress import progress
+
+if TYPE_CHECKING:
+    import torch
+
+    from lfsgan_cli.jobs.reporting import BenchmarkReport, ReportFiles, WorkspaceReport
+
+Folder = Annotated[
+    Path | None, typer.Argument(metavar="[FOLDER]", help="A workspace or a benchmark; the workspace if not given.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE.html", help="The page; Markdown and CSV go beside it.  [default: in FOLDER]"),
+]
+
+
+def report(
+    folder: Folder = None,
+    out: Out = None,
+    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Show a workspace or a benchmark as one page, with its pictures, curves and numbers."""
+    where = workspace if folder is None else folder
+    if out is not None and out.suffix.lower() not in {".html", ".htm"}:
+        raise typer.BadParameter(f"expected a name that ends in .html, not {str(out)!r}", param_hint="--out")
+    from lfsgan_cli.devices import pick
+    from lfsgan_cli.jobs.reporting import ReportFiles, kind_of, open_report
+
+    kind, device_found = kind_of(where), pick(device)
+    files = ReportFiles(where / "report.html" if out is None else out)
+    files.check()
+    found = open_report(where)
+    if not dry_run:
+        _write(found, files, device_found)
+    if as_json:
+        paths = {"html": str(files.html), "markdown": str(files.markdown), "csv": str(files.csv)}
+        print_json({"kind": kind, **paths, "left_out": dict(found.refused)})
+    elif dry_run:
+        say(f"Would report the {kind} at {str(where)!r} in {str(files.html)!r}, with .md and .csv beside it.")
+    else:
+        print_text(str(files.html))
+
+
+def _write(found: "WorkspaceReport | BenchmarkReport", files: "ReportFiles", device: "torch.device") -> None:
+    with progress("Drawing", found.pictures(), unit="pictures") as advance:
+        page = found.page(device, advance)
+    for name, why in found.refused.items():
+        warn(f"task {name!r} is left out of the drawings: {why}")
+    files.write(page)
