@@ -12,13 +12,17 @@ from lfsgan_cli.report.model import Chart, Measured, Series, Table
 
 @dataclass(frozen=True)
 class Noted:
-    """One line of `metrics.jsonl`. reals: name and SHA-256 of the real pictures, '' where there were none."""
+    """One line of `metrics.jsonl`.
+
+    reals_name, reals: name and SHA-256 of the real pictures. error_is: what the number's error is. '' where none.
+    """
 
     metric: str
     name: str
     number: Measured
     reals_name: str
     reals: str
+    error_is: str
 
     @property
     def heading(self) -> str:
@@ -34,19 +38,16 @@ def read_metrics(path: Path) -> list[Noted]:
 def task_table(measured: Mapping[str, Sequence[Noted]]) -> Table:
     """A row for each metric, a column for each task; a later number replaces an earlier one of the same name."""
     columns = {task: {one.heading: one.number for one in lines} for task, lines in measured.items()}
-    return _table("The latest number of each task", columns)
+    return _table("The latest number of each task", columns, [one for lines in measured.values() for one in lines])
 
 
-def base_table(base: Iterable[Noted], measured: Mapping[str, Sequence[Noted]]) -> Table:
+def base_table(base: Sequence[Noted], measured: Mapping[str, Sequence[Noted]]) -> Table:
     """The same of the base: a column for each set of real pictures, named by the tasks that were compared with it."""
     columns: dict[str, dict[str, Measured]] = {}
     for one in base:
         columns.setdefault(_compared_with(one, measured), {})[one.heading] = one.number
-    order = [task for task in measured if task in columns]
-    return _table(
-        "The base itself, against the same real pictures",
-        {key: columns[key] for key in dict.fromkeys([*order, *columns])},
-    )
+    order = dict.fromkeys([*(task for task in measured if task in columns), *columns])
+    return _table("The base itself, against the same real pictures", {key: columns[key] for key in order}, base)
 
 
 def histories(lines: Iterable[Noted]) -> list[Chart]:
@@ -63,10 +64,11 @@ def _history(name: str, values: Sequence[float]) -> Chart:
     return Chart(name, said, "measurement", (Series(name, points),))
 
 
-def _table(title: str, columns: Mapping[str, Mapping[str, Measured]]) -> Table:
+def _table(title: str, columns: Mapping[str, Mapping[str, Measured]], lines: Iterable[Noted]) -> Table:
     names = dict.fromkeys(name for column in columns.values() for name in column)
     rows = tuple((name, *(column.get(name) for column in columns.values())) for name in names)
-    return Table(title, ("metric", *columns), rows, LEGEND)
+    errors = "; ".join(dict.fromkeys(f"{one.metric} ± {one.error_is}" for one in lines if one.error_is))
+    return Table(title, ("metric", *columns), rows, f"{LEGEND} {errors}." if errors else LEGEND)
 
 
 def _compared_with(one: Noted, measured: Mapping[str, Sequence[Noted]]) -> str:
@@ -82,4 +84,5 @@ def _noted(path: Path, number: int, line: Mapping[str, Any]) -> Noted:
         raise DamagedLinesError(path, number, "a metric with its name and value")
     measured = Measured(float(value), float(error) if isinstance(error, int | float) else None)
     sha256 = str(reals.get("sha256", ""))
-    return Noted(str(line["metric"]), str(line["name"]), measured, str(reals.get("name", sha256[:12])), sha256)
+    reals_name, error_is = str(reals.get("name", sha256[:12])), str(line.get("error_is", ""))
+    return Noted(str(line["metric"]), str(line["name"]), measured, reals_name, sha256, error_is)

@@ -9,10 +9,10 @@ from lfsgan_cli.report import ways
 from lfsgan_cli.report.jsonlines import DamagedLinesError, read_object
 from lfsgan_cli.report.model import Block, Cell, Facts, Gap, Row, Section, Table
 
-COLUMNS = ("task", "base", "task's tensors", "pictures", "pictures compared", "largest difference", "why")
+COLUMNS = ("task", "verdict", "base", "task's tensors", "pictures", "pictures compared", "largest difference", "why")
 NOTE = (
     "Base and task are compared by their SHA-256; pictures bit for bit, where device, torch, precision and threads "
-    "are those of the record. A difference is in levels of 255."
+    "are those of the record; on another machine, a difference of a level or two of 255 is rounding."
 )
 INTRO = "Is every task what it was when it was learned? Its base, its tensors and its pictures at recorded seeds."
 
@@ -40,15 +40,24 @@ def _proof(path: Path, found: Mapping[str, Any]) -> tuple[Block, ...]:
 
 
 def _unchanged(task: Mapping[str, Any]) -> bool:
-    return bool(task.get("base")) and bool(task.get("task")) and task.get("pictures") == "equal"
+    """Proven: the check's own verdict, and nothing proves what was compared with nothing."""
+    same = task.get("base") is True and task.get("task") is True and task.get("pictures") == "equal"
+    return bool(task.get("retained", same)) and bool(task.get("compared"))
+
+
+def _verdict(task: Mapping[str, Any]) -> str:
+    if _unchanged(task):
+        return "unchanged"
+    return "nothing to compare with yet" if task.get("retained") else "not proven"
 
 
 def _row(name: str, task: Mapping[str, Any]) -> Row:
     def sameness(key: str) -> str:
-        return {True: "unchanged", False: "changed"}.get(task.get(key, ""), "not compared")
+        return {True: "the same", False: "not proven"}.get(task.get(key, ""), "not compared")
 
     return (
         name,
+        _verdict(task),
         sameness("base"),
         sameness("task"),
         str(task.get("pictures", "not compared")),

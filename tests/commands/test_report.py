@@ -68,7 +68,7 @@ def test_closest_pairs_and_retention_are_shown_once_they_are_there(learned: "Pro
     root.joinpath("retention.json").write_text('{"checked": "?", "tasks": {"cats": {"base": true, "task": false}}}')
     learned.done("report")
     assert "cats: drawings beside the shots nearest to them" in page(learned)
-    assert ">changed<" in page(learned)
+    assert "not proven" in page(learned)
     assert "Not checked yet" not in page(learned)
 
 

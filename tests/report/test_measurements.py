@@ -38,6 +38,13 @@ def test_the_table_has_the_latest_of_each_name_and_a_gap_where_there_is_none(pat
     )
 
 
+def test_what_an_error_means_is_said_once(path: Path) -> None:
+    of_blocks = {"error": 0.5, "error_is": "the standard deviation between blocks"}
+    table = task_table({"cats": noted(path, fid(7.0, **of_blocks)), "dogs": noted(path, fid(8.0, **of_blocks))})
+    assert table.note.count("fid ± the standard deviation between blocks.") == 1
+    assert "±" not in task_table({"cats": noted(path, fid(7.0))}).note
+
+
 def test_more_is_better_of_some_and_of_others_nothing_is_said(path: Path) -> None:
     lines = noted(path, {"metric": "recall", "name": "r", "value": 1}, {"metric": "own", "name": "o", "value": 1})
     assert [row[0] for row in task_table({"cats": lines}).rows] == ["r ↑", "o"]

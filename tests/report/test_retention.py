@@ -11,6 +11,7 @@ from lfsgan_cli.report.model import Facts, Gap, Table
 from lfsgan_cli.report.retention import retention_section
 
 KEPT: dict[str, Any] = {
+    "retained": True,
     "base": True,
     "task": True,
     "pictures": "equal",
@@ -36,26 +37,34 @@ def test_what_was_not_checked_says_how_to_check_it(tmp_path: Path) -> None:
 
 
 def test_every_task_has_a_row_in_words(tmp_path: Path) -> None:
-    other = {**KEPT, "pictures": "differ", "largest_difference": 1, "why": "other thread count"}
-    facts, table = check(tmp_path, dogs=other, cats=KEPT)
-    assert facts.facts == (("checked", "2026-11-23 09:00 UTC"), ("unchanged", "1 of 2"))
+    elsewhere = {**KEPT, "pictures": "other machine", "largest_difference": 1, "why": "other threads"}
+    lost = {**KEPT, "retained": False, "task": False, "pictures": "differ", "largest_difference": 90, "why": "changed"}
+    facts, table = check(tmp_path, owls=lost, dogs=elsewhere, cats=KEPT)
+    assert facts.facts == (("checked", "2026-11-23 09:00 UTC"), ("unchanged", "2 of 3"))
     assert table.rows == (
-        ("cats", "unchanged", "unchanged", "equal", 16, 0, ""),
-        ("dogs", "unchanged", "unchanged", "differ", 16, 1, "other thread count"),
+        ("cats", "unchanged", "the same", "the same", "equal", 16, 0, ""),
+        ("dogs", "unchanged", "the same", "the same", "other machine", 16, 1, "other threads"),
+        ("owls", "not proven", "the same", "not proven", "differ", 16, 90, "changed"),
     )
 
 
-@pytest.mark.parametrize("part", ["base", "task"])
-def test_a_change_is_called_one(tmp_path: Path, part: str) -> None:
-    facts, table = check(tmp_path, cats={**KEPT, part: False})
+@pytest.mark.parametrize("change", [{"base": False}, {"task": False}, {"pictures": "differ"}])
+def test_without_a_verdict_all_three_must_be_equal(tmp_path: Path, change: dict[str, Any]) -> None:
+    told = {key: value for key, value in KEPT.items() if key != "retained"}
+    assert check(tmp_path, cats=told)[0].facts[1] == ("unchanged", "1 of 1")
+    assert check(tmp_path, cats={**told, **change})[0].facts[1] == ("unchanged", "0 of 1")
+
+
+def test_what_was_only_just_recorded_is_no_proof(tmp_path: Path) -> None:
+    facts, table = check(tmp_path, cats={**KEPT, "compared": 0})
     assert facts.facts[1] == ("unchanged", "0 of 1")
-    assert table.rows[0][1:3].count("changed") == 1
+    assert table.rows[0][1] == "nothing to compare with yet"
 
 
 def test_what_could_not_be_compared_is_no_proof(tmp_path: Path) -> None:
     facts, table = check(tmp_path, cats={"why": "no record"})
     assert facts.facts[1] == ("unchanged", "0 of 1")
-    assert table.rows == (("cats", "not compared", "not compared", "not compared", None, None, "no record"),)
+    assert table.rows[0][1:] == ("not proven", "not compared", "not compared", "not compared", None, None, "no record")
 
 
 @pytest.mark.parametrize("text", ["nonsense", "[]", '{"checked": "now"}', '{"tasks": {"cats": 1}}'])
