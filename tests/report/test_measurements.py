@@ -39,7 +39,7 @@ def test_the_table_has_the_latest_of_each_name_and_a_gap_where_there_is_none(pat
 
 
 def test_what_an_error_means_is_said_once(path: Path) -> None:
-    of_blocks = {"error": 0.5, "error_is": "the standard deviation between blocks"}
+    of_blocks: dict[str, Any] = {"error": 0.5, "error_is": "the standard deviation between blocks"}
     table = task_table({"cats": noted(path, fid(7.0, **of_blocks)), "dogs": noted(path, fid(8.0, **of_blocks))})
     assert table.note.count("fid ± the standard deviation between blocks.") == 1
     assert "±" not in task_table({"cats": noted(path, fid(7.0))}).note
