@@ -255,6 +255,7 @@ def _moved_in(home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Prog
     monkeypatch.chdir(folder)
     monkeypatch.delenv("LFSGAN_WORKSPACE", raising=False)
     monkeypatch.setenv("LFSGAN_OFFLINE", "1")
+    monkeypatch.setenv("LFSGAN_CACHE_DIR", str(folder.parent / "cache"))
     return Program(folder)
 
 

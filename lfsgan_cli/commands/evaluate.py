@@ -1,117 +1,229 @@
-"""`lfsgan evaluate`: how near a task's pictures are to real ones."""
+"""`lfsgan evaluate`: how near pictures are to real ones, how varied, and whether anything was copied or forgotten."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from lfsgan_cli.commands import evaluate_options as given
 from lfsgan_cli.commands.checking import check_pictures
 from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 from lfsgan_cli.commands.generate import NoiseChoice, Truncation
+from lfsgan_cli.commands.retention import prove
 from lfsgan_cli.console import print_json, say, table, warn
 from lfsgan_cli.progress import progress
 
 if TYPE_CHECKING:
-    from lfsgan_cli.jobs.measuring import Measurement, Measuring
-    from lfsgan_cli.workspace import Workspace
+    import torch
 
-Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A task; all of them if not given.")]
-Fid = Annotated[bool, typer.Option("--fid", help="Measure the Fréchet distance of features; less is nearer.")]
-RealPictures = Annotated[
-    Path | None,
-    typer.Option("--reals", metavar="DIR|ZIP", help="Real pictures to compare with; if not given, the few shots."),
-]
-Count = Annotated[int, typer.Option("-n", min=2, help="Pictures to draw of each task, from seed 0 on.")]
-WithBase = Annotated[bool, typer.Option("--with-base", help="Measure the base as well; needs --reals.")]
-Features = Annotated[
-    Literal["auto", "inception", "efficientnet-lite0"], typer.Option("--features", help="What looks at the pictures.")
-]
-InceptionWeights = Annotated[
-    Path | None, typer.Option("--inception-weights", metavar="FILE", help="Inception's weights, if not in the cache.")
-]
-Offline = Annotated[
-    bool, typer.Option("--offline", envvar="LFSGAN_OFFLINE", help="Never download; weights must be at hand.")
-]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures looked at at once; changes speed only.")]
+    from lfsgan_cli.jobs.looking import Eye
+    from lfsgan_cli.jobs.measuring import Measurement, Measuring, Wanted
+    from lfsgan_cli.jobs.subjects import Gallery, Subject
+
+COPIES = (
+    "the real pictures are the very few that each task learned from: the number says how near the pictures are "
+    "to those, a copy of them would be best, and no other program's number compares; give the domain with --reals"
+)
 
 
 def evaluate(
-    task: Tasks = None,
-    fid: Fid = False,
-    reals: RealPictures = None,
-    count: Count = 2000,
-    with_base: WithBase = False,
-    features: Features = "auto",
-    inception_weights: InceptionWeights = None,
-    offline: Offline = False,
+    task: given.Tasks = None,
+    fid: given.Fid = False,
+    kid: given.Kid = False,
+    prdc: given.Prdc = False,
+    lpips: given.Lpips = False,
+    memorisation: given.Memorisation = False,
+    everything: given.Everything = False,
+    retention: given.Retention = False,
+    reals: given.RealPictures = None,
+    shots: given.FewShots = None,
+    fakes: given.Fakes = None,
+    count: given.Count = 2000,
+    blocks: given.Blocks = 1,
+    with_base: given.WithBase = False,
+    save: given.Save = None,
+    features: given.Features = "auto",
+    fid_mode: given.FidMode = "clean",
+    lpips_features: given.LpipsFeatures = "auto",
+    inception_weights: given.InceptionWeights = None,
+    vgg_weights: given.VggWeights = None,
+    offline: given.Offline = False,
     truncation: Truncation = 1.0,
     noise: NoiseChoice = "seed",
-    batch: Batch = 50,
+    batch: given.Batch = 50,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Measure how near the pictures of tasks are to real ones."""
-    if not fid:
-        raise typer.BadParameter("say what to measure; there is --fid so far", param_hint="--fid")
+    """Measure how near the pictures of tasks are to real ones, how varied they are, and whether they are copies."""
+    chosen = {"fid": fid, "kid": kid, "prdc": prdc, "lpips": lpips, "memorisation": memorisation}
+    wanted = _Chosen({name for name, on in chosen.items() if on or everything}, blocks)
+    if retention and not wanted.names:
+        prove(workspace, task, device, dry_run=dry_run, as_json=as_json)
+        return
+    _refuse_contradictions(wanted, count, fakes=fakes, task=task, with_base=with_base)
     if with_base and reals is None:
         raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
-    from lfsgan_cli.devices import pick as pick_device
+    from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs.drawing import Style
-    from lfsgan_cli.jobs.measuring import Measuring
-    from lfsgan_cli.metrics.features import pick
-    from lfsgan_cli.workspace import check_workspace
 
-    place, where = check_workspace(workspace), pick_device(device)
-    names = _names(place, task, with_base=with_base)
-    choice = pick(features, inception_weights=inception_weights, offline=offline, device=where)
-    job = Measuring(place, names, reals, count, Style(truncation, noise), choice.extractor, where, batch)
-    job.check()
-    for source in job.sources():
-        check_pictures(source)
-    say(f"{choice.why[0].upper()}{choice.why[1:]}.")
-    if reals is None:
-        warn(
-            "the real pictures are the very few that each task learned from: the number says how near the pictures are "
-            "to those, a copy of them would be best, and no other program's number compares; "
-            "give the domain with --reals"
-        )
+    where = pick(device)
+    if fakes is not None:
+        subjects = _foreign(fakes, shots)
+    else:
+        from lfsgan_cli.jobs.subjects import Gallery
+        from lfsgan_cli.workspace import check_workspace
+
+        gallery = Gallery(check_workspace(workspace), count, Style(truncation, noise), where, shots, save)
+        subjects = _subjects(gallery, task, with_base=with_base)
+    weights = _Weights(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
+    eye, words = weights.eye(where, perceptual=wanted.perceptual)
+    job = _job(subjects, reals, wanted, eye, batch)
+    _check(job, {path for path in (reals, shots, fakes) if path is not None})
+    say(words)
+    if reals is None and wanted.compares:
+        warn(COPIES)
     if dry_run:
         _tell_plan(job, as_json=as_json)
-        return
-    _tell(_measure(job), as_json=as_json)
+    else:
+        _tell(_measure(job), as_json=as_json)
+    if retention:
+        prove(workspace, task, device, dry_run=dry_run, as_json=False)
 
 
-def _names(place: "Workspace", task: list[str] | None, *, with_base: bool) -> list[str | None]:
-    from lfsgan_cli.jobs.measuring import NoTaskError
+@dataclass(frozen=True)
+class _Chosen:
+    """Which metrics, by the names of their options."""
+
+    names: set[str]
+    blocks: int
+
+    @property
+    def compares(self) -> bool:
+        """Whether sets are compared with real ones."""
+        return bool(self.names & {"fid", "kid", "prdc"})
+
+    @property
+    def perceptual(self) -> bool:
+        """Whether pictures are compared with the shots one by one."""
+        return bool(self.names & {"lpips", "memorisation"})
+
+    def wanted(self) -> "Wanted":
+        """As the job takes it."""
+        from lfsgan_cli.jobs.measures import COMPARISONS
+        from lfsgan_cli.jobs.measuring import Wanted
+
+        comparisons = [name for name in COMPARISONS if name in self.names]
+        return Wanted(comparisons, "lpips" in self.names, "memorisation" in self.names, self.blocks)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """What the pictures are looked at with, as the options say."""
+
+    features: Literal["auto", "inception", "efficientnet-lite0"]
+    fid_mode: Literal["clean", "legacy-pytorch"]
+    inception_weights: Path | None
+    lpips_features: Literal["auto", "vgg", "efficientnet-lite0"]
+    vgg_weights: Path | None
+    offline: bool
+
+    def eye(self, device: "torch.device", *, perceptual: bool) -> "tuple[Eye, str]":
+        """And what to say of it."""
+        from lfsgan_cli.jobs.looking import eye
+        from lfsgan_cli.metrics import features, judges
+
+        found = features.pick(
+            self.features,
+            mode=self.fid_mode,
+            inception_weights=self.inception_weights,
+            offline=self.offline,
+            device=device,
+        )
+        name = self.lpips_features if perceptual else "efficientnet-lite0"
+        judge = judges.pick(name, found.extractor, vgg_weights=self.vgg_weights, offline=self.offline, device=device)
+        judged = f" Likeness is judged by {judge.name}." if perceptual else ""
+        return eye(found.extractor, judge), f"{found.why[0].upper()}{found.why[1:]}.{judged}"
+
+
+def _refuse_contradictions(
+    chosen: _Chosen, count: int, *, fakes: Path | None, task: list[str] | None, with_base: bool
+) -> None:
+    if not chosen.names:
+        raise typer.BadParameter(
+            "say what to measure: --fid, --kid, --prdc, --lpips, --memorisation, --all or --retention",
+            param_hint="--fid",
+        )
+    if fakes is not None and (task or with_base):
+        raise typer.BadParameter("give either --fakes, or --task and --with-base", param_hint="--fakes")
+    if fakes is None and count % chosen.blocks:
+        raise typer.BadParameter(
+            f"{count} pictures do not make {chosen.blocks} equal blocks; give a multiple with -n", param_hint="--blocks"
+        )
+
+
+def _subjects(gallery: "Gallery", task: list[str] | None, *, with_base: bool) -> "list[Subject]":
+    from lfsgan_cli.jobs.subjects import NoTaskError
     from lfsgan_cli.taskfolder import task_names
 
-    names = list(dict.fromkeys(task)) if task else task_names(place.root)
+    root = gallery.workspace.root
+    names = list(dict.fromkeys(task)) if task else task_names(root)
     if not names and not with_base:
-        raise NoTaskError(place.root)
-    return [*([None] if with_base else []), *names]
+        raise NoTaskError(root)
+    return [*([gallery.base()] if with_base else []), *map(gallery.task, names)]
+
+
+def _foreign(fakes: Path, shots: Path | None) -> "list[Subject]":
+    from lfsgan_cli.jobs.subjects import foreign
+
+    return [foreign(fakes, shots)]
+
+
+def _job(subjects: "list[Subject]", reals: Path | None, chosen: _Chosen, eye: "Eye", batch: int) -> "Measuring":
+    from lfsgan_cli.jobs.measuring import Measuring
+    from lfsgan_cli.jobs.subjects import found
+
+    known = None if reals is None else found(reals, subjects[0].resolution)
+    return Measuring(subjects, known, chosen.wanted(), eye, batch)
+
+
+def _check(job: "Measuring", paths: "set[Path]") -> None:
+    from lfsgan_cli.pictures.source import open_source
+
+    job.check()
+    for path in sorted(paths):
+        check_pictures(open_source(path))
 
 
 def _measure(job: "Measuring") -> "list[Measurement]":
     with progress("Looking at pictures", job.pictures(), unit="pictures") as advance:
-        return list(job.fid(advance))
+        return list(job.run(advance))
 
 
 def _tell_plan(job: "Measuring", *, as_json: bool) -> None:
     if as_json:
-        names = [name or "base" for name in job.names]
-        print_json({"tasks": names, "extractor": job.extractor.name, "n": job.count, "pictures": job.pictures()})
+        names = [subject.title for subject in job.subjects]
+        print_json({
+            "tasks": names, "extractor": job.eye.extractor.name, "n": job.subjects[0].count,
+            "pictures": job.pictures(),
+        })  # fmt: skip
     else:
         say(f"Would look at {job.pictures():,} pictures.")
 
 
 def _tell(measured: "list[Measurement]", *, as_json: bool) -> None:
-    for warning in dict.fromkeys(text for one in measured for text in one.warnings):
+    for warning in dict.fromkeys(text for one in measured for text in one.value.warnings):
         warn(warning)
     if as_json:
-        print_json({
-            "results": [{"task": one.task, "name": one.name, "value": one.value, **one.note} for one in measured]
-        })  # fmt: skip
+        print_json({"results": [one.to_json() for one in measured]})
     else:
-        table(("task", "metric", "value"), [(one.task, one.name, f"{one.value:.2f}") for one in measured])
+        table(("task", "metric", "value"), [(one.task, one.value.name, _number(one)) for one in measured])
+
+
+def _number(measured: "Measurement") -> str:
+    value = measured.value
+    digits = 2 if value.metric == "fid" else 4
+    error = "" if value.error is None else f" ± {value.error:.{digits}f}"
+    return f"{value.value:.{digits}f}{error}"

@@ -1,175 +1,168 @@
-"""Measuring tasks: pictures drawn and looked at without going through disk, every number noted with how it was made."""
+"""Measuring sets of pictures: each is looked at once, and every number is noted with how it was made."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from lfsgan_cli import __version__, tensorfile
+from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.jobs.drawing import Style
+from lfsgan_cli.jobs.looking import Eye, Look, Seen, embedded, features, features_and_distances, look
+from lfsgan_cli.jobs.measures import COMPARISONS, Value, diversity_values, memorisation_values
+from lfsgan_cli.jobs.realside import RealSide, RealSides, Shots
 from lfsgan_cli.jobs.runfolder import machine
-from lfsgan_cli.metrics.counts import fid_warnings, label
-from lfsgan_cli.metrics.features import Extractor
-from lfsgan_cli.metrics.frechet import Statistics, distance, statistics
-from lfsgan_cli.pictures.dataset import PictureSet
-from lfsgan_cli.pictures.source import Source, open_source
-from lfsgan_cli.sampling import draw
-from lfsgan_cli.taskfolder import task_path
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.jobs.sets import Found, Pictures
+from lfsgan_cli.jobs.sheets import save_sheet, to_arrays
+from lfsgan_cli.jobs.subjects import Subject, describe
+from lfsgan_cli.metrics.memorisation import closest, memorisation
+from lfsgan_cli.metrics.perceptual import pairwise
 
-RESIZE = "centre crop, Lanczos to the network's resolution"
-
-
-class NoTaskError(LfsganError):
-    """Nothing to measure."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(
-            f"no task has been learned in {str(root)!r}; `lfsgan learn-task --images DIR --name NAME` learns one"
-        )
+CLOSEST = 12  # pairs on the sheet
+SHEET = "closest_pairs.png"
 
 
 class NoShotsError(LfsganError):
-    """A task whose file came alone."""
+    """A set whose few shots are needed, and not known."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"the few shots that task {name!r} was learned from are not in this workspace; "
-            "give the pictures to compare with by --reals"
-        )
+    def __init__(self, title: str, instead: str) -> None:
+        super().__init__(f"the few shots that {title!r} was learned from are not at hand; give {instead}")
 
 
 @dataclass(frozen=True)
-class Reals:
-    """Real pictures as a metric sees them: name and identity (SHA-256 of the pixels) of the set, and its statistics."""
+class Wanted:
+    """Which metrics. comparisons: keys of COMPARISONS. blocks: disjoint runs of pictures, for a spread; 1 is none."""
 
-    name: str
-    identity: str
-    count: int
-    statistics: Statistics
+    comparisons: Sequence[str]
+    diversity: bool = False
+    memorisation: bool = False
+    blocks: int = 1
+
+    @property
+    def perceptual(self) -> bool:
+        """Whether pictures are compared with the shots one by one."""
+        return self.diversity or self.memorisation
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number. name: with extractor and counts; warnings: what must be known of it; note: how to repeat it."""
+    """One number of one subject. note: what repeats it."""
 
     task: str
-    name: str
-    value: float
-    warnings: Sequence[str]
+    value: Value
     note: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a line of `metrics.jsonl`, and of `--json`."""
+        value = self.value
+        error = {} if value.error is None else {"error": value.error}
+        named = {"task": self.task, "metric": value.metric, "name": value.name, "value": value.value, **error}
+        return {**named, **value.note, **self.note}
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """What is to be measured. names: tasks; None is the base. reals: None takes each task's own few shots."""
+    """What is to be measured. reals: None takes each subject's own few shots."""
 
-    workspace: Workspace
-    names: Sequence[str | None]
-    reals: Path | None
-    count: int
-    style: Style
-    extractor: Extractor
-    device: torch.device
+    subjects: Sequence[Subject]
+    reals: Found | None
+    wanted: Wanted
+    eye: Eye
     batch: int
 
     def check(self) -> None:
-        """Raise a one-line error where a task cannot be read, or has nothing to be compared with."""
-        for name in self.names:
-            if name is not None:
-                self.workspace.info(name)
-            self._source(name)
-
-    def sources(self) -> list[Source]:
-        """Where the real pictures are."""
-        return [open_source(path) for path in dict.fromkeys(map(self._source, self.names))]
-
-    def fid(self, seen: Callable[[int], None]) -> Iterator[Measurement]:
-        """The Fréchet distance of every task; each is noted in the task's `metrics.jsonl`. seen: pictures looked at."""
-        known: dict[Path, Reals] = {}
-        for name in self.names:
-            source = self._source(name)
-            reals = known[source] if source in known else self._look_at(source, seen)
-            known[source] = reals
-            measured = self._measure(name, reals, seen)
-            self._append(measured)
-            yield measured
-
-    def _measure(self, name: str | None, reals: Reals, seen: Callable[[int], None]) -> Measurement:
-        value = distance(self._drawn(name, seen), reals.statistics)
-        warnings = fid_warnings(n=self.count, reals=reals.count, dim=self.extractor.dim)
-        title = label("fid", self.extractor.name, n=self.count, reals=reals.count)
-        return Measurement(name or "base", title, value, warnings, self._note(name, reals))
-
-    def _drawn(self, name: str | None, seen: Callable[[int], None]) -> Statistics:
-        where, style, seeds = self.device, self.style, range(self.count)
-        generator = self.workspace.generator(name, where) if name else self.workspace.base.average.to(where)
-        features = []
-        for pictures in draw(generator, seeds, truncation=style.truncation, noise=style.noise, batch=self.batch):
-            features.append(self.extractor(pictures).cpu())
-            seen(len(pictures))
-        return statistics(torch.cat(features))
-
-    def _look_at(self, path: Path, seen: Callable[[int], None]) -> Reals:
-        resolution = self.workspace.base.average.config.resolution
-        pictures = PictureSet(open_source(path), resolution)
-        digest, features = hashlib.sha256(f"{len(pictures)}x{resolution}\n".encode()), []
-        for batch in _batches(pictures, self.batch):
-            digest.update(batch.numpy().tobytes())
-            features.append(self.extractor(batch.permute(0, 3, 1, 2)).cpu())
-            seen(len(batch))
-        return Reals(path.name, digest.hexdigest(), len(pictures), statistics(torch.cat(features)))
+        """NoShotsError where a subject has nothing to be compared with; LfsganError where it has too few pictures."""
+        for subject in self.subjects:
+            if subject.shots is None and self.reals is None:
+                raise NoShotsError(subject.title, "the pictures to compare with by --reals, or the shots by --shots")
+            if subject.shots is None and self.wanted.perceptual:
+                raise NoShotsError(subject.title, "them by --shots")
+            for name in self.wanted.comparisons:
+                COMPARISONS[name].require(subject.count, len(self._reals(subject)), self.wanted.blocks)
 
     def pictures(self) -> int:
-        """How many pictures will be looked at."""
-        return len(self.names) * self.count + sum(len(source.names) for source in self.sources())
+        """How many pictures will be looked at, if none of the real ones was before."""
+        reals = {found.identity: len(found) for found in map(self._reals, self.subjects)}
+        return sum(subject.count for subject in self.subjects) + sum(reals.values())
 
-    def _source(self, name: str | None) -> Path:
+    def run(self, seen: Seen) -> Iterator[Measurement]:
+        """Every number; those of a subject are noted in its `metrics.jsonl`. seen: told of pictures looked at."""
+        for subject in self.subjects:
+            reals = self._reals(subject)
+            note = self._note(subject, reals)
+            for value in self._values(subject, reals, seen):
+                measured = Measurement(subject.title, value, note)
+                _append(subject.log, measured)
+                yield measured
+
+    def _reals(self, subject: Subject) -> Found:
         if self.reals is not None:
             return self.reals
-        shots = self.workspace.task_run(name or "") / "few_shots"
-        if not shots.is_dir():
-            raise NoShotsError(name or "")
-        return shots
+        assert subject.shots is not None  # as `check` has seen  # noqa: S101
+        return subject.shots
 
-    def _note(self, name: str | None, reals: Reals) -> dict[str, Any]:
-        base = self.workspace.base
-        return {
-            "seeds": f"0-{self.count - 1}",
-            "truncation": self.style.truncation,
-            "noise": self.style.noise,
-            "extractor": self.extractor.name,
-            "extractor_sha256": self.extractor.identity,
-            "reals": {"name": reals.name, "count": reals.count, "sha256": reals.identity, "resize": RESIZE},
-            "base": base.identity,
-            "task_sha256": None if name is None else self._task_hash(name),
-            "device": str(self.device),
-            "lfsgan": __version__,
-            **machine(),
-        }
+    def _values(self, subject: Subject, reals: Found, seen: Seen) -> Iterator[Value]:
+        shots = self._shots(subject)
+        side = self._side(reals, shots, seen)
+        pictures = subject.open()
+        found = self._look(pictures, shots, seen)
+        for name in self.wanted.comparisons:
+            yield from COMPARISONS[name].values(found.features, side, self.eye.extractor.name, self.wanted.blocks)
+        if self.wanted.diversity:
+            yield from diversity_values(found, self.eye.judge.name)
+        if self.wanted.memorisation and shots is not None and found.distances is not None:
+            among = pairwise(shots.embeddings, shots.embeddings).cpu()
+            judged = memorisation(found.distances, among, side.to_shots)
+            yield from memorisation_values(judged, len(found.distances), self.eye.judge.name)
+            self._save_closest(subject, pictures, found.distances)
 
-    def _task_hash(self, name: str) -> str:
-        return tensorfile.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
+    def _look(self, pictures: Pictures, shots: Shots | None, seen: Seen) -> Look:
+        if shots is None:
+            return Look(features(self.eye.extractor, pictures, self.batch, seen))
+        if not self.wanted.diversity:
+            return Look(*features_and_distances(self.eye, shots.embeddings, pictures, self.batch, seen))
+        return look(self.eye, shots.embeddings, pictures, self.wanted.blocks, self.batch, seen)
 
-    def _append(self, measured: Measurement) -> None:
-        base = measured.note["task_sha256"] is None
-        folder = self.workspace.base_run if base else self.workspace.task_run(measured.task)
-        folder.mkdir(parents=True, exist_ok=True)
-        line = {"metric": "fid", "task": measured.task, "name": measured.name, "value": measured.value, **measured.note}
-        with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, sort_keys=True) + "\n")
+    def _shots(self, subject: Subject) -> Shots | None:
+        if not self.wanted.perceptual or subject.shots is None:
+            return None
+        return Shots(embedded(self.eye.judge, subject.shots), subject.shots.identity)
+
+    def _side(self, reals: Found, shots: Shots | None, seen: Seen) -> RealSide:
+        held_out = self.wanted.memorisation and self.reals is not None
+        return self._sides.of(reals, shots if held_out else None, seen)
+
+    @cached_property
+    def _sides(self) -> RealSides:
+        return RealSides(self.eye, self.batch)
+
+    def _save_closest(self, subject: Subject, pictures: Pictures, to_shots: Tensor) -> None:
+        if subject.log is None or subject.shots is None:
+            return
+        pairs = closest(to_shots, CLOSEST)
+        drawn = to_arrays(pictures.some([pair.picture for pair in pairs]))
+        shots = to_arrays(subject.shots.some([pair.shot for pair in pairs]))
+        note = {"task": subject.title, "rows": ["drawn", "nearest shot"], "pairs": [list(pair) for pair in pairs]}
+        subject.log.mkdir(parents=True, exist_ok=True)
+        save_sheet(subject.log / SHEET, [drawn, shots], note)
+
+    def _note(self, subject: Subject, reals: Found) -> dict[str, Any]:
+        eye = self.eye
+        looked = {"extractor": eye.extractor.name, "extractor_sha256": eye.extractor.identity}
+        if self.wanted.perceptual:
+            looked |= {"judge": eye.judge.name, "judge_sha256": eye.judge.identity}
+        versions = {"lfsgan": __version__, **machine()}
+        return {**subject.note, **looked, "reals": describe(reals), **versions}
 
 
-def _batches(pictures: PictureSet, size: int) -> Iterator[Tensor]:
-    for first in range(0, len(pictures), size):
-        indices = range(first, min(first + size, len(pictures)))
-        yield torch.from_numpy(np.stack([pictures[index] for index in indices]))
+def _append(folder: Path | None, measured: Measurement) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(measured.to_json(), sort_keys=True) + "\n")

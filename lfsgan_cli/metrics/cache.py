@@ -15,11 +15,10 @@ from lfsgan_cli.metrics.weights import cache_folder
 
 KEY = "lfsgan.key"
 HASH = "modelspec.hash_sha256"
-_NAME = "features"
 
 
-def remembered(key: Mapping[str, Any], compute: Callable[[], Tensor]) -> Tensor:
-    """What `compute` gives, taken from the cache where a run with an equal key left it.
+def remembered(key: Mapping[str, Any], compute: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    """The tensors that `compute` gives, taken from the cache where a run with an equal key left them.
 
     key: everything that the result depends on, as JSON. A file that is damaged is replaced.
     """
@@ -30,8 +29,7 @@ def remembered(key: Mapping[str, Any], compute: Callable[[], Tensor]) -> Tensor:
         return known
     fresh = compute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {_NAME: fresh}
-    tensorfile.write(path, tensors, {"format": "pt", KEY: text, HASH: tensorfile.content_hash(tensors)})
+    tensorfile.write(path, fresh, {"format": "pt", KEY: text, HASH: tensorfile.content_hash(fresh)})
     return fresh
 
 
@@ -40,10 +38,10 @@ def folder() -> Path:
     return cache_folder() / "features"
 
 
-def _kept(path: Path, key: str) -> Tensor | None:
+def _kept(path: Path, key: str) -> Mapping[str, Tensor] | None:
     try:
         tensors, metadata = tensorfile.read(path)
     except tensorfile.TensorFileError:
         return None
     intact = metadata.get(HASH) == tensorfile.content_hash(tensors)
-    return tensors.get(_NAME) if intact and metadata.get(KEY) == key else None
+    return tensors if intact and metadata.get(KEY) == key else None

@@ -85,7 +85,16 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("evaluate",), "say what to measure; there is --fid so far"),
+        (("evaluate",), "say what to measure: --fid, --kid, --prdc, --lpips, --memorisation, --all or --retention"),
+        ((*FID, "--fakes", "dogs", "--task", "cats"), "give either --fakes, or --task and --with-base"),
+        ((*FID, "--blocks", 3), "4 pictures do not make 3 equal blocks"),
+        ((*FID, "--blocks", 4), "have 1 each: expected 2 or more for FID"),
+        (("evaluate", "--fid", "--fakes", "dogs"), "the few shots that 'dogs' was learned from are not at hand"),
+        (("evaluate", "--lpips", "--fakes", "dogs", "--reals", "data"), "give them by --shots"),
+        (("evaluate", "--prdc", "-n", 4, "--reals", "data"), "of 4 pictures with k=5 neighbours: expected more than 5"),
+        ((*FID, "--fid-mode", "legacy-pytorch"), "expected inception"),
+        (("evaluate", "--lpips", "--lpips-features", "vgg"), "is not there, and downloads are off"),
+        ((*FID, "--save", "a_file"), "'a_file' is a file"),
         ((*FID, "--with-base"), "the base has no few shots of its own; give --reals"),
         ((*FID, "--task", "cast"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
         ((*FID, "--workspace", "nowhere"), "there is no workspace at 'nowhere'"),
@@ -99,9 +108,8 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
-    learned: "Program", monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], words: str
+    learned: "Program", arguments: tuple[object, ...], words: str
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(learned.folder))  # no weights that an earlier day left here
     learned.folder.joinpath("a_file").write_text("mine")
     assert words in learned.refused(*arguments)
 
@@ -116,5 +124,66 @@ def test_every_unreadable_real_picture_is_named_before_work_starts(learned: "Pro
 
 def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> None:
     shutil.rmtree(learned.folder / "lfsgan_workspace/tasks/cats")
-    assert "the few shots that task 'cats' was learned from are not in this workspace" in learned.refused(*FID)
+    assert (
+        "the few shots that 'cats' was learned from are not at hand; give the pictures to compare with by --reals"
+        in learned.refused(*FID)
+    )
     assert results(learned, "--reals", "cats")[0]["task"] == "cats"
+
+
+ALL = ("evaluate", "--all", "-n", 8, "--json")
+METRIC_NAMES = {
+    "fid", "kid", "precision", "recall", "density", "coverage", "intra_lpips", "b_lpips", "b_lpips_normalised",
+    "near_copies", "closer",
+}  # fmt: skip
+
+
+def test_all_metrics_come_from_one_command_and_are_noted(learned: "Program") -> None:
+    measured = json.loads(learned.done(*ALL, "--reals", "data").stdout)["results"]
+    assert {one["metric"] for one in measured} == METRIC_NAMES
+    assert notes(learned, METRICS) == measured
+    assert learned.contents("lfsgan_workspace/tasks/cats/closest_pairs.png").startswith(b"\x89PNG")
+
+
+def test_blocks_give_a_mean_and_a_deviation(learned: "Program") -> None:
+    (whole,) = results(learned, "--reals", "data")
+    (parted,) = json.loads(learned.done(*FID, "--blocks", 2, "--reals", "data", "--json").stdout)["results"]
+    assert "error" not in whole
+    assert parted["name"] == "fid[efficientnet-lite0] n=2 blocks=2 reals=12"
+    assert parted["error"] > 0
+    assert parted["error_is"] == "the standard deviation between blocks"
+
+
+def test_pictures_of_another_program_are_measured_as_ours_are(learned: "Program") -> None:
+    (ours,) = results(learned, "--reals", "data", "--save", "kept")
+    words = ("evaluate", "--fid", "--fakes", "kept/cats", "--reals", "data", "--json")
+    (theirs,) = json.loads(learned.done(*words).stdout)["results"]
+    assert theirs["value"] == pytest.approx(ours["value"], rel=1e-6)
+    assert theirs["fakes"]["name"] == "cats"
+
+
+def test_real_pictures_are_looked_at_once_in_all_runs(learned: "Program") -> None:
+    first = learned.done(*FID, "--reals", "data")
+    (kept,) = (learned.folder.parent / "cache/features").iterdir()
+    before = kept.stat().st_mtime_ns
+    assert learned.done(*FID, "--reals", "data").stdout == first.stdout
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_a_copy_of_the_shots_is_called_one(learned: "Program") -> None:
+    words = ("evaluate", "--memorisation", "--fakes", "cats", "--shots", "cats", "--reals", "data", "--json")
+    found = {one["metric"]: one["value"] for one in json.loads(learned.done(*words).stdout)["results"]}
+    assert found == {"near_copies": 1.0, "closer": 1.0}
+
+
+def test_nothing_of_a_task_has_changed_until_something_has(learned: "Program") -> None:
+    words = ("evaluate", "--retention", "--json")
+    kept = json.loads(learned.done(*words).stdout)["tasks"]["cats"]
+    assert kept["retained"] is True
+    path = learned.folder / "lfsgan_workspace/tasks/cats.safetensors"
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    result = learned(*words)
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["tasks"]["cats"]["task"] is False

@@ -1,0 +1,122 @@
+"""What can be measured: a task's drawings, the base's, or pictures that another program made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lfsgan_cli import tensorfile
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.jobs.drawing import BASE, Style
+from lfsgan_cli.jobs.sets import RESIZE, Drawn, Found, Pictures, Saved
+from lfsgan_cli.jobs.sheets import check_folder, check_ours
+from lfsgan_cli.pictures.dataset import PictureSet
+from lfsgan_cli.pictures.decode import decode
+from lfsgan_cli.pictures.source import open_source
+from lfsgan_cli.taskfolder import task_path
+from lfsgan_cli.workspace import Workspace
+
+
+class NoTaskError(LfsganError):
+    """Nothing to measure."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"no task has been learned in {str(root)!r}; `lfsgan learn-task --images DIR --name NAME` learns one"
+        )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One set to be measured.
+
+    open: gives the set when its turn comes, so that one network is in memory at a time. count: of its pictures, of
+    side `resolution`. shots: what it was learned from, where that is known. note: what repeats the set. log: the folder
+    of its `metrics.jsonl`.
+    """
+
+    title: str
+    open: Callable[[], Pictures]
+    count: int
+    resolution: int
+    shots: Found | None
+    note: Mapping[str, Any]
+    log: Path | None
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Draws the subjects of a workspace. save: the folder that keeps what is drawn, if any; shots: in place of all."""
+
+    workspace: Workspace
+    count: int
+    style: Style
+    device: torch.device
+    shots: Path | None = None
+    save: Path | None = None
+
+    def task(self, name: str) -> Subject:
+        """A learned task. Raises what reading it raises, and where `save` has files of others in the way."""
+        self.workspace.info(name)
+        content = tensorfile.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
+        folder = self.workspace.task_run(name)
+        learned_from = self.shots or folder / "few_shots"
+        shots = found(learned_from, self.resolution) if learned_from.exists() else None
+        return self._subject(name, lambda: self.workspace.generator(name, self.device), shots, content, folder)
+
+    def base(self) -> Subject:
+        """The base itself."""
+        shots = found(self.shots, self.resolution) if self.shots else None
+        average = self.workspace.base.average
+        return self._subject(BASE, lambda: average.to(self.device), shots, None, self.workspace.base_run)
+
+    @property
+    def resolution(self) -> int:
+        """The side of all that is drawn."""
+        return self.workspace.base.average.config.resolution
+
+    def _subject(
+        self, title: str, network: Callable[[], Any], shots: Found | None, content: str | None, log: Path
+    ) -> Subject:
+        note = {
+            "seeds": f"0-{self.count - 1}",
+            "truncation": self.style.truncation,
+            "noise": self.style.noise,
+            "base": self.workspace.base.identity,
+            "task_sha256": content,
+            "device": str(self.device),
+        }
+        if self.save is not None:
+            check_folder(self.save / title)
+            check_ours([self.save / title / f"seed{seed:04}.png" for seed in range(self.count)])
+
+        def open_drawn() -> Pictures:
+            drawn = Drawn(network(), range(self.count), self.style)
+            return drawn if self.save is None else Saved(drawn, self.save / title, {"task": title, **note})
+
+        return Subject(title, open_drawn, self.count, self.resolution, shots, note, log)
+
+
+def foreign(path: Path, shots: Path | None) -> Subject:
+    """Pictures of any program, in a folder or zip file; measured at the side of the first one."""
+    source = open_source(path)
+    side = min(decode(source.read(0)).picture.size)
+    pictures = Found(PictureSet(source, side))
+    note = {"fakes": describe(pictures), "seeds": None, "base": None, "task_sha256": None}
+    known = found(shots, side) if shots else None
+    return Subject(path.stem, lambda: pictures, len(pictures), side, known, note, None)
+
+
+def found(path: Path, resolution: int) -> Found:
+    """The pictures at `path`; raises as `open_source` does."""
+    return Found(PictureSet(open_source(path), resolution))
+
+
+def describe(pictures: Found) -> dict[str, Any]:
+    """What tells a found set from others."""
+    name = pictures.pictures.source.path.name
+    return {"name": name, "count": len(pictures), "sha256": pictures.identity, "resize": RESIZE}
