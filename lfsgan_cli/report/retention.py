@@ -9,7 +9,7 @@ from lfsgan_cli.report import ways
 from lfsgan_cli.report.jsonlines import DamagedLinesError, read_object
 from lfsgan_cli.report.model import Block, Cell, Facts, Gap, Row, Section, Table
 
-COLUMNS = ("task", "verdict", "base", "task's tensors", "pictures", "pictures compared", "largest difference", "why")
+COLUMNS = ("task", "verdict", "base", "tensors", "pictures", "compared", "largest difference", "why")
 NOTE = (
     "Base and task are compared by their SHA-256; pictures bit for bit, where device, torch, precision and threads "
     "are those of the record; on another machine, a difference of a level or two of 255 is rounding."
@@ -26,7 +26,7 @@ def retention_section(root: Path) -> Section:
         if found
         else (Gap("Not checked yet", "One command compares all tasks with what was recorded.", ways.retention(root)),)
     )
-    return Section("retention", "Nothing forgotten", block, INTRO)
+    return Section("retention", "Was anything forgotten?", block, INTRO)
 
 
 def _proof(path: Path, found: Mapping[str, Any]) -> tuple[Block, ...]:
@@ -53,7 +53,7 @@ def _verdict(task: Mapping[str, Any]) -> str:
 
 def _row(name: str, task: Mapping[str, Any]) -> Row:
     def sameness(key: str) -> str:
-        return {True: "the same", False: "not proven"}.get(task.get(key, ""), "not compared")
+        return {True: "same", False: "not proven"}.get(task.get(key, ""), "not compared")
 
     return (
         name,
