@@ -29,7 +29,9 @@ Count = Annotated[int, typer.Option("-n", min=2, help="Pictures to draw of each 
 Blocks = Annotated[
     int, typer.Option("--blocks", min=1, help="Measure so many equal parts, and give their mean and deviation.")
 ]
-WithBase = Annotated[bool, typer.Option("--with-base", help="Measure the base as well; needs --reals.")]
+WithBase = Annotated[
+    bool, typer.Option("--with-base", help="Measure the base as well, but for what needs shots; give --reals.")
+]
 Save = Annotated[Path | None, typer.Option("--save", metavar="DIR", help="Keep what is drawn, in a folder a task.")]
 Features = Annotated[
     Literal["auto", "inception", "efficientnet-lite0"], typer.Option("--features", help="What looks at the pictures.")

@@ -1,9 +1,10 @@
-"""One pass over a set of pictures: their features, and how near each is to the shots."""
+"""One pass over a set of pictures, and what is gathered on the way: features, distances, clusters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from lfsgan_cli.metrics.diversity import Clusters, Diversity
 from lfsgan_cli.metrics.efficientnet import EfficientNetFeatures
 from lfsgan_cli.metrics.features import Extractor
 from lfsgan_cli.metrics.perceptual import EfficientNetJudge, Judge, Views, pairwise
+from lfsgan_cli.metrics.pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -35,74 +37,95 @@ def eye(extractor: Extractor, judge: Judge) -> Eye:
     return Eye(extractor, judge, lambda pictures: Views(extractor(pictures), judge.embed(pictures)))
 
 
-@dataclass(frozen=True)
-class Look:
-    """What was seen of N pictures.
+class Watcher(Protocol):
+    """Gathers something of every picture that goes by."""
 
-    features: [N, D]. distances: to the shots, [N, K]; diversities: around them, one for each block of pictures.
-    Without shots there are no distances and no diversities.
+    def see(self, levels: Tensor, views: Views) -> None:
+        """The next pictures, uint8 [n, 3, R, R], and what the eye sees of them."""
+
+
+class Features:
+    """Gathers the features."""
+
+    def __init__(self) -> None:
+        self._parts: list[Tensor] = []
+
+    def see(self, levels: Tensor, views: Views) -> None:  # noqa: ARG002 - as all watchers
+        """Keep theirs."""
+        self._parts.append(views.features.cpu())
+
+    def result(self) -> Tensor:
+        """[N, D]."""
+        return torch.cat(self._parts)
+
+
+class Distances:
+    """Gathers how far pictures are from the shots: to the eye, and pixel by pixel.
+
+    shots: their embeddings by the eye's judge, [K, D]. pixels: by `Pixels`, [K, 3RR].
     """
 
-    features: Tensor
-    distances: Tensor | None = None
-    diversities: Sequence[Diversity] = ()
+    def __init__(self, shots: Tensor, pixels: Tensor) -> None:
+        self._shots, self._pixels = shots, pixels
+        self._plain = Pixels(pixels.device)
+        self._seen: list[Tensor] = []
+        self._exact: list[Tensor] = []
+
+    def see(self, levels: Tensor, views: Views) -> None:
+        """Keep theirs."""
+        self._seen.append(pairwise(views.embeddings, self._shots).cpu())
+        self._exact.append(pairwise(self._plain.embed(levels), self._pixels).cpu())
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """[N, K] each."""
+        return torch.cat(self._seen), torch.cat(self._exact)
+
+
+class Around:
+    """Gathers pictures by their nearest shots, in blocks of `size` pictures.
+
+    shots: their embeddings, [K, D].
+    """
+
+    def __init__(self, shots: Tensor, blocks: int, size: int) -> None:
+        self._clusters = [Clusters(shots) for _ in range(blocks)]
+        self._size, self._done = size, 0
+
+    def see(self, levels: Tensor, views: Views) -> None:  # noqa: ARG002 - as all watchers
+        """Hand each to the clusters of its block."""
+        left = views.embeddings
+        while len(left):
+            room = self._size - self._done % self._size
+            self._clusters[self._done // self._size].add(left[:room])
+            self._done += len(left[:room])
+            left = left[room:]
+
+    def result(self) -> list[Diversity]:
+        """One for each block."""
+        return [clusters.diversity() for clusters in self._clusters]
 
 
 Seen = Callable[[int], None]
 
 
+def watch(eye: Eye, pictures: Pictures, watchers: Sequence[Watcher], batch: int, seen: Seen) -> None:
+    """Show all pictures to the watchers, in order. seen: told how many were looked at."""
+    for levels in pictures.batches(min(batch, eye.judge.batch)):
+        views = eye.views(levels)
+        for watcher in watchers:
+            watcher.see(levels, views)
+        seen(len(levels))
+
+
 def features(extractor: Extractor, pictures: Pictures, batch: int, seen: Seen) -> Tensor:
-    """The features of all pictures, [N, D]. seen: told how many were looked at."""
-    return torch.cat([extractor(levels).cpu() for levels in _counted(pictures, batch, seen)])
-
-
-def features_and_distances(
-    eye: Eye, shots: Tensor, pictures: Pictures, batch: int, seen: Seen
-) -> tuple[Tensor, Tensor]:
-    """The features of all pictures, [N, D], and their distances to the shots' embeddings, [N, K]."""
-    seen_features, to_shots = [], []
-    for levels in _counted(pictures, min(batch, eye.judge.batch), seen):
-        views = eye.views(levels)
-        seen_features.append(views.features.cpu())
-        to_shots.append(pairwise(views.embeddings, shots).cpu())
-    return torch.cat(seen_features), torch.cat(to_shots)
-
-
-def look(eye: Eye, shots: Tensor, pictures: Pictures, blocks: int, batch: int, seen: Seen) -> Look:
-    """Features, distances and diversities at once; `blocks`, equal runs of the pictures, divide their number."""
-    around = _Blocks([Clusters(shots) for _ in range(blocks)], len(pictures) // blocks)
-    seen_features, seen_distances = [], []
-    for levels in _counted(pictures, min(batch, eye.judge.batch), seen):
-        views = eye.views(levels)
-        seen_features.append(views.features.cpu())
-        seen_distances.append(around.add(views.embeddings).cpu())
-    diversities = [clusters.diversity() for clusters in around.clusters]
-    return Look(torch.cat(seen_features), torch.cat(seen_distances), diversities)
+    """The features alone of all pictures, [N, D]."""
+    parts = []
+    for levels in pictures.batches(batch):
+        parts.append(extractor(levels).cpu())
+        seen(len(levels))
+    return torch.cat(parts)
 
 
 def embedded(judge: Judge, pictures: Pictures) -> Tensor:
     """The embeddings of a few pictures: [K, D]."""
     return torch.cat([judge.embed(levels) for levels in pictures.batches(judge.batch)])
-
-
-class _Blocks:
-    """Hands pictures to the clusters of their block, in order."""
-
-    def __init__(self, clusters: Sequence[Clusters], size: int) -> None:
-        self.clusters, self._size, self._done = clusters, size, 0
-
-    def add(self, batch: Tensor) -> Tensor:
-        """The distances of the next pictures to the shots, [n, K]."""
-        parts = []
-        while len(batch):
-            room = self._size - self._done % self._size
-            parts.append(self.clusters[self._done // self._size].add(batch[:room]))
-            self._done += len(parts[-1])
-            batch = batch[room:]
-        return torch.cat(parts)
-
-
-def _counted(pictures: Pictures, batch: int, seen: Seen) -> Iterator[Tensor]:
-    for levels in pictures.batches(batch):
-        yield levels
-        seen(len(levels))

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from lfsgan_cli.jobs.looking import Look
 from lfsgan_cli.jobs.realside import RealSide
 from lfsgan_cli.metrics import counts
 from lfsgan_cli.metrics.diversity import FIRST, Diversity
@@ -96,9 +95,9 @@ COMPARISONS: Mapping[str, Comparison] = {
 }
 
 
-def diversity_values(look: Look, judge: str) -> Iterator[Value]:
-    """Intra-LPIPS, B-LPIPS and its normalised form, of every block their mean."""
-    found, n = look.diversities, sum(look.diversities[0].counts)
+def diversity_values(found: Sequence[Diversity], judge: str) -> Iterator[Value]:
+    """Intra-LPIPS, B-LPIPS and its normalised form; of several blocks their means."""
+    n = sum(found[0].counts)
     blocks = len(found) if len(found) > 1 else None
     note = {"clusters": [list(one.counts) for one in found], **_kind_of_error(None, len(found))}
     for metric, (value, error) in _between([_numbers(one) for one in found], n).items():
@@ -115,7 +114,7 @@ def memorisation_values(found: Memorisation, n: int, judge: str) -> Iterator[Val
     }
     warnings = [] if found.reference == "held-out pictures" else [_NO_HELD_OUT]
     for metric, value in (("near_copies", found.share), ("closer", found.closer)):
-        title = counts.label(metric, f"lpips-{judge}", n=n, reals=found.references)
+        title = counts.label(metric, judge, n=n, reals=found.references)
         yield Value(metric, title, value, None, warnings, note)
 
 

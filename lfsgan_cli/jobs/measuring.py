@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.jobs.looking import Eye, Look, Seen, embedded, features, features_and_distances, look
+from lfsgan_cli.jobs.looking import Around, Distances, Eye, Features, Seen, embedded, features, watch
 from lfsgan_cli.jobs.measures import COMPARISONS, Value, diversity_values, memorisation_values
 from lfsgan_cli.jobs.realside import RealSide, RealSides, Shots
 from lfsgan_cli.jobs.runfolder import machine
@@ -22,6 +22,7 @@ from lfsgan_cli.jobs.sheets import save_sheet, to_arrays
 from lfsgan_cli.jobs.subjects import Subject, describe
 from lfsgan_cli.metrics.memorisation import closest, memorisation
 from lfsgan_cli.metrics.perceptual import pairwise
+from lfsgan_cli.metrics.pixels import Pixels
 
 CLOSEST = 12  # pairs on the sheet
 SHEET = "closest_pairs.png"
@@ -80,7 +81,7 @@ class Measuring:
         for subject in self.subjects:
             if subject.shots is None and self.reals is None:
                 raise NoShotsError(subject.title, "the pictures to compare with by --reals, or the shots by --shots")
-            if subject.shots is None and self.wanted.perceptual:
+            if subject.shots is None and self.wanted.perceptual and not (subject.shotless and self.wanted.comparisons):
                 raise NoShotsError(subject.title, "them by --shots")
             for name in self.wanted.comparisons:
                 COMPARISONS[name].require(subject.count, len(self._reals(subject)), self.wanted.blocks)
@@ -110,28 +111,36 @@ class Measuring:
         shots = self._shots(subject)
         side = self._side(reals, shots, seen)
         pictures = subject.open()
-        found = self._look(pictures, shots, seen)
-        for name in self.wanted.comparisons:
-            yield from COMPARISONS[name].values(found.features, side, self.eye.extractor.name, self.wanted.blocks)
-        if self.wanted.diversity:
-            yield from diversity_values(found, self.eye.judge.name)
-        if self.wanted.memorisation and shots is not None and found.distances is not None:
-            among = pairwise(shots.embeddings, shots.embeddings).cpu()
-            judged = memorisation(found.distances, among, side.to_shots)
-            yield from memorisation_values(judged, len(found.distances), self.eye.judge.name)
-            self._save_closest(subject, pictures, found.distances)
-
-    def _look(self, pictures: Pictures, shots: Shots | None, seen: Seen) -> Look:
         if shots is None:
-            return Look(features(self.eye.extractor, pictures, self.batch, seen))
-        if not self.wanted.diversity:
-            return Look(*features_and_distances(self.eye, shots.embeddings, pictures, self.batch, seen))
-        return look(self.eye, shots.embeddings, pictures, self.wanted.blocks, self.batch, seen)
+            yield from self._compared(features(self.eye.extractor, pictures, self.batch, seen), side)
+            return
+        found, distances = Features(), Distances(shots.embeddings, shots.pixels)
+        around = Around(shots.embeddings, self.wanted.blocks, len(pictures) // self.wanted.blocks)
+        watch(self.eye, pictures, [found, distances, *([around] if self.wanted.diversity else [])], self.batch, seen)
+        yield from self._compared(found.result(), side)
+        if self.wanted.diversity:
+            yield from diversity_values(around.result(), self.eye.judge.name)
+        if self.wanted.memorisation:
+            yield from self._copies(distances, side, shots)
+            self._save_closest(subject, pictures, distances.result()[0])
+
+    def _compared(self, found: Tensor, side: RealSide) -> Iterator[Value]:
+        for name in self.wanted.comparisons:
+            yield from COMPARISONS[name].values(found, side, self.eye.extractor.name, self.wanted.blocks)
+
+    def _copies(self, distances: Distances, side: RealSide, shots: Shots) -> Iterator[Value]:
+        """Near copies by two judges: a network sees them in spite of a shift, plain pixels in spite of grain."""
+        seen, exact = distances.result()
+        judged = memorisation(seen, pairwise(shots.embeddings, shots.embeddings).cpu(), side.to_shots)
+        yield from memorisation_values(judged, len(seen), f"lpips-{self.eye.judge.name}")
+        judged = memorisation(exact, pairwise(shots.pixels, shots.pixels).cpu(), side.pixels)
+        yield from memorisation_values(judged, len(exact), Pixels.name)
 
     def _shots(self, subject: Subject) -> Shots | None:
         if not self.wanted.perceptual or subject.shots is None:
             return None
-        return Shots(embedded(self.eye.judge, subject.shots), subject.shots.identity)
+        seen = embedded(self.eye.judge, subject.shots)
+        return Shots(seen, embedded(Pixels(seen.device), subject.shots), subject.shots.identity)
 
     def _side(self, reals: Found, shots: Shots | None, seen: Seen) -> RealSide:
         held_out = self.wanted.memorisation and self.reals is not None

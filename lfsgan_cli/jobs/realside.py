@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lfsgan_cli.jobs.looking import Eye, Seen, features, features_and_distances
+from lfsgan_cli.jobs.looking import Distances, Eye, Features, Seen, features, watch
 from lfsgan_cli.jobs.runfolder import machine
 from lfsgan_cli.jobs.sets import RESIZE, Found
 from lfsgan_cli.metrics.cache import remembered
@@ -19,9 +19,10 @@ from lfsgan_cli.metrics.manifold import Manifold, manifold
 
 @dataclass(frozen=True)
 class Shots:
-    """The few shots: their embeddings, [K, D], and the identity of their pictures."""
+    """The few shots: embedded by the eye's judge, [K, D], and pixel by pixel; the identity of their pictures."""
 
     embeddings: Tensor
+    pixels: Tensor
     identity: str
 
 
@@ -29,11 +30,13 @@ class Shots:
 class RealSide:
     """Real pictures as metrics see them, and what several comparisons take from that, computed once.
 
-    features: [M, D]. to_shots: distances to the shots, [M, K]; None where they were not asked for.
+    features: [M, D]. to_shots: distances to the shots, [M, K], as the eye's judge sees them; pixels: the same, pixel by
+    pixel. None where they were not asked for.
     """
 
     features: Tensor
     to_shots: Tensor | None = None
+    pixels: Tensor | None = None
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -59,14 +62,16 @@ class RealSides:
         place = (reals.identity, shots.identity if shots else None)
         if place not in self._known:
             kept = remembered(self._key(reals, shots), lambda: self._look(reals, shots, seen))
-            self._known[place] = RealSide(kept["features"], kept.get("to_shots"))
+            self._known[place] = RealSide(kept["features"], kept.get("to_shots"), kept.get("pixels"))
         return self._known[place]
 
     def _look(self, reals: Found, shots: Shots | None, seen: Seen) -> Mapping[str, Tensor]:
         if shots is None:
             return {"features": features(self.eye.extractor, reals, self.batch, seen)}
-        found, to_shots = features_and_distances(self.eye, shots.embeddings, reals, self.batch, seen)
-        return {"features": found, "to_shots": to_shots}
+        gathered, distances = Features(), Distances(shots.embeddings, shots.pixels)
+        watch(self.eye, reals, [gathered, distances], self.batch, seen)
+        to_shots, pixels = distances.result()
+        return {"features": gathered.result(), "to_shots": to_shots, "pixels": pixels}
 
     def _key(self, reals: Found, shots: Shots | None) -> dict[str, Any]:
         """All that the numbers depend on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ class Subject:
     """One set to be measured.
 
     open: gives the set when its turn comes, so that one network is in memory at a time. count: of its pictures, of
-    side `resolution`. shots: what it was learned from, where that is known. note: what repeats the set. log: the folder
-    of its `metrics.jsonl`.
+    side `resolution`. shots: what it was learned from, where that is known; shotless: it was learned from none. note:
+    what repeats the set. log: the folder of its `metrics.jsonl`.
     """
 
     title: str
@@ -46,6 +46,7 @@ class Subject:
     shots: Found | None
     note: Mapping[str, Any]
     log: Path | None
+    shotless: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Gallery:
         """The base itself."""
         shots = found(self.shots, self.resolution) if self.shots else None
         average = self.workspace.base.average
-        return self._subject(BASE, lambda: average.to(self.device), shots, None, self.workspace.base_run)
+        subject = self._subject(BASE, lambda: average.to(self.device), shots, None, self.workspace.base_run)
+        return replace(subject, shotless=True)
 
     @property
     def resolution(self) -> int:

@@ -172,8 +172,17 @@ def test_real_pictures_are_looked_at_once_in_all_runs(learned: "Program") -> Non
 
 def test_a_copy_of_the_shots_is_called_one(learned: "Program") -> None:
     words = ("evaluate", "--memorisation", "--fakes", "cats", "--shots", "cats", "--reals", "data", "--json")
-    found = {one["metric"]: one["value"] for one in json.loads(learned.done(*words).stdout)["results"]}
-    assert found == {"near_copies": 1.0, "closer": 1.0}
+    found = {one["name"]: one["value"] for one in json.loads(learned.done(*words).stdout)["results"]}
+    assert set(found.values()) == {1.0}
+    assert {name.split()[0] for name in found} == {
+        f"{metric}[{judge}]" for metric in ("near_copies", "closer") for judge in ("lpips-efficientnet-lite0", "pixels")
+    }
+
+
+def test_the_base_is_measured_by_what_needs_no_shots(learned: "Program") -> None:
+    measured = json.loads(learned.done(*ALL, "--reals", "data", "--with-base").stdout)["results"]
+    of_base = {one["metric"] for one in measured if one["task"] == "base"}
+    assert of_base == {"fid", "kid", "precision", "recall", "density", "coverage"}
 
 
 def test_nothing_of_a_task_has_changed_until_something_has(learned: "Program") -> None:
