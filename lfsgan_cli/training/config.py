@@ -63,7 +63,7 @@ class PretrainConfig:
 class LearnConfig:
     """How a task is learned: LFS-GAN's recipe (Seo et al., ICCV 2023), with mode seeking over true cluster members."""
 
-    steps: int = 1300
+    steps: int = 1400
     batch: int = 4
     lr: float = 0.002  # of the adapter
     mapping_rate: float = 0.1  # share of `lr` for what changes the mapping, where diversity lives
@@ -78,11 +78,11 @@ class LearnConfig:
     path_every: int = 4
     mixing: float = 0.9
     anchor_every: int = 2  # steps on whole pictures near the anchors; all others judge patches
-    anchor_spread: float = 0.3
+    anchor_spread: float = 2.5  # the most noise that is added to an anchor
     anchors_each: int = 1  # anchors of every shot
     anchor_candidates: int = 500  # latents among which a shot's anchors are the most alike
     anchor_weight: float = 20.0  # draws the anchors' pictures to their shots
-    seeking_weight: float = 2.0  # 0 switches mode seeking off
+    seeking_weight: float = 7.0  # 0 switches mode seeking off
     seeking_every: int = 8
     seeking_batch: int = 16
     average_steps: float = 50.0  # half-life of the averaged adapter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,21 +39,37 @@ def mixed(generator: Generator, z: Tensor, probability: float, rng: torch.Genera
     return torch.cat([ws[:, :crossover], others[:, crossover:]], 1)
 
 
+class Near(NamedTuple):
+    """Samples around anchors.
+
+    z: [N, D]; shots: the index of the shot that each one's anchor stands for, [N]; closeness: the cosine between a
+    sample and its anchor, 1 at the anchor itself, [N].
+    """
+
+    z: Tensor
+    shots: Tensor
+    closeness: Tensor
+
+
 class Anchors:
     """Fixed points in z, each standing for one shot; samples near them are judged as whole pictures.
 
-    The idea is from Ojha et al., 2021 (few-shot adaptation by cross-domain correspondence).
-    points: [A, D]; shots: the index of each one's shot, [A]; spread: of the normal noise around them.
+    The idea is from Ojha et al., 2021 (few-shot adaptation by cross-domain correspondence), where all samples are as
+    near. Here some are at the anchor and some far out, so that what is learned at the anchors reaches beyond them.
+    points: [A, D]; shots: the index of each one's shot, [A]; spread: the most normal noise that is added to a point.
     """
 
     def __init__(self, points: Tensor, shots: Tensor, spread: float) -> None:
         self.points, self.shots = points, shots
         self.spread = spread
 
-    def near(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """`count` latents, each a random anchor plus noise, [count, D]; the shots they stand for, [count]."""
+    def near(self, count: int, rng: torch.Generator) -> Near:
+        """`count` samples: a random anchor each, and normal noise of a deviation that is uniform from 0 to `spread`."""
         chosen = torch.randint(len(self.points), (count,), generator=rng, device=rng.device)
-        return self.points[chosen] + self.spread * normal(count, self.points.shape[1], rng), self.shots[chosen]
+        deviation = self.spread * torch.rand(count, generator=rng, device=rng.device)
+        z = self.points[chosen] + deviation[:, None] * normal(count, self.points.shape[1], rng)
+        # Noise is orthogonal to the anchor, and as long as it at a deviation of 1, but for chance.
+        return Near(z, self.shots[chosen], torch.rsqrt(1 + deviation.square()))
 
 
 @torch.no_grad()

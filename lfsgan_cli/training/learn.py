@@ -100,18 +100,18 @@ class Learning(Run):
         patches: Tensor = self.head(self.discriminator.patch_features(images))
         return patches
 
-    def _draw(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """Pictures near the anchors, and the shots that these stand for, in anchored steps; from anywhere otherwise."""
+    def _draw(self, step: int) -> tuple[Tensor, latents.Near | None]:
+        """Pictures near the anchors, and where these are, in anchored steps; from anywhere otherwise."""
         count, config = self.config.batch, self.generator.config
-        chosen = None
+        near = None
         if self._is_anchored(step):
-            z, chosen = self.anchors.near(count, self.rng)
-            ws = self.generator.spread(self.generator.mapping(z))
+            near = self.anchors.near(count, self.rng)
+            ws = self.generator.spread(self.generator.mapping(near.z))
         else:
             z = latents.normal(count, config.w_dim, self.rng)
             ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
         image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng))
-        return image, chosen
+        return image, near
 
     def _d_loss(self, step: int) -> Tensor:
         self._reals = batch_of(self.shots, list(islice(self._indices, self.config.batch)), self.device)
@@ -127,18 +127,19 @@ class Learning(Run):
         return penalty * (gamma / 2 * self.config.r1_every)
 
     def _g_loss(self, step: int) -> Tensor:
-        fakes, chosen = self._draw(step)
+        fakes, near = self._draw(step)
         loss = losses.nonsaturating_g(self._judge(fakes, step))
-        if chosen is not None and self.config.anchor_weight:
-            loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, chosen)
+        if near is not None and self.config.anchor_weight:
+            loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
         if self.config.seeking_weight and step % self.config.seeking_every == 0:
             loss = loss + self.config.seeking_weight * self._seeking_loss()
         return loss
 
-    def _anchor_loss(self, fakes: Tensor, chosen: Tensor) -> Tensor:
-        """How far the pictures near the anchors are from their shots: perceptually, and pixel by pixel."""
-        perceptual = self.distances(fakes).gather(1, chosen[:, None]).mean()
-        return perceptual + (fakes - self.targets[chosen]).abs().mean()
+    def _anchor_loss(self, fakes: Tensor, near: latents.Near) -> Tensor:
+        """How far pictures are from their anchors' shots, perceptually and pixel by pixel; the closer, the heavier."""
+        perceptual = self.distances(fakes).gather(1, near.shots[:, None])[:, 0]
+        pixels = (fakes - self.targets[near.shots]).abs().mean((1, 2, 3))
+        return (near.closeness * (perceptual + pixels)).mean()
 
     def _seeking_loss(self) -> Tensor:
         # The network's constant noise, so that two pictures of a pair differ by their latents alone.

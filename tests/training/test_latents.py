@@ -49,13 +49,30 @@ def test_nine_of_ten_batches_are_mixed_at_a_probability_of_nine_tenths() -> None
     assert 165 < count < 195  # 180 expected, 4.2 standard deviation
 
 
-def test_samples_lie_around_their_anchors_and_name_the_shots_these_stand_for() -> None:
-    points, shots = torch.tensor([[10.0, 0.0], [-10.0, 0.0]]), torch.tensor([7, 3])
-    z, owners = Anchors(points, shots, 0.1).near(4000, rng())
-    nearest = (z[:, :1] < 0).long().squeeze(1)
-    assert abs(float((z - points[nearest]).std()) - 0.1) < 0.01
-    assert torch.equal(owners, shots[nearest])
-    assert 1800 < int(nearest.sum()) < 2200  # either with a chance of one half
+POINTS = torch.tensor([[1000.0, 0.0], [-1000.0, 0.0]])
+
+
+def test_samples_name_the_shots_that_their_anchors_stand_for_each_as_often() -> None:
+    shots = torch.tensor([7, 3])
+    near = Anchors(POINTS, shots, 0.1).near(4000, rng())
+    side = (near.z[:, 0] < 0).long()
+    assert torch.equal(near.shots, shots[side])
+    assert 1800 < int(side.sum()) < 2200  # either with a chance of one half
+
+
+def test_samples_are_at_their_anchors_and_anywhere_up_to_the_spread() -> None:
+    near = Anchors(POINTS[:1], torch.tensor([0]), 2.0).near(20_000, rng())
+    offsets = near.z - POINTS[0]
+    # A deviation uniform from 0 to 2 has a mean square of 4/3.
+    assert float(offsets.square().mean()) == pytest.approx(4 / 3, rel=0.05)
+    assert float((offsets.abs() < 0.1).float().mean()) > 0.1  # a single normal of that variance has 0.07
+
+
+def test_closeness_is_the_cosine_between_sample_and_anchor() -> None:
+    anchor = normal(1, 4096, rng(1))
+    near = Anchors(anchor, torch.tensor([0]), 3.0).near(50, rng())
+    cosine = torch.nn.functional.cosine_similarity(near.z, anchor)
+    assert float((near.closeness - cosine).abs().max()) < 0.1  # of 4,096 random directions, each is off by 1/64
 
 
 LEVELS = torch.tensor([-0.5, 0.0, 0.1, 0.8])
