@@ -78,6 +78,6 @@ class LegacyInceptionFeatures(InceptionFeatures):
 
 def _layers(data: bytes, device: torch.device | str) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript itself, which this file is made of
+        warnings.filterwarnings("ignore", message=".*torch.jit")  # TorchScript itself, which this file is made of
         network = torch.jit.load(io.BytesIO(data), map_location=device)  # type: ignore[no-untyped-call]
     return network.eval().layers

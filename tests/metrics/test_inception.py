@@ -41,7 +41,7 @@ class Network(nn.Module):
 def file(tmp_path: Path) -> Path:
     path = tmp_path / WEIGHTS.name  # clean-fid's wrapper looks for no other name
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit")
         scripted: Any = torch.jit.script(Network())
     scripted.save(path)
     return path
@@ -57,7 +57,7 @@ def test_the_features_are_those_of_clean_fid(file: Path, weights: Weights, pictu
     from cleanfid.resize import build_resizer
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit")
         theirs = InceptionV3W(str(file.parent), download=False)
     resized = [build_resizer("clean")(picture.permute(1, 2, 0).numpy()) for picture in pictures]
     batch = torch.stack([torch.from_numpy(picture).permute(2, 0, 1) for picture in resized])
@@ -83,7 +83,7 @@ def test_the_legacy_extractor_is_the_same_network_behind_another_resizer(
     ours = LegacyInceptionFeatures(file, weights=weights)
     unit = nn.functional.interpolate(pictures / 255, size=(299, 299), mode="bilinear", align_corners=False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit")
         network: Any = torch.jit.load(file)  # type: ignore[no-untyped-call]
     expected = network(2 * unit - 1).detach().flatten(1)
     torch.testing.assert_close(ours(pictures), expected, atol=1e-6, rtol=0)  # of values below 1
