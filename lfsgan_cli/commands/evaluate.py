@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,12 +11,11 @@ from lfsgan_cli.commands.checking import check_pictures
 from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 from lfsgan_cli.commands.generate import NoiseChoice, Truncation
 from lfsgan_cli.commands.retention import prove
+from lfsgan_cli.commands.weights import Weights
 from lfsgan_cli.console import print_json, say, table, warn
 from lfsgan_cli.progress import progress
 
 if TYPE_CHECKING:
-    import torch
-
     from lfsgan_cli.jobs.looking import Eye
     from lfsgan_cli.jobs.measuring import Measurement, Measuring, Wanted
     from lfsgan_cli.jobs.subjects import Gallery, Subject
@@ -78,7 +77,7 @@ def evaluate(
 
         gallery = Gallery(check_workspace(workspace), count, Style(truncation, noise), where, shots, save)
         subjects = _subjects(gallery, task, with_base=with_base)
-    weights = _Weights(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
+    weights = Weights(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
     eye, words = weights.eye(where, perceptual=wanted.perceptual)
     job = _job(subjects, reals, wanted, eye, batch)
     _check(job, {path for path in (reals, shots, fakes) if path is not None})
@@ -117,35 +116,6 @@ class _Chosen:
 
         comparisons = [name for name in COMPARISONS if name in self.names]
         return Wanted(comparisons, "lpips" in self.names, "memorisation" in self.names, self.blocks)
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """What the pictures are looked at with, as the options say."""
-
-    features: Literal["auto", "inception", "efficientnet-lite0"]
-    fid_mode: Literal["clean", "legacy-pytorch"]
-    inception_weights: Path | None
-    lpips_features: Literal["auto", "vgg", "efficientnet-lite0"]
-    vgg_weights: Path | None
-    offline: bool
-
-    def eye(self, device: "torch.device", *, perceptual: bool) -> "tuple[Eye, str]":
-        """And what to say of it."""
-        from lfsgan_cli.jobs.looking import eye
-        from lfsgan_cli.metrics import features, judges
-
-        found = features.pick(
-            self.features,
-            mode=self.fid_mode,
-            inception_weights=self.inception_weights,
-            offline=self.offline,
-            device=device,
-        )
-        name = self.lpips_features if perceptual else "efficientnet-lite0"
-        judge = judges.pick(name, found.extractor, vgg_weights=self.vgg_weights, offline=self.offline, device=device)
-        judged = f" Likeness is judged by {judge.name}." if perceptual else ""
-        return eye(found.extractor, judge), f"{found.why[0].upper()}{found.why[1:]}.{judged}"
 
 
 def _refuse_contradictions(

@@ -1,0 +1,157 @@
+"""`lfsgan benchmark`: several ways to learn the same tasks one after another, measured after each of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lfsgan_cli.commands import evaluate_options as given
+from lfsgan_cli.commands.checking import check_pictures
+from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, to_repeat
+from lfsgan_cli.commands.learn_task import losses_line
+from lfsgan_cli.commands.weights import Weights
+from lfsgan_cli.console import print_json, say, table, warn
+from lfsgan_cli.progress import progress
+
+if TYPE_CHECKING:
+    import torch
+
+    from lfsgan_cli.jobs.benchmark import Benchmark, Step
+    from lfsgan_cli.jobs.benchmark_running import Stepped
+    from lfsgan_cli.jobs.learning import Learner
+    from lfsgan_cli.jobs.looking import Seen
+    from lfsgan_cli.jobs.suite import Suite
+
+SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="What to run; see examples/benchmarks.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Where the suite's paths are.  [default: beside it]")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The benchmark's folder.  [default: the suite's name; of suite.toml: .]"),
+]
+Methods = Annotated[
+    list[str] | None, typer.Option("--method", metavar="NAME", help="A method; all of them if not given.")
+]
+
+
+def benchmark(
+    suite: SuiteFile,
+    data: Data = None,
+    out: Out = None,
+    method: Methods = None,
+    inception_weights: given.InceptionWeights = None,
+    vgg_weights: given.VggWeights = None,
+    offline: given.Offline = False,
+    batch: given.Batch = 50,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Let several methods learn the same tasks one after another, and measure what each forgets."""
+    from lfsgan_cli.devices import pick
+    from lfsgan_cli.jobs.benchmark_running import run
+    from lfsgan_cli.jobs.suite import read_suite
+
+    asked = read_suite(suite, data)
+    methods, where = asked.some(method or []), pick(device)
+    folder = _folder(suite, out, asked.name)
+    work = _open(asked, folder, Weights(
+        asked.features, asked.fid_mode, inception_weights, asked.lpips_features, vgg_weights, offline
+    ), where, batch)  # fmt: skip
+    todo = work.todo(methods)
+    total = len(methods) * len(asked.seeds) * len(asked.tasks)
+    if dry_run:
+        _tell_plan(todo, total, as_json=as_json)
+        return
+    if todo:
+        for reals in work.reals.values():
+            check_pictures(reals.pictures.source)
+        say(f"{total - len(todo):,} of {total:,} steps are finished." if len(todo) < total else f"{total:,} steps.")
+        paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
+        words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]
+        words += [word for name in method or [] for word in ("--method", name)]
+        again = to_repeat("benchmark", str(suite), *words, workspace=DEFAULT_WORKSPACE, device=device)
+        run(work, todo, _Shown(total, total - len(todo)), again)
+    _tell(folder, as_json=as_json)
+
+
+def _folder(suite: Path, out: Path | None, name: str) -> Path:
+    """A benchmark's own copy of its suite goes on where it lies."""
+    from lfsgan_cli.report.benchmark_reading import SUITE
+
+    if out is not None:
+        return out
+    return suite.parent if suite.name == SUITE else Path(name)
+
+
+def _open(suite: "Suite", out: Path, weights: Weights, device: "torch.device", batch: int) -> "Benchmark":
+    from lfsgan_cli.jobs.benchmark import Benchmark
+
+    eye, words = weights.eye(device, perceptual=suite.perceptual)
+    found = Benchmark(suite, out, eye, device, batch)
+    say(words)
+    for warning in found.warnings:
+        warn(warning)
+    return found
+
+
+class _Shown:
+    """Shows on stderr how far the work is."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self._total, self._done = total, done
+
+    @contextmanager
+    def learning(self, step: "Step", learner: "Learner") -> "Iterator[Stepped]":
+        """Steps of training, with their losses."""
+        title = f"Learning {_title(step)}"
+        with progress(title, learner.total, done=learner.done, unit="steps") as advance:
+            yield lambda one: advance(1, losses_line(one.losses) if one.done % 10 == 0 else None)
+
+    @contextmanager
+    def measuring(self, step: "Step", pictures: int) -> "Iterator[Seen]":
+        """Pictures."""
+        with progress(f"Measuring {_title(step)}", pictures, unit="pictures") as advance:
+            yield advance
+
+    def finished(self, step: "Step") -> None:
+        """One more."""
+        self._done += 1
+        say(f"Finished {self._done:,} of {self._total:,}: {_title(step)}.")
+
+
+def _title(step: "Step") -> str:
+    return f"{step.task.name} by {step.method.name}, seed {step.seed}"
+
+
+def _tell_plan(todo: "Sequence[Step]", total: int, *, as_json: bool) -> None:
+    if as_json:
+        steps = [
+            {"method": one.method.name, "seed": one.seed, "step": one.number, "task": one.task.name} for one in todo
+        ]
+        print_json({"steps": total, "todo": steps})
+        return
+    say(f"Would do {len(todo):,} of {total:,} steps:")
+    for step in todo:
+        say(f"  {_title(step)}")
+
+
+def _tell(folder: Path, *, as_json: bool) -> None:
+    from lfsgan_cli.report.benchmark_summary import summarise
+    from lfsgan_cli.report.spelling import spell
+
+    summary = summarise(folder)
+    if as_json:
+        print_json({"folder": str(folder), **asdict(summary)})
+        return
+    say(f"{summary.title} after the last step:")
+    headings = ("method", *summary.tasks, "forgetting", "parameters per task", "seconds per task")
+    table(headings, [
+        (one.method, *map(spell, one.values), spell(one.forgetting), one.parameters, spell(one.seconds))
+        for one in summary.methods
+    ])  # fmt: skip
+    say(f"All numbers: {to_repeat('report', str(folder), workspace=DEFAULT_WORKSPACE)}")

@@ -1,0 +1,202 @@
+"""A benchmark's folder: its suite, its workspaces, which steps are finished, and under which conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lfsgan_cli import basefile
+from lfsgan_cli.basefile import BaseSummary
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import write_atomic
+from lfsgan_cli.jobs.looking import Eye
+from lfsgan_cli.jobs.measures import COMPARISONS
+from lfsgan_cli.jobs.measuring import Wanted
+from lfsgan_cli.jobs.runlines import Key, RunLines
+from lfsgan_cli.jobs.sets import Found
+from lfsgan_cli.jobs.subjects import describe, found
+from lfsgan_cli.jobs.suite import Domain, Method, Suite
+from lfsgan_cli.pictures.dataset import Shots, load_shots
+from lfsgan_cli.report.benchmark_reading import SUITE
+from lfsgan_cli.workspace import EMBEDDED, Workspace
+
+
+class OutIsAFileError(LfsganError):
+    """A file where the benchmark's folder should be."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(f"{str(out)!r} is a file, and a benchmark is a folder; name another with --out")
+
+
+class OtherSuiteError(LfsganError):
+    """A folder that another benchmark is in."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(
+            f"{str(out)!r} holds a benchmark of another suite, {str(out / SUITE)!r}; give this one another --out"
+        )
+
+
+class OtherConditionsError(LfsganError):
+    """Finished steps whose numbers would not compare with further ones."""
+
+    def __init__(self, out: Path, what: str, was: object, now: object) -> None:
+        super().__init__(
+            f"the finished steps in {str(out)!r} were made with another {what} ({_short(was)}, now {_short(now)}): "
+            "go on with that one, or give another --out"
+        )
+
+
+class OtherWorkspaceBaseError(LfsganError):
+    """A workspace in the benchmark's folder that is not the benchmark's."""
+
+    def __init__(self, root: Path, base: str) -> None:
+        super().__init__(
+            f"the workspace {str(root)!r} has the base {base[:12]}…, which is not the suite's; "
+            "remove that folder, or give another --out"
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task learned by one method with one seed. domains: learned so far, its own the last."""
+
+    method: Method
+    seed: int
+    domains: tuple[Domain, ...]
+
+    @property
+    def number(self) -> int:
+        """Counted from 1."""
+        return len(self.domains)
+
+    @property
+    def task(self) -> Domain:
+        """What is learned."""
+        return self.domains[-1]
+
+    @property
+    def key(self) -> Key:
+        """What tells its line from others."""
+        return (self.method.name, self.seed, self.number)
+
+    @property
+    def init_from(self) -> str | None:
+        """The task that it starts from, if not the base."""
+        return self.domains[-2].name if self.method.sequential and self.number > 1 else None
+
+    def source(self, domain: Domain) -> str:
+        """The task whose file draws a domain after this step: its own, or the latest where there is one network."""
+        return self.task.name if self.method.sequential else domain.name
+
+
+def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[Step]:
+    """All steps in order; every method comes to its end with one seed before the next seed begins."""
+    for seed in suite.seeds:
+        for method in methods:
+            for count in range(1, len(suite.tasks) + 1):
+                yield Step(method, seed, suite.tasks[:count])
+
+
+class Benchmark:
+    """A suite at work in a folder."""
+
+    def __init__(self, suite: Suite, out: Path, eye: Eye, device: torch.device, batch: int) -> None:
+        """Everything is checked, nothing written; a mistake is one LfsganError."""
+        self.suite, self.out, self.eye, self.device, self.batch = suite, out, eye, device, batch
+        if out.exists() and not out.is_dir():
+            raise OutIsAFileError(out)
+        if self._copy.exists() and self._copy.read_bytes() != suite.content:
+            raise OtherSuiteError(out)
+        self.base = _base(suite)
+        side = self.base.network.resolution
+        self.shots: Mapping[str, Shots] = {domain.name: load_shots(domain.shots, side) for domain in suite.tasks}
+        self.reals: Mapping[str, Found] = {domain.name: found(domain.reals, side) for domain in suite.tasks}
+        for name in self.wanted.comparisons:
+            for reals in self.reals.values():
+                COMPARISONS[name].require(suite.count, len(reals), 1)
+        self.lines = RunLines(out)
+        self._check_conditions()
+
+    @property
+    def wanted(self) -> Wanted:
+        """The suite's metrics."""
+        names = self.suite.metrics
+        return Wanted([name for name in COMPARISONS if name in names], "lpips" in names, "memorisation" in names)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What must be known of numbers of so few pictures."""
+        n, dim = self.suite.count, self.eye.extractor.dim
+        sizes = sorted({len(reals) for reals in self.reals.values()})
+        found = (COMPARISONS[name].warnings(n, size, dim) for name in self.wanted.comparisons for size in sizes)
+        return list(dict.fromkeys(text for several in found for text in several))
+
+    def todo(self, methods: Sequence[Method]) -> list[Step]:
+        """The steps that are not finished, in order."""
+        return [step for step in steps(self.suite, methods) if step.key not in self.lines]
+
+    @cached_property
+    def conditions(self) -> dict[str, Any]:
+        """All that numbers must share to stand in one table."""
+        eye = self.eye
+        judge = {"judge": eye.judge.name, "judge_sha256": eye.judge.identity} if self.suite.perceptual else {}
+        return {
+            "suite": self.suite.sha256,
+            "base": self.base.identity,
+            "extractor": eye.extractor.name,
+            "extractor_sha256": eye.extractor.identity,
+            **judge,
+            "shots": {name: shots.identity for name, shots in self.shots.items()},
+            "reals": {name: describe(reals) for name, reals in self.reals.items()},
+        }
+
+    def begin(self) -> None:
+        """Make the folder, with a copy of the suite in it."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        if not self._copy.exists():
+            write_atomic(self._copy, self.suite.content)
+
+    def root(self, step: Step) -> Path:
+        """Where the workspace of a step's method and seed is."""
+        return self.out / step.method.name / f"seed{step.seed}"
+
+    def workspace(self, step: Step) -> Workspace:
+        """That workspace, with the suite's base in it."""
+        workspace = Workspace(self.root(step))
+        if self.suite.base is not None and not workspace.base_path.exists():
+            workspace.root.mkdir(parents=True, exist_ok=True)
+            write_atomic(workspace.base_path, self.suite.base.read_bytes())
+        if workspace.base.identity != self.base.identity:
+            raise OtherWorkspaceBaseError(workspace.root, workspace.base.identity)
+        return workspace
+
+    @property
+    def _copy(self) -> Path:
+        return self.out / SUITE
+
+    def _check_conditions(self) -> None:
+        for line in self.lines.all():
+            theirs = line.get("conditions", {})
+            for name, now in self.conditions.items():
+                if theirs.get(name) != now:
+                    raise OtherConditionsError(self.out, name, theirs.get(name), now)
+
+
+def _base(suite: Suite) -> BaseSummary:
+    if suite.base is not None:
+        basefile.read(suite.base)  # damage is found before work begins
+        return basefile.read_summary(suite.base)
+    with as_file(files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors") as path:
+        return basefile.read_summary(path)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"

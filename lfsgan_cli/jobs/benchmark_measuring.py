@@ -1,0 +1,136 @@
+"""Measuring after a step of a benchmark: every domain learned so far, and the line that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lfsgan_cli import __version__, taskfile, tensorfile
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.jobs.benchmark import Benchmark, Step
+from lfsgan_cli.jobs.benchmark_learning import costs_path
+from lfsgan_cli.jobs.costs import cost
+from lfsgan_cli.jobs.drawing import Style
+from lfsgan_cli.jobs.looking import Seen
+from lfsgan_cli.jobs.measuring import Measurement, Measuring
+from lfsgan_cli.jobs.runfolder import machine
+from lfsgan_cli.jobs.runlines import Line
+from lfsgan_cli.jobs.subjects import Gallery, Subject
+from lfsgan_cli.jobs.suite import Domain
+from lfsgan_cli.taskfolder import find_task
+from lfsgan_cli.workspace import Workspace
+
+STYLE = Style(1.0, "seed")  # no truncation: what is measured is all that was learned
+
+
+class ChangedTaskError(LfsganError):
+    """A task that is not the one that was measured."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        super().__init__(
+            f"task {name!r} in {str(root)!r} has changed since it was measured: remove that folder and its lines in "
+            "runs.jsonl, or give another --out"
+        )
+
+
+class StepMeasuring:
+    """What is measured once a step's task is learned."""
+
+    def __init__(self, benchmark: Benchmark, step: Step) -> None:
+        """Raises ChangedTaskError where an earlier task is not what it was."""
+        self.benchmark, self.step = benchmark, step
+        self.workspace = benchmark.workspace(step)
+        self._hashes = {name: _hash(self.workspace, name) for name in {*map(step.source, step.domains), step.task.name}}
+        self._known = {domain.name: self._earlier(domain) for domain in step.domains}
+        self._jobs = {domain.name: self._job(domain) for domain in step.domains if not self._known[domain.name]}
+
+    def pictures(self) -> int:
+        """How many pictures will be looked at, if none of the real ones was before."""
+        return sum(job.pictures() for job in self._jobs.values())
+
+    def run(self, seen: Seen) -> Line:
+        """Look at all of them; the step's line. seen: told of pictures looked at."""
+        results = [result for domain in self.step.domains for result in self._results(domain, seen)]
+        return {**self._about(), "results": results}
+
+    def _results(self, domain: Domain, seen: Seen) -> Iterator[dict[str, Any]]:
+        yield from self._known[domain.name]
+        if domain.name in self._jobs:
+            source = self.step.source(domain)
+            drawn = {"drawn_by": source, "task_sha256": self._hashes[source], "measured_at": self.step.number}
+            for measured in self._jobs[domain.name].run(seen):
+                yield {"domain": domain.name, **_numbers(measured), "name": self._name(domain, measured), **drawn}
+
+    def _name(self, domain: Domain, measured: Measurement) -> str:
+        """One for all domains, or they would not stand in one table: real sets of several sizes are given as a range.
+
+        The size of each is in the line's conditions.
+        """
+        reals = self.benchmark.reals
+        sizes = sorted({len(found) for found in reals.values()})
+        both = f"reals={sizes[0]}" if len(sizes) == 1 else f"reals={sizes[0]}-{sizes[-1]}"
+        return measured.value.name.replace(f"reals={len(reals[domain.name])}", both)
+
+    def _earlier(self, domain: Domain) -> Sequence[dict[str, Any]]:
+        """What was measured of the same file when it was learned; nothing where there is one network for all."""
+        number = self.step.domains.index(domain) + 1
+        if self.step.method.sequential or number == self.step.number:
+            return []
+        line = self.benchmark.lines.get((self.step.method.name, self.step.seed, number))
+        results = [one for one in line["results"] if one["domain"] == domain.name] if line else []
+        if any(one.get("task_sha256") != self._hashes[domain.name] for one in results):
+            raise ChangedTaskError(self.workspace.root, domain.name)
+        return results
+
+    def _job(self, domain: Domain) -> Measuring:
+        benchmark = self.benchmark
+        job = Measuring(
+            [self._subject(domain)], benchmark.reals[domain.name], benchmark.wanted, benchmark.eye, benchmark.batch
+        )
+        job.check()
+        return job
+
+    def _subject(self, domain: Domain) -> Subject:
+        workspace, source = self.workspace, self.step.source(domain)
+        shots = workspace.task_run(domain.name) / "few_shots"
+        gallery = Gallery(workspace, self.benchmark.suite.count, STYLE, self.benchmark.device, shots)
+        subject = gallery.task(source)
+        # The log in a task's own folder is of its own domain only.
+        return replace(subject, title=domain.name, log=subject.log if source == domain.name else None)
+
+    def _about(self) -> dict[str, Any]:
+        """The line but for its numbers: what was learned, how, at which cost, and what repeats it."""
+        step, benchmark = self.step, self.benchmark
+        task = taskfile.read_summary(find_task(self.workspace.root, step.task.name))
+        spent = cost(costs_path(self.workspace), step.task.name).to_json()
+        return {
+            "method": step.method.name,
+            "seed": step.seed,
+            "step": step.number,
+            "task": step.task.name,
+            "adapter": step.method.adapter,
+            "parameters": task.parameters,
+            "bytes": task.file_bytes,
+            **spent,
+            "sequential": step.method.sequential,
+            "options": task.info.config,
+            "training": task.info.training,
+            "task_sha256": self._hashes[step.task.name],
+            "drawn": {"seeds": f"0-{benchmark.suite.count - 1}", "truncation": STYLE.truncation, "noise": STYLE.noise},
+            "device": str(benchmark.device),
+            "versions": {"lfsgan": __version__, **machine()},
+            "conditions": benchmark.conditions,
+        }
+
+
+def _hash(workspace: Workspace, name: str) -> str:
+    """Of the tensors as they lie there now, not of what the header says of them."""
+    return tensorfile.content_hash(taskfile.read(find_task(workspace.root, name))[1])
+
+
+def _numbers(measured: Measurement) -> dict[str, Any]:
+    value = measured.value
+    error = {} if value.error is None else {"error": value.error}
+    return {"metric": value.metric, "value": value.value, **error, **value.note}

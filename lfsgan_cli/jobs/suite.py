@@ -1,0 +1,234 @@
+"""A benchmark's suite: what its TOML file asks for, checked before any work."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from lfsgan_cli import options, registry
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import TaskNameError, check_name
+from lfsgan_cli.jobs.tomltable import SuiteError, Table
+from lfsgan_cli.option_types import spell
+from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.wording import choices, one_line
+from lfsgan_cli.workspace import EMBEDDED
+
+Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorisation"]
+Features: TypeAlias = Literal["auto", "inception", "efficientnet-lite0"]
+FidMode: TypeAlias = Literal["clean", "legacy-pytorch"]
+LpipsFeatures: TypeAlias = Literal["auto", "vgg", "efficientnet-lite0"]
+
+METRICS = ("fid", "kid", "prdc", "lpips", "memorisation")
+COUNT = 2000  # pictures drawn for a measurement
+MAX_SEED = 2**32 - 1  # as of `learn-task --seed`
+
+_SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
+_TASK = ("name", "shots", "reals")
+_METHOD = ("name", "adapter", "options", "sequential", "training")
+_RESERVED = "base"  # no task can have that name
+
+
+class NoSuiteError(LfsganError):
+    """A file that is not there, or cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"no suite at {str(path)!r}: {reason}; expected a TOML file as in examples/benchmarks")
+
+
+class UnknownMethodError(LfsganError):
+    """A method that the suite does not have."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"the suite has no method {name!r}; it has: {choices(known, name)}")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One task: its name, the few shots it is learned from, and the real pictures it is compared with."""
+
+    name: str
+    shots: Path
+    reals: Path
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to learn all tasks. pairs: options of the adapter as `-o` takes them.
+
+    sequential: there is one network only, and each task starts where the one before it ended.
+    """
+
+    name: str
+    adapter: str
+    pairs: tuple[str, ...]
+    sequential: bool
+    training: LearnConfig
+
+    def recipe(self, seed: int) -> LearnConfig:
+        """The training with one of the suite's seeds."""
+        return replace(self.training, seed=seed)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is to be run. base: a file, or None for the embedded one; sha256: of the suite's own bytes."""
+
+    name: str
+    base: Path | None
+    count: int
+    seeds: tuple[int, ...]
+    metrics: tuple[Metric, ...]
+    features: Features
+    fid_mode: FidMode
+    lpips_features: LpipsFeatures
+    tasks: tuple[Domain, ...]
+    methods: tuple[Method, ...]
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """What tells this suite from others."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def perceptual(self) -> bool:
+        """Whether pictures are compared with the shots one by one."""
+        return bool({"lpips", "memorisation"} & set(self.metrics))
+
+    def some(self, names: Sequence[str]) -> tuple[Method, ...]:
+        """The methods of these names, in the suite's order; all of them for no name. UnknownMethodError."""
+        known = [method.name for method in self.methods]
+        for name in names:
+            if name not in known:
+                raise UnknownMethodError(name, known)
+        return tuple(method for method in self.methods if not names or method.name in names)
+
+
+def read_suite(path: Path, data: Path | None) -> Suite:
+    """The suite in a file. data: where its paths are; its own folder if None.
+
+    Raises NoSuiteError, and SuiteError for whatever in it cannot be run: both in one line.
+    """
+    content = _content(path)
+    document = Table(path, "the suite", _parsed(path, content), ("suite", "task", "method"))
+    settings = Table(path, "[suite]", document.table("suite"), _SUITE)
+    folder = path.parent if data is None else data
+    return Suite(
+        name=_name(settings, "a suite"),
+        base=_base(settings, folder),
+        count=_bounded(settings, "count", settings.get("count", int, COUNT), 2),
+        seeds=tuple(_bounded(settings, "seeds", seed, 0) for seed in settings.several("seeds", int, (0,))),
+        metrics=settings.several("metrics", Metric, METRICS),
+        features=settings.get("features", Features, "auto"),
+        fid_mode=settings.get("fid_mode", FidMode, "clean"),
+        lpips_features=settings.get("lpips_features", LpipsFeatures, "auto"),
+        tasks=_tasks(document, folder),
+        methods=_methods(document),
+        content=content,
+    )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NoSuiteError(path, error.strerror or "it cannot be read") from error
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SuiteError(path, f"expected TOML, and it is none: {one_line(str(error))}") from error
+
+
+def _base(settings: Table, folder: Path) -> Path | None:
+    name: str = settings.get("base", str, EMBEDDED)
+    if name == EMBEDDED:
+        return None
+    if not (folder / name).is_file():
+        raise settings.error(
+            f"base = {name!r} in [suite]: there is no file {str(folder / name)!r}; expected {EMBEDDED!r}, or the path "
+            "of a base's file, from --data or else from the suite's folder"
+        )
+    return Path(folder, name)
+
+
+def _bounded(settings: Table, key: str, value: int, least: int) -> int:
+    if not least <= value <= MAX_SEED:
+        raise settings.error(f"{key} = {value} in [suite]: expected {least} to {MAX_SEED}")
+    return value
+
+
+def _tasks(document: Table, folder: Path) -> tuple[Domain, ...]:
+    tables = [Table(document.path, "[[task]]", values, _TASK) for values in document.tables("task")]
+    tasks = tuple(_task(table, folder) for table in tables)
+    _refuse_twice(document, "task", [task.name for task in tasks])
+    return tasks
+
+
+def _task(table: Table, folder: Path) -> Domain:
+    name = _name(table, "a task")
+    if name.lower() == _RESERVED:
+        raise table.error(f"{name!r} cannot name a task: it stands for the base itself; take another name")
+    return Domain(name, _there(table, name, "shots", folder), _there(table, name, "reals", folder))
+
+
+def _there(table: Table, name: str, key: str, folder: Path) -> Path:
+    given: str = table.need(key, str)
+    if not (folder / given).exists():
+        raise table.error(
+            f"the {key} of task {name!r} are not at {str(folder / given)!r}; name the folder that {given!r} is in "
+            "with --data, or mend the path"
+        )
+    return Path(folder, given)
+
+
+def _methods(document: Table) -> tuple[Method, ...]:
+    tables = [Table(document.path, "[[method]]", values, _METHOD) for values in document.tables("method")]
+    methods = tuple(map(_method, tables))
+    _refuse_twice(document, "method", [method.name for method in methods])
+    return methods
+
+
+def _method(table: Table) -> Method:
+    name, adapter = _name(table, "a method"), table.need("adapter", str)
+    given = {"options": _pairs(table.table("options")), "training": table.table("training")}
+    if "seed" in given["training"]:
+        raise table.error(f"method {name!r}: seed in its training; expected seeds = [...] in [suite], for all methods")
+    try:
+        cls = registry.load(adapter)
+        options.parse(cls.Config, given["options"])
+        training = options.parse(LearnConfig, _pairs({"lr": cls.lr, **table.table("training")}))
+    except LfsganError as error:
+        raise table.error(f"method {name!r}: {error}") from error
+    return Method(name, adapter, tuple(given["options"]), table.get("sequential", bool, default=False), training)
+
+
+def _pairs(values: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={spell(value)}" for key, value in values.items()]
+
+
+def _name(table: Table, what: str) -> str:
+    """A name that a folder can have."""
+    name = table.need("name", str)
+    try:
+        return check_name(name)
+    except TaskNameError as error:
+        raise table.error(
+            f"name = {name!r} in {table.place} cannot name {what}: expected letters a-z, digits and ._- with a letter "
+            "or digit in front, as for folders on any system"
+        ) from error
+
+
+def _refuse_twice(document: Table, what: str, names: Sequence[str]) -> None:
+    """Names that differ by case alone are one folder on some systems."""
+    lower = [name.lower() for name in names]
+    for name in names:
+        if lower.count(name.lower()) > 1:
+            raise document.error(f"two {what}s are called {name!r}; give each a name of its own")
