@@ -30,13 +30,13 @@ reals = "cats"
 name = "left"
 adapter = "left"
 options = {rank = 1}
-training = {steps = STEPS, batch = 2}
+training = {steps = STEPS, batch = 2, anchor_candidates = 10}
 
 [[method]]
 name = "full"
 adapter = "full"
 sequential = true
-training = {steps = STEPS, batch = 2}
+training = {steps = STEPS, batch = 2, anchor_candidates = 10}
 """
 RUN = ("benchmark", "tiny.toml", "--out", "out")
 LINES = "out/runs.jsonl"
@@ -97,10 +97,11 @@ def test_finished_steps_are_not_run_again_and_a_torn_line_is(program: "Program")
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_middle_it_goes_on_to_the_same_numbers(program: "Program", by: signal.Signals) -> None:
     write(program, steps=30)  # its log begins after ten, which leaves time to stop
-    said = program.stopped(*RUN, log="out/left/seed0/tasks/cats/stats.jsonl", by=by)
-    assert said.splitlines()[-1].endswith("go on with: lfsgan benchmark tiny.toml --out out")
-    program.done(*RUN)
-    program.done(*RUN[:-1], "whole")
+    words = (*RUN, "--method", "left")
+    said = program.stopped(*words, log="out/left/seed0/tasks/cats/stats.jsonl", by=by)
+    assert said.splitlines()[-1].endswith("go on with: lfsgan benchmark tiny.toml --out out --method left")
+    program.done(*words)
+    program.done(*words, "--out", "whole")
     again = [json.loads(line) for line in program.contents("whole/runs.jsonl").decode().splitlines()]
     assert [line["results"] for line in lines(program)] == [line["results"] for line in again]
 
