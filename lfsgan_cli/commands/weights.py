@@ -2,22 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
     from lfsgan_cli.jobs.looking import Eye
+    from lfsgan_cli.metrics.features import Mode as FidMode
+    from lfsgan_cli.metrics.features import Name as Features
+    from lfsgan_cli.metrics.judges import Name as LpipsFeatures
 
 
 @dataclass(frozen=True)
 class Weights:
     """Names of the networks, and where their weights are."""
 
-    features: Literal["auto", "inception", "efficientnet-lite0"]
-    fid_mode: Literal["clean", "legacy-pytorch"]
+    features: "Features"
+    fid_mode: "FidMode"
     inception_weights: Path | None
-    lpips_features: Literal["auto", "vgg", "efficientnet-lite0"]
+    lpips_features: "LpipsFeatures"
     vgg_weights: Path | None
     offline: bool
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,11 @@ class Wanted:
         """Whether pictures are compared with the shots one by one."""
         return self.diversity or self.memorisation
 
+    @property
+    def against_reals(self) -> bool:
+        """Whether the real pictures are looked at."""
+        return bool(self.comparisons) or self.memorisation
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -88,8 +93,10 @@ class Measuring:
 
     def pictures(self) -> int:
         """How many pictures will be looked at, if none of the real ones was before."""
-        reals = {found.identity: len(found) for found in map(self._reals, self.subjects)}
-        return sum(subject.count for subject in self.subjects) + sum(reals.values())
+        drawn = sum(subject.count for subject in self.subjects)
+        if not self.wanted.against_reals:
+            return drawn
+        return drawn + sum({found.identity: len(found) for found in map(self._reals, self.subjects)}.values())
 
     def run(self, seen: Seen) -> Iterator[Measurement]:
         """Every number; those of a subject are noted in its `metrics.jsonl`. seen: told of pictures looked at."""
@@ -108,9 +115,8 @@ class Measuring:
         return subject.shots
 
     def _values(self, subject: Subject, reals: Found, seen: Seen) -> Iterator[Value]:
-        shots = self._shots(subject)
-        side = self._side(reals, shots, seen)
-        pictures = subject.open()
+        shots, pictures = self._shots(subject), subject.open()
+        side = partial(self._side, reals, shots, seen)
         if shots is None:
             yield from self._compared(features(self.eye.extractor, pictures, self.batch, seen), side)
             return
@@ -121,12 +127,13 @@ class Measuring:
         if self.wanted.diversity:
             yield from diversity_values(around.result(), self.eye.judge.name)
         if self.wanted.memorisation:
-            yield from self._copies(distances, side, shots)
+            yield from self._copies(distances, side(), shots)
             self._save_closest(subject, pictures, distances.result()[0])
 
-    def _compared(self, found: Tensor, side: RealSide) -> Iterator[Value]:
+    def _compared(self, found: Tensor, side: Callable[[], RealSide]) -> Iterator[Value]:
+        """side: asked only where something is compared, so that real pictures are not looked at for nothing."""
         for name in self.wanted.comparisons:
-            yield from COMPARISONS[name].values(found, side, self.eye.extractor.name, self.wanted.blocks)
+            yield from COMPARISONS[name].values(found, side(), self.eye.extractor.name, self.wanted.blocks)
 
     def _copies(self, distances: Distances, side: RealSide, shots: Shots) -> Iterator[Value]:
         """Near copies by two judges: a network sees them in spite of a shift, plain pixels in spite of grain."""

@@ -13,15 +13,15 @@ from lfsgan_cli import options, registry
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import TaskNameError, check_name
 from lfsgan_cli.jobs.tomltable import SuiteError, Table
+from lfsgan_cli.metrics.features import Mode as FidMode
+from lfsgan_cli.metrics.features import Name as Features
+from lfsgan_cli.metrics.judges import Name as LpipsFeatures
 from lfsgan_cli.option_types import spell
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.wording import choices, one_line
 from lfsgan_cli.workspace import EMBEDDED
 
 Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorisation"]
-Features: TypeAlias = Literal["auto", "inception", "efficientnet-lite0"]
-FidMode: TypeAlias = Literal["clean", "legacy-pytorch"]
-LpipsFeatures: TypeAlias = Literal["auto", "vgg", "efficientnet-lite0"]
 
 METRICS = ("fid", "kid", "prdc", "lpips", "memorisation")
 COUNT = 2000  # pictures drawn for a measurement

@@ -196,3 +196,10 @@ def test_nothing_of_a_task_has_changed_until_something_has(learned: "Program") -
     result = learned(*words)
     assert result.exit_code == 1
     assert json.loads(result.stdout)["tasks"]["cats"]["task"] is False
+
+
+def test_variety_alone_looks_at_no_real_picture(learned: "Program") -> None:
+    said = learned.done("evaluate", "--lpips", "-n", 8, "--reals", "data", "--dry-run").stderr
+    assert "Would look at 8 pictures." in said
+    learned.done("evaluate", "--lpips", "-n", 8, "--reals", "data")
+    assert not (learned.folder.parent / "cache/features").exists()
