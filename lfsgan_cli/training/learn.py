@@ -148,8 +148,8 @@ class Learning(Run):
         features: list[Tensor] = []
         images: Tensor = self.generator.synthesis(self.generator.spread(w), None, features)
         with torch.no_grad():
-            clusters = self.distances(images).argmin(1)
-        return mode_seeking.cluster_wise(mode_seeking.pair_ratios(z, w, features, images), clusters)
+            pairs = mode_seeking.cluster_wise(self.distances(images).argmin(1))
+        return mode_seeking.seek(mode_seeking.pair_ratios(z, w, features, images, pairs), pairs)
 
     def _path_loss(self, _step: int) -> Tensor:
         count, config = max(1, self.config.batch // 2), self.generator.config

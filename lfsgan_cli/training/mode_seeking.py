@@ -5,61 +5,68 @@ Two latents of one cluster should stay as far apart, relative to z, in w, in eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from lfsgan_cli.training.pair_distances import mean_absolute
+
 EPSILON = 1e-5
 
 
-def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor) -> Tensor:
-    """Of every two of N samples: |Δw|/|Δz| + the mean over layers of |Δf|/|Δw| + |ΔI|/|Δw|.
+class Pairs(NamedTuple):
+    """The pairs of samples that count: their indices, int64 [P], and how much each one counts, P numbers."""
 
-    |·| is the mean absolute value. z, w: [N, D]; features: L tensors [N, …]; images: [N, 3, H, W]. Returns [N, N]; the
-    diagonal means nothing.
+    first: Tensor
+    second: Tensor
+    weights: Sequence[float]
+
+
+def cluster_wise(clusters: Tensor) -> Pairs:
+    """Pairs within a cluster, weighted so that it is the mean over clusters of the mean over a cluster's pairs.
+
+    clusters: [N], the nearest shot of each sample. No pairs where no cluster has two members.
     """
-    apart = torch.eye(len(z), dtype=z.dtype, device=z.device)  # keeps the diagonal from dividing by zero
-    dz, dw = _distances(z) + apart, _distances(w) + apart
-    layers = torch.stack([_distances(feature) for feature in features]).mean(0)
-    return dw / dz + (layers + _distances(images)) / dw
+    members = [torch.nonzero(clusters == each).flatten().tolist() for each in clusters.unique()]  # type: ignore[no-untyped-call]
+    groups = [_pairs_of(one) for one in members if len(one) > 1]
+    return _weighted([(pair, 1 / (len(groups) * len(group))) for group in groups for pair in group], clusters)
 
 
-def cluster_wise(ratios: Tensor, clusters: Tensor) -> Tensor:
-    """1 / (x + ε), with x the mean over clusters of the mean ratio over pairs of the cluster's members.
-
-    ratios: [N, N] from `pair_ratios`; clusters: [N], the nearest shot of each sample. Zero where no cluster has two.
-    """
-    sums, counts = [], []
-    for cluster in clusters.unique():  # type: ignore[no-untyped-call]
-        (members,) = torch.nonzero(clusters == cluster, as_tuple=True)
-        sums.append(_upper(ratios[members][:, members]))
-        counts.append(len(members) * (len(members) - 1) // 2)
-    means = [total / count for total, count in zip(sums, counts, strict=True) if count]
-    return _inverse(torch.stack(means).mean()) if means else ratios.new_zeros(())
-
-
-def published(ratios: Tensor, clusters: Tensor) -> Tensor:
-    """The value of the public LFS-GAN code: for a cluster of n it sums over the pairs of the first n samples.
+def published(clusters: Tensor) -> Pairs:
+    """The pairs of the public LFS-GAN code: for a cluster of n, those of the first n samples, summed.
 
     Kept to reproduce that code; see `cluster_wise` for what the paper means.
     """
-    _, members = clusters.unique(return_counts=True)  # type: ignore[no-untyped-call]
-    sizes = [int(size) for size in members if size > 1]
-    if not sizes:
-        return ratios.new_zeros(())
-    return _inverse(torch.stack([_upper(ratios[:size, :size]) for size in sizes]).sum() / len(sizes))
+    _, counts = clusters.unique(return_counts=True)  # type: ignore[no-untyped-call]
+    sizes = [size for size in counts.tolist() if size > 1]
+    pairs = _pairs_of(range(max(sizes, default=0)))
+    return _weighted([(pair, sum(size > pair[1] for size in sizes) / len(sizes)) for pair in pairs], clusters)
 
 
-def _distances(x: Tensor) -> Tensor:
-    """Mean absolute difference of every two rows, [N, N]."""
-    flat = x.flatten(1)
-    return torch.cdist(flat, flat, p=1) / flat.shape[1]
+def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor, pairs: Pairs) -> Tensor:
+    """Of every pair: |Δw|/|Δz| + the mean over layers of |Δf|/|Δw| + |ΔI|/|Δw|, [P].
+
+    |·| is the mean absolute value. z, w: [N, D]; features: L tensors [N, …]; images: [N, 3, H, W].
+    """
+    dz, dw, di = (mean_absolute(x, pairs.first, pairs.second) for x in (z, w, images))
+    layers = torch.stack([mean_absolute(x, pairs.first, pairs.second) for x in features]).mean(0)
+    return dw / dz + (layers + di) / dw
 
 
-def _upper(matrix: Tensor) -> Tensor:
-    return matrix.triu(1).sum()
+def seek(ratios: Tensor, pairs: Pairs) -> Tensor:
+    """1 / (x + ε), with x the weighted sum of the ratios [P]; zero where there is no pair."""
+    if not len(ratios):
+        return ratios.sum()
+    return 1 / ((ratios * ratios.new_tensor(pairs.weights)).sum() + EPSILON)
 
 
-def _inverse(x: Tensor) -> Tensor:
-    return 1 / (x + EPSILON)
+def _pairs_of(members: Sequence[int]) -> list[tuple[int, int]]:
+    return [(one, other) for index, one in enumerate(members) for other in members[index + 1 :]]
+
+
+def _weighted(pairs: Iterable[tuple[tuple[int, int], float]], like: Tensor) -> Pairs:
+    listed = list(pairs)
+    indices = torch.tensor([pair for pair, _ in listed], dtype=torch.int64, device=like.device).reshape(-1, 2)
+    return Pairs(indices[:, 0], indices[:, 1], [weight for _, weight in listed])

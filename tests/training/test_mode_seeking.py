@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training.mode_seeking import EPSILON, cluster_wise, pair_ratios, published
+from lfsgan_cli.training.mode_seeking import EPSILON, Pairs, cluster_wise, pair_ratios, published, seek
 
 if TYPE_CHECKING:
     from tests.training.conftest import Reference
@@ -16,15 +16,16 @@ Close = Callable[[Tensor, Tensor], None]
 
 
 @pytest.mark.parametrize("clusters", ["even", "uneven"])
-@pytest.mark.parametrize(("loss", "name"), [(published, "official"), (cluster_wise, "corrected_reference")])
+@pytest.mark.parametrize(("rule", "name"), [(published, "official"), (cluster_wise, "corrected_reference")])
 def test_values_and_gradients_are_the_reference(
-    reference: "Reference", clusters: str, loss: Callable[[Tensor, Tensor], Tensor], name: str, close: Close
+    reference: "Reference", clusters: str, rule: Callable[[Tensor], Pairs], name: str, close: Close
 ) -> None:
     numbers, features = reference.numbers, list[Tensor]()
     z, indices, result = numbers["cms.z"], numbers[f"cms.{clusters}.indices"], f"out.cms.{clusters}.{name}"
     w = reference.generator.mapping(z)
     images = reference.generator.synthesis(reference.generator.spread(w), None, features)
-    value = loss(pair_ratios(z, w, features, images), indices)
+    pairs = rule(indices)
+    value = seek(pair_ratios(z, w, features, images, pairs), pairs)
     close(w, numbers["out.cms.w"])
     close(1 / value - EPSILON, numbers[f"{result}.before_inverse"])
     close(value, numbers[result])
@@ -40,35 +41,42 @@ def ratios(pairs: dict[tuple[int, int], float], count: int) -> Tensor:
     return table
 
 
+def loss(table: Tensor, clusters: Tensor, rule: Callable[[Tensor], Pairs] = cluster_wise) -> float:
+    """The loss where the ratio of two samples is the table's."""
+    pairs = rule(clusters)
+    return seek(table[pairs.first, pairs.second], pairs).item()
+
+
 def test_only_pairs_of_one_cluster_are_compared() -> None:
     clusters = torch.tensor([7, 3, 7, 3, 7])
     table = ratios({(0, 2): 1.0, (0, 4): 2.0, (2, 4): 6.0, (1, 3): 5.0}, 5)
     # Cluster 7: mean of three pairs, 3; cluster 3: 5; their mean: 4.
-    assert cluster_wise(table, clusters).item() == pytest.approx(1 / 4, rel=1e-4)
+    assert loss(table, clusters) == pytest.approx(1 / 4, rel=1e-4)
 
 
 def test_a_cluster_of_one_counts_for_nothing() -> None:
-    assert cluster_wise(ratios({(0, 2): 4.0}, 3), torch.tensor([0, 1, 0])).item() == pytest.approx(1 / 4, rel=1e-4)
+    assert loss(ratios({(0, 2): 4.0}, 3), torch.tensor([0, 1, 0])) == pytest.approx(1 / 4, rel=1e-4)
 
 
-@pytest.mark.parametrize("loss", [cluster_wise, published])
-def test_without_any_pair_there_is_nothing_to_seek(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-    assert loss(ratios({}, 3), torch.tensor([0, 1, 2])).item() == 0
+@pytest.mark.parametrize("rule", [cluster_wise, published])
+def test_without_any_pair_there_is_nothing_to_seek(rule: Callable[[Tensor], Pairs]) -> None:
+    assert loss(ratios({}, 3), torch.tensor([0, 1, 2]), rule) == 0
 
 
 @pytest.mark.parametrize("members", [2, 8, 16])
 def test_a_collapse_costs_as_much_whatever_the_size_of_the_cluster(members: int) -> None:
     table = torch.full((16, 16), 0.5)
     clusters = torch.cat([torch.zeros(members), torch.arange(1, 17 - members)])
-    assert cluster_wise(table, clusters).item() == pytest.approx(1 / 0.5, rel=1e-4)
+    assert loss(table, clusters) == pytest.approx(1 / 0.5, rel=1e-4)
 
 
 def test_the_loss_is_bounded_when_all_pictures_are_one() -> None:
-    assert cluster_wise(torch.zeros(4, 4), torch.zeros(4)).item() == pytest.approx(1 / EPSILON)
+    assert loss(torch.zeros(4, 4), torch.zeros(4)) == pytest.approx(1 / EPSILON)
 
 
 def test_ratios_by_hand() -> None:
     z, w = torch.tensor([[0.0, 0.0], [2.0, 4.0]]), torch.tensor([[0.0, 0.0], [1.0, 2.0]])  # apart by 3 and by 1.5
     features = [torch.zeros(2, 1, 1, 1), torch.tensor([0.0, 6.0]).reshape(2, 1, 1, 1)]  # by 0 and by 6: 3 in the mean
     images = torch.tensor([0.0, 1.5]).reshape(2, 1, 1, 1).expand(2, 3, 2, 2)
-    assert pair_ratios(z, w, features, images)[0, 1].item() == pytest.approx(1.5 / 3 + 3 / 1.5 + 1.5 / 1.5)
+    pairs = cluster_wise(torch.tensor([5, 5]))
+    assert pair_ratios(z, w, features, images, pairs).tolist() == pytest.approx([1.5 / 3 + 3 / 1.5 + 1.5 / 1.5])
