@@ -1,4 +1,4 @@
-"""Where a workspace keeps its tasks: their names and files, found without torch."""
+"""Where a workspace keeps its base, its tasks and what is known of them: names and files, found without torch."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +8,14 @@ from lfsgan_cli.files import check_name
 from lfsgan_cli.wording import choices
 
 SUFFIX = ".safetensors"
+BASE_FILE = f"base{SUFFIX}"
+
+# In the folder of a task's run, and but for the first one in that of the base's.
+FEW_SHOTS = "few_shots"  # copies of what the task was learned from
+RUN = "run.json"  # when, on what and how long it ran, once it is finished
+STATS = "stats.jsonl"  # losses, a line for every few steps
+METRICS = "metrics.jsonl"  # a line for every number that was measured
+RETENTION = "retention.json"  # what is remembered of a task; in the workspace's own folder the verdicts on all of them
 
 
 class NoWorkspaceError(LfsganError):
@@ -44,7 +52,7 @@ def base_path(root: Path) -> Path:
     """The file of the workspace's base, which must be there; NoWorkspaceError or NoBaseError otherwise."""
     if not root.is_dir():
         raise NoWorkspaceError(root)
-    path = root / "base.safetensors"
+    path = root / BASE_FILE
     if not path.is_file():
         raise NoBaseError(root)
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -15,7 +16,7 @@ from lfsgan_cli.adapter import construct
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.taskfile import BaseInfo, TaskInfo
-from lfsgan_cli.taskfolder import NoWorkspaceError, find_task, task_names, task_path
+from lfsgan_cli.taskfolder import BASE_FILE, SUFFIX, NoWorkspaceError, find_task, task_names, task_path
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +74,7 @@ class Workspace:
     @property
     def base_path(self) -> Path:
         """The base's file."""
-        return self.root / "base.safetensors"
+        return self.root / BASE_FILE
 
     @property
     def base_run(self) -> Path:
@@ -89,7 +90,8 @@ class Workspace:
         if self.base_path.exists():
             return False
         self.root.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.base_path, embedded_base())
+        with embedded_base() as path:
+            write_atomic(self.base_path, path.read_bytes())
         return True
 
     def check_base_free(self, *, overwrite: bool) -> None:
@@ -103,7 +105,7 @@ class Workspace:
         """The base, frozen, in fp32 on the CPU; the embedded one where a workspace has none yet."""
         if self.base_path.exists():
             return basefile.read(self.base_path)
-        with as_file(files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors") as path:
+        with embedded_base() as path:
             return basefile.read(path)
 
     @property
@@ -149,9 +151,9 @@ def rebuild(info: TaskInfo, tensors: Mapping[str, Tensor], network: Generator) -
     return adapter.requires_grad_(False)  # noqa: FBT003
 
 
-def embedded_base() -> bytes:
-    """The default base that comes with the package."""
-    return (files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors").read_bytes()
+def embedded_base() -> AbstractContextManager[Path]:
+    """The default base that comes with the package: a file, for as long as the block lasts."""
+    return as_file(files("lfsgan_cli") / "assets" / f"{EMBEDDED}{SUFFIX}")
 
 
 def workspace_at(root: Path) -> Workspace:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from lfsgan_cli.jobs.subjects import describe, found
 from lfsgan_cli.jobs.suite import Domain, Method, Suite
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.report.benchmark_reading import SUITE
-from lfsgan_cli.workspace import EMBEDDED, Workspace
+from lfsgan_cli.workspace import Workspace, embedded_base
 
 
 class OutIsAFileError(LfsganError):
@@ -193,7 +192,7 @@ def _base(suite: Suite) -> BaseSummary:
     if suite.base is not None:
         basefile.read(suite.base)  # damage is found before work begins
         return basefile.read_summary(suite.base)
-    with as_file(files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors") as path:
+    with embedded_base() as path:
         return basefile.read_summary(path)
 
 

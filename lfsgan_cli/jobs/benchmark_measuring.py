@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,15 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.benchmark import Benchmark, Step
 from lfsgan_cli.jobs.benchmark_learning import costs_path
 from lfsgan_cli.jobs.costs import cost
-from lfsgan_cli.jobs.drawing import Style
 from lfsgan_cli.jobs.looking import Seen
 from lfsgan_cli.jobs.measuring import Measurement, Measuring
+from lfsgan_cli.jobs.redrawing import STYLE
 from lfsgan_cli.jobs.runfolder import machine
 from lfsgan_cli.jobs.runlines import Line
 from lfsgan_cli.jobs.subjects import Gallery, Subject
 from lfsgan_cli.jobs.suite import Domain
-from lfsgan_cli.taskfolder import find_task
+from lfsgan_cli.taskfolder import FEW_SHOTS, find_task
 from lfsgan_cli.workspace import Workspace
-
-STYLE = Style(1.0, "seed")  # no truncation: what is measured is all that was learned
 
 
 class ChangedTaskError(LfsganError):
@@ -94,7 +92,7 @@ class StepMeasuring:
 
     def _subject(self, domain: Domain) -> Subject:
         workspace, source = self.workspace, self.step.source(domain)
-        shots = workspace.task_run(domain.name) / "few_shots"
+        shots = workspace.task_run(domain.name) / FEW_SHOTS
         gallery = Gallery(workspace, self.benchmark.suite.count, STYLE, self.benchmark.device, shots)
         subject = gallery.task(source)
         # The log in a task's own folder is of its own domain only.
@@ -118,7 +116,7 @@ class StepMeasuring:
             "options": task.info.config,
             "training": task.info.training,
             "task_sha256": self._hashes[step.task.name],
-            "drawn": {"seeds": f"0-{benchmark.suite.count - 1}", "truncation": STYLE.truncation, "noise": STYLE.noise},
+            "drawn": {"seeds": f"0-{benchmark.suite.count - 1}", **asdict(STYLE)},
             "device": str(benchmark.device),
             "versions": {"lfsgan": __version__, **machine()},
             "conditions": benchmark.conditions,

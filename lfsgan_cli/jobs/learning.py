@@ -23,7 +23,7 @@ from lfsgan_cli.pictures.dataset import Shots
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
 from lfsgan_cli.taskfile import TaskInfo, TaskSummary
-from lfsgan_cli.taskfolder import task_path
+from lfsgan_cli.taskfolder import FEW_SHOTS, task_path
 from lfsgan_cli.training.learn import Learning
 from lfsgan_cli.training.phases import Step
 
@@ -99,9 +99,9 @@ class Learner:
     def _open_folder(self) -> None:
         folder = self.job.folder
         folder.prepare()
-        (folder.path / "few_shots").mkdir()
+        (folder.path / FEW_SHOTS).mkdir()
         for index, picture in enumerate(self.job.shots.pictures):
-            write_atomic(folder.path / "few_shots" / f"{index:06}.png", encode(picture, {}))
+            write_atomic(folder.path / FEW_SHOTS / f"{index:06}.png", encode(picture, {}))
         folder.save(self.run, self.job.plan.to_json())
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from lfsgan_cli.jobs.subjects import Subject, describe
 from lfsgan_cli.metrics.memorisation import closest, memorisation
 from lfsgan_cli.metrics.perceptual import pairwise
 from lfsgan_cli.metrics.pixels import Pixels
+from lfsgan_cli.taskfolder import METRICS
 
 CLOSEST = 12  # pairs on the sheet
 SHEET = "closest_pairs.png"
@@ -180,5 +181,5 @@ def _append(folder: Path | None, measured: Measurement) -> None:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+    with (folder / METRICS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(measured.to_json(), sort_keys=True) + "\n")

@@ -16,11 +16,11 @@ import torch
 from lfsgan_cli import basefile, taskfile, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
-from lfsgan_cli.jobs.redrawing import SEEDS, STYLE, Circumstances, circumstances, digest, redraw
+from lfsgan_cli.jobs.redrawing import DRAWN, SEEDS, Circumstances, circumstances, digest, redraw
 from lfsgan_cli.jobs.sheets import Pixels, save
 from lfsgan_cli.pictures.decode import decode
 from lfsgan_cli.pictures.errors import BadPictureError
-from lfsgan_cli.taskfolder import find_task
+from lfsgan_cli.taskfolder import RETENTION, find_task
 from lfsgan_cli.workspace import Workspace
 
 
@@ -50,7 +50,7 @@ class Record:
         """As plain JSON values, on one level, with how the pictures were drawn."""
         document = asdict(self)
         drawn_by = document.pop("circumstances")
-        return {**document, **drawn_by, **STYLE}
+        return {**document, **drawn_by, **DRAWN}
 
 
 def record(workspace: Workspace, name: str, device: torch.device) -> None:
@@ -63,7 +63,7 @@ def record(workspace: Workspace, name: str, device: torch.device) -> None:
     base = basefile.identity(workspace.base.average)
     (folder / "retention").mkdir(parents=True, exist_ok=True)
     for seed, picture in pictures.items():
-        save(picture_path(folder, seed), picture, {"task": name, "seed": seed, "base": base, **STYLE})
+        save(picture_path(folder, seed), picture, {"task": name, "seed": seed, "base": base, **DRAWN})
     kept = Record(
         datetime.now(UTC).isoformat(timespec="seconds"),
         base,
@@ -87,7 +87,7 @@ def read(folder: Path) -> Record:
             "recorded": str(recorded), "base": str(base), "task_sha256": str(task), "file_sha256": str(file),
             "pictures": dict(pictures), "device": str(device), "torch": str(version), "threads": int(threads),
             "precision": str(precision), **rest,
-        } if rest == STYLE and pictures.keys() == {str(seed) for seed in SEEDS}:  # fmt: skip
+        } if rest == DRAWN and pictures.keys() == {str(seed) for seed in SEEDS}:  # fmt: skip
             where = Circumstances(device, version, threads, precision)
             return Record(recorded, base, task, file, pictures, where)
     raise RecordError(path, "it is damaged, or another version of lfsgan made it")
@@ -103,7 +103,7 @@ def picture(folder: Path, seed: int) -> Pixels | None:
 
 def record_path(folder: Path) -> Path:
     """The record of the task whose run is in `folder`."""
-    return folder / "retention.json"
+    return folder / RETENTION
 
 
 def picture_path(folder: Path, seed: int) -> Path:

@@ -6,12 +6,13 @@ import hashlib
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lfsgan_cli.jobs.drawing import Style
 from lfsgan_cli.jobs.runfolder import machine
 from lfsgan_cli.jobs.sheets import Pixels, to_arrays
 from lfsgan_cli.sampling import draw
@@ -19,7 +20,8 @@ from lfsgan_cli.workspace import Workspace
 
 SEEDS = range(8)
 BATCH = 8  # fixed: another one may round otherwise
-STYLE: dict[str, Any] = {"truncation": 1.0, "noise": "seed", "batch": BATCH}
+STYLE = Style(1.0, "seed")  # no truncation: all that was learned
+DRAWN: dict[str, Any] = {**asdict(STYLE), "batch": BATCH}  # as a record notes it
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ def circumstances(device: torch.device) -> Circumstances:
 
 
 def redraw(workspace: Workspace, name: str, device: torch.device) -> dict[int, Pixels]:
-    """The recorded seeds of a task as uint8 [R, R, 3], at truncation 1, each with the noise of its seed."""
+    """The recorded seeds of a task as uint8 [R, R, 3], in `STYLE`."""
     generator = workspace.generator(name, device)
     with _full_precision():
-        batches = draw(generator, SEEDS, truncation=1.0, noise="seed", batch=BATCH)
+        batches = draw(generator, SEEDS, truncation=STYLE.truncation, noise=STYLE.noise, batch=BATCH)
         pictures = [picture for batch in batches for picture in to_arrays(batch)]
     return dict(zip(SEEDS, pictures, strict=True))
 

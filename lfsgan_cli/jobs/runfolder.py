@@ -16,6 +16,7 @@ from lfsgan_cli import __version__, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.option_types import spell
+from lfsgan_cli.taskfolder import RUN, STATS
 
 if TYPE_CHECKING:
     from lfsgan_cli.training.phases import Step
@@ -88,7 +89,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether a run came to its end here, and no other was begun since."""
-        return (self.path / "run.json").exists() and not self.unfinished
+        return (self.path / RUN).exists() and not self.unfinished
 
     def prepare(self) -> None:
         """An empty folder: whatever an earlier run left is removed."""
@@ -126,7 +127,7 @@ class RunFolder:
     def log(self, step: Step) -> None:
         """One line of `stats.jsonl`: the step and its losses."""
         losses = {name: float(f"{float(loss):.6g}") for name, loss in step.losses.items()}
-        with (self.path / "stats.jsonl").open("a", encoding="utf-8") as file:
+        with (self.path / STATS).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step.done, **losses}) + "\n")
 
     def finish(self, document: Mapping[str, Any], seconds: float) -> None:
@@ -138,11 +139,11 @@ class RunFolder:
             "lfsgan": __version__,
             **machine(),
         }
-        write_atomic(self.path / "run.json", (json.dumps(about, indent=2, sort_keys=True) + "\n").encode())
+        write_atomic(self.path / RUN, (json.dumps(about, indent=2, sort_keys=True) + "\n").encode())
         self.state_path.unlink(missing_ok=True)
 
     def _cut_log(self, done: int) -> None:
-        path = self.path / "stats.jsonl"
+        path = self.path / STATS
         if path.exists():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= done]

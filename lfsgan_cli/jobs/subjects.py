@@ -17,7 +17,7 @@ from lfsgan_cli.jobs.sheets import check_folder, check_ours
 from lfsgan_cli.pictures.dataset import PictureSet
 from lfsgan_cli.pictures.decode import decode
 from lfsgan_cli.pictures.source import open_source
-from lfsgan_cli.taskfolder import task_path
+from lfsgan_cli.taskfolder import FEW_SHOTS, task_path
 from lfsgan_cli.workspace import Workspace
 
 
@@ -65,7 +65,7 @@ class Gallery:
         self.workspace.info(name)
         content = tensorfile.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
         folder = self.workspace.task_run(name)
-        learned_from = self.shots or folder / "few_shots"
+        learned_from = self.shots or folder / FEW_SHOTS
         shots = found(learned_from, self.resolution) if learned_from.exists() else None
         return self._subject(name, lambda: self.workspace.generator(name, self.device), shots, content, folder)
 

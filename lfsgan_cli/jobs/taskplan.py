@@ -14,7 +14,7 @@ from lfsgan_cli.jobs.runfolder import RunFolder, UnusableStateError
 from lfsgan_cli.jobs.warmstart import Start, read_start
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
-from lfsgan_cli.taskfolder import SUFFIX, find_task, task_path
+from lfsgan_cli.taskfolder import FEW_SHOTS, SUFFIX, find_task, task_path
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.workspace import Workspace
 
@@ -161,9 +161,9 @@ def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
         raise OtherBaseError(name, plan.base, workspace.base.identity)
     resolution = workspace.base.average.config.resolution
     repeated.check_shots(plan.shots, resolution)
-    shots = load_shots(folder.path / "few_shots", resolution)
+    shots = load_shots(folder.path / FEW_SHOTS, resolution)
     if shots.identity != plan.shots:
-        raise ChangedShotsError(folder.path / "few_shots")
+        raise ChangedShotsError(folder.path / FEW_SHOTS)
     return Job(workspace, plan, shots, folder, resumed=True)
 
 
