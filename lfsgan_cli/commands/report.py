@@ -12,7 +12,8 @@ from lfsgan_cli.progress import progress
 if TYPE_CHECKING:
     import torch
 
-    from lfsgan_cli.jobs.reporting import BenchmarkReport, ReportFiles, WorkspaceReport
+    from lfsgan_cli.jobs.report_files import ReportFiles
+    from lfsgan_cli.jobs.reporting import Report
 
 Folder = Annotated[
     Path | None, typer.Argument(metavar="[FOLDER]", help="A workspace or a benchmark; the workspace if not given.")
@@ -36,7 +37,8 @@ def report(
     if out is not None and out.suffix.lower() not in {".html", ".htm"}:
         raise typer.BadParameter(f"expected a name that ends in .html, not {str(out)!r}", param_hint="--out")
     from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs.reporting import ReportFiles, kind_of, open_report
+    from lfsgan_cli.jobs.report_files import ReportFiles
+    from lfsgan_cli.jobs.reporting import kind_of, open_report
 
     kind, device_found = kind_of(where), pick(device)
     files = ReportFiles(where / "report.html" if out is None else out)
@@ -53,9 +55,9 @@ def report(
         print_text(str(files.html))
 
 
-def _write(found: "WorkspaceReport | BenchmarkReport", files: "ReportFiles", device: "torch.device") -> None:
+def _write(found: "Report", files: "ReportFiles", device: "torch.device") -> None:
     with progress("Drawing", found.pictures(), unit="pictures") as advance:
         page = found.page(device, advance)
     for name, why in found.refused.items():
-        warn(f"task {name!r} is left out of the drawings: {why}")
+        warn(f"{name!r} is left out of the drawings: {why}")
     files.write(page)

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from lfsgan_cli.report import ways
+from lfsgan_cli.report.benchmark_drawings import drawn_section, forgetting_rows
 from lfsgan_cli.report.directions import LEGEND, less_is_better, marked
 from lfsgan_cli.report.forgetting import Matrix, average_forgetting, over_seeds
 from lfsgan_cli.report.model import (
@@ -21,6 +22,7 @@ from lfsgan_cli.report.model import (
     Series,
     Table,
 )
+from lfsgan_cli.report.reading import Drawings
 from lfsgan_cli.report.runs import Run, domains, matrices, metrics, read_runs
 
 SUITE = "suite.toml"
@@ -55,15 +57,20 @@ class Score:
 
 
 def read_benchmark(folder: Path) -> Page:
-    """The page. Raises DamagedLinesError for a line of `runs.jsonl` that is no run."""
-    runs = read_runs(folder)
+    """The page of what can be read alone. Raises DamagedLinesError for a line of `runs.jsonl` that is no run."""
+    return page_of(folder, read_runs(folder), Drawings((), {}, {}))
+
+
+def page_of(folder: Path, runs: Sequence[Run], drawings: Drawings) -> Page:
+    """The page. runs: what is finished of the benchmark in the folder; drawings: of what `sources` names."""
     order = domains(runs)
     scores = [Score(name, metric, matrices(runs, name, order)) for name, metric in metrics(runs).items()]
     methods = list(dict.fromkeys(run.method for run in runs))
     sections = (
         _results(folder, scores, methods, order),
+        drawn_section(folder, runs, drawings),
         _costs(runs, methods),
-        _forgetting(scores, methods, order),
+        _forgetting(scores, methods, order, forgetting_rows(runs, drawings)),
         _suite(folder),
     )
     return Page("Benchmark", folder.resolve().name, INTRO, _facts(runs, methods, order), sections)
@@ -129,14 +136,16 @@ def _cost(method: str, runs: Sequence[Run]) -> Row:
     )
 
 
-def _forgetting(scores: Sequence[Score], methods: Sequence[str], order: Sequence[str]) -> Section:
+def _forgetting(
+    scores: Sequence[Score], methods: Sequence[str], order: Sequence[str], drawn: Sequence[Block]
+) -> Section:
     known = [score for score in scores if less_is_better(score.metric) is not None]
     rows = tuple((score.name, *(_forgotten(score, method) for method in methods)) for score in known)
     table = Table(
         "Average forgetting", ("metric", *methods), rows, "Above 0 is forgotten; – where there are not yet two steps."
     )
     parts = tuple(_score_section(number, score, methods, order) for number, score in enumerate(scores, start=1))
-    return Section("forgetting", "What is forgotten", (table,), FORGETTING, parts)
+    return Section("forgetting", "What is forgotten", (table, *drawn), FORGETTING, parts)
 
 
 def _forgotten(score: Score, method: str) -> Measured | None:

@@ -13,12 +13,13 @@ RUNS = "runs.jsonl"
 
 @dataclass(frozen=True)
 class Result:
-    """One number; name: with extractor and counts."""
+    """One number. name: with extractor and counts; drawn_by: the task that drew what was measured."""
 
     domain: str
     metric: str
     name: str
     value: float
+    drawn_by: str
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Run:
     seconds: float
     peak_memory_mb: float | None
     results: tuple[Result, ...]
+
+    @property
+    def drawn_by(self) -> dict[str, str]:
+        """The task that drew each of the domains that were measured: its own, or the latest of a single network."""
+        return {result.domain: result.drawn_by for result in self.results}
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -79,4 +85,5 @@ def _run(path: Path, number: int, line: Mapping[str, Any]) -> Run:
 
 
 def _result(one: Mapping[str, Any]) -> Result:
-    return Result(str(one["domain"]), str(one["metric"]), str(one["name"]), float(one["value"]))
+    domain = str(one["domain"])
+    return Result(domain, str(one["metric"]), str(one["name"]), float(one["value"]), str(one.get("drawn_by", domain)))

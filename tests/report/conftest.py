@@ -73,9 +73,19 @@ def elements(html: str) -> Elements:
 
 
 def run_line(method: str, seed: int, step: int, shift: float) -> dict[str, Any]:
-    """A finished run; `shift` is added to every distance, so that seeds differ by a known amount."""
+    """A finished run; `shift` is added to every distance, so that seeds differ by a known amount.
+
+    `full` is one network, so that its latest task draws all domains; `left` draws each by its own.
+    """
+    by_one = method == "full"
     results = [
-        {"domain": TASKS[index], "metric": metric, "name": name, "value": values[method][step - 1][index] + by}
+        {
+            "domain": TASKS[index],
+            "metric": metric,
+            "name": name,
+            "value": values[method][step - 1][index] + by,
+            "drawn_by": TASKS[step - 1 if by_one else index],
+        }
         for metric, name, values, by in (("fid", FID, FIDS, shift), ("coverage", COVERAGE, COVERAGES, 0.0))
         for index in range(step)
     ]
