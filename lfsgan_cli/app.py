@@ -8,6 +8,7 @@ from lfsgan_cli import __version__
 from lfsgan_cli.cli import Cli
 from lfsgan_cli.commands.adapters import adapters
 from lfsgan_cli.commands.base import base
+from lfsgan_cli.commands.bench import bench
 from lfsgan_cli.commands.benchmark import benchmark
 from lfsgan_cli.commands.common import everywhere
 from lfsgan_cli.commands.evaluate import evaluate
@@ -39,6 +40,7 @@ app.command("learn-task")(everywhere(learn_task))
 app.command("generate")(everywhere(generate))
 app.command("evaluate")(everywhere(evaluate))
 app.command("benchmark")(everywhere(benchmark))
+app.command("bench")(everywhere(bench))
 app.command("report")(everywhere(report))
 app.command("adapters")(everywhere(adapters))
 app.add_typer(tasks, name="tasks")

@@ -1,0 +1,126 @@
+"""Measures one of the program's three kinds of work at a time, so that one at a time is in memory."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from lfsgan_cli import registry
+from lfsgan_cli.adapter import construct
+from lfsgan_cli.jobs.bench_counting import Work, counted
+from lfsgan_cli.jobs.bench_networks import Networks
+from lfsgan_cli.jobs.bench_phases import Part, learning_parts, pretraining_parts
+from lfsgan_cli.jobs.bench_timing import rounds
+from lfsgan_cli.jobs.learning import distances_to
+from lfsgan_cli.jobs.peakmemory import PeakMemory
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.pictures.dataset import Shots, identity
+from lfsgan_cli.sampling import draw
+from lfsgan_cli.training.config import LearnConfig, PretrainConfig
+from lfsgan_cli.training.learn import Learning
+from lfsgan_cli.training.pretrain import Pretraining
+
+SHOTS = 10
+ADAPTER = "left"
+BATCH = 16
+WIDEST = 128  # side up to which a batch of 16 fits everywhere; beyond it, as many pixels as there
+
+
+@dataclass(frozen=True)
+class Row:
+    """A part as it was measured: the median of its rounds in seconds, and what it takes to do it once."""
+
+    name: str
+    per_step: float
+    seconds: float
+    work: Work
+
+
+@dataclass(frozen=True)
+class Section:
+    """batch: pictures in a step. memory: megabytes at the most, None where the system does not say; memory_of: what."""
+
+    name: str
+    batch: int
+    rows: Sequence[Row]
+    memory: float | None
+    memory_of: str
+
+    @property
+    def step(self) -> float:
+        """Seconds that a step takes, on average over the schedule."""
+        return sum(row.per_step * row.seconds for row in self.rows)
+
+    def share(self, row: Row) -> float:
+        """Of a row in a step's time, on average over the schedule; all of them add up to one."""
+        return row.per_step * row.seconds / self.step
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Where and how long is measured. say: told what is being measured."""
+
+    device: torch.device
+    seconds: float
+    say: Callable[[str], None]
+
+    def section(self, name: str, batch: int, parts: Callable[[], Sequence[Part]]) -> Section:
+        """Build, measure, let go."""
+        memory = PeakMemory(self.device)
+        rows = [self._row(name, part) for part in parts()]
+        return Section(name, batch, rows, memory.mb, memory.kind)
+
+    def _row(self, section: str, part: Part) -> Row:
+        self.say(f"{section}: {part.name}")
+        seconds, work = self._cost(part.action)
+        if part.without:
+            less_seconds, less_work = self._cost(part.without)
+            seconds, work = max(0.0, seconds - less_seconds), work - less_work
+        return Row(part.name, part.per_step, seconds, work)
+
+    def _cost(self, action: Callable[[], object]) -> tuple[float, Work]:
+        work = counted(action)  # which warms up
+        return statistics.median(rounds(action, self.device, self.seconds)), work
+
+
+def measure(networks: Networks, meter: Meter) -> Iterator[Section]:
+    """Learning a task by the default recipe, pretraining, drawing."""
+    batch = affordable(networks.generator.config)
+    yield meter.section("learn-task", LearnConfig.batch, lambda: learning_parts(_learning(networks, meter.device)))
+    yield meter.section("pretrain", batch, lambda: pretraining_parts(_pretraining(networks, meter.device, batch)))
+    yield meter.section("drawing", batch, lambda: [_drawing(networks, meter.device, batch)])
+
+
+def affordable(config: NetworkConfig) -> int:
+    """How many pictures are trained on, or drawn, at once: 16, and fewer where they are large."""
+    return max(1, min(BATCH, BATCH * WIDEST**2 // config.resolution**2))
+
+
+def _learning(networks: Networks, device: torch.device) -> Learning:
+    mine = networks.copies(device)
+    pictures = _noise_pictures(mine.generator.config, SHOTS)
+    shots = Shots(pictures, tuple(f"{index}.png" for index in range(SHOTS)), 0, identity(pictures))
+    kind = registry.load(ADAPTER)
+    adapter = construct(kind, mine.generator, kind.Config()).to(device)
+    config = replace(LearnConfig(), anchor_candidates=0)  # as few as can be: they are drawn before the first step
+    return Learning(mine.generator, adapter, mine.discriminator, list(pictures), distances_to(shots, device), config)
+
+
+def _pretraining(networks: Networks, device: torch.device, batch: int) -> Pretraining:
+    live, average = networks.copies(device), networks.copies(device)
+    pictures = list(_noise_pictures(live.generator.config, batch))
+    return Pretraining(live.generator, average.generator, live.discriminator, pictures, PretrainConfig(batch=batch))
+
+
+def _drawing(networks: Networks, device: torch.device, batch: int) -> Part:
+    generator = networks.generator.to(device)  # as fast as any task merged into it
+    return Part("one batch", 1.0, lambda: list(draw(generator, range(batch), batch=batch)))
+
+
+def _noise_pictures(config: NetworkConfig, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    side = config.resolution
+    return np.random.RandomState(0).randint(0, 256, (count, side, side, 3), np.uint8)

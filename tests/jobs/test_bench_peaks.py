@@ -1,0 +1,45 @@
+"""What binds is told from operations, bytes and time alone."""
+
+import pytest
+import torch
+
+from lfsgan_cli.jobs import bench_peaks
+from lfsgan_cli.jobs.bench_counting import counted
+from lfsgan_cli.jobs.bench_peaks import Peaks, conv_flops, measure_peaks
+from lfsgan_cli.jobs.bench_timing import rounds
+
+PEAKS = Peaks(conv_fp32=100.0, conv_bf16=200.0, copy=10.0)
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "flops", "moved", "bound"),
+    [
+        (1.0, 90.0, 1.0, "arithmetic"),
+        (1.0, 10.0, 9.0, "memory"),
+        (1.0, 30.0, 2.5, "arithmetic"),  # neither explains half of it, both do
+        (1.0, 20.0, 2.0, "overhead"),
+        (1.0, 0.0, 0.0, "overhead"),
+        (0.0, 0.0, 1.0, "memory"),
+    ],
+)
+def test_what_binds(seconds: float, flops: float, moved: float, bound: str) -> None:
+    assert PEAKS.bound(seconds, flops, moved) == bound
+
+
+def test_peaks_are_those_of_the_convolution_and_the_copy_that_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(bench_peaks.PICTURES, "cpu", 1)
+    monkeypatch.setitem(bench_peaks.COPIED, "cpu", 2**22)
+    assert counted(bench_peaks._convolution(CPU, torch.float32)).flops == conv_flops(CPU)
+    assert counted(bench_peaks._copy(CPU)).bytes >= 2 * 2**22
+    peaks = measure_peaks(CPU, 0.0)
+    assert min(peaks.conv_fp32, peaks.conv_bf16) > 1e8  # no machine that runs torch is slower
+    assert peaks.copy > 1e7
+
+
+def test_an_action_is_run_twice_at_least_and_as_often_as_there_is_time() -> None:
+    ran: list[int] = []
+    assert len(rounds(lambda: ran.append(0), CPU, 0.0)) == len(ran) == 2
+    durations = rounds(lambda: sum(range(100)), CPU, 0.05)
+    assert len(durations) > 2
+    assert all(seconds > 0 for seconds in durations)
