@@ -19,7 +19,7 @@ def spell(cell: Cell) -> str:
         case float():
             return _float(cell, _decimals(cell))
         case Measured(value, error):
-            decimals = _decimals(value)
+            decimals = _decimals(value) if error is None else _finer(_decimals(value), error)
             return _float(value, decimals) + ("" if error is None else f" ± {_float(error, decimals)}")
 
 
@@ -42,6 +42,13 @@ def _float(value: float, decimals: int | None) -> str:
     if value == 0:
         return "0"
     return f"{value:.2g}" if decimals is None else f"{value:,.{decimals}f}"
+
+
+def _finer(decimals: int | None, error: float) -> int | None:
+    """Up to two decimals more, where an error would be spelled as none at all."""
+    if decimals is None or error == 0:
+        return decimals
+    return next((more for more in range(decimals, decimals + 2) if round(error, more)), decimals + 2)
 
 
 def _decimals(value: float) -> int | None:

@@ -17,7 +17,7 @@ from lfsgan_cli.report.stills import sheet, shots
 if TYPE_CHECKING:
     from lfsgan_cli.taskfile import TaskSummary
 
-PAIRS_NOTE = "The drawings that lie nearest to a shot, each beside that shot: a copy would be seen here."
+PAIRS_NOTE = "The drawings that lie nearest to a shot, each above that shot: a copy would be seen here."
 
 
 @dataclass(frozen=True)
@@ -87,5 +87,6 @@ def _progress(task: Learned) -> tuple[Sheet, ...]:
     paths = sorted(task.run.glob("fakes*.png"))
     if not paths:
         return ()
-    step = paths[-1].stem.removeprefix("fakes").lstrip("0") or "0"
-    return (sheet(f"While learning, after step {step}", paths[-1], f"{task.name}: drawings after step {step}"),)
+    step = paths[-1].stem.removeprefix("fakes")
+    after = f"after step {int(step):,}" if step.isdecimal() else "at the end"
+    return (sheet(f"While learning, {after}", paths[-1], f"{task.name}: drawings {after}"),)

@@ -123,5 +123,5 @@ def lines() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def benchmark(tmp_path: Path) -> Path:
+def bench(tmp_path: Path) -> Path:
     return write_benchmark(tmp_path / "bench")

@@ -44,72 +44,72 @@ def drawn(block: SeedRows) -> dict[str, tuple[bytes, ...]]:
     return {name: tuple(picture.data for picture in pictures) for name, pictures in block.rows}
 
 
-def keep(benchmark: Path, lines: list[dict[str, Any]]) -> None:
-    benchmark.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+def keep(bench: Path, lines: list[dict[str, Any]]) -> None:
+    bench.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
-def test_every_task_of_the_first_seed_is_drawn_once(benchmark: Path) -> None:
-    found = sources(read_runs(benchmark))
+def test_every_task_of_the_first_seed_is_drawn_once(bench: Path) -> None:
+    found = sources(read_runs(bench))
     assert {source.key for source in found} == set(KEYS)
     assert len(found) == len(KEYS)
     assert found[0] == Source("left", 0, "cats")
 
 
-def test_an_adapter_draws_a_domain_from_its_own_task_and_one_network_from_its_latest(benchmark: Path) -> None:
+def test_an_adapter_draws_a_domain_from_its_own_task_and_one_network_from_its_latest(bench: Path) -> None:
     for number, domain in enumerate(TASKS, start=1):
-        block = rows(page(benchmark), f"drawn-{number}")
+        block = rows(page(bench), f"drawn-{number}")
         assert drawn(block) == {"left": ROWS[f"left/seed0/{domain}"], "full": ROWS["full/seed0/owls"]}
         assert block.rows[1][1][1].alt == f"{domain} by full, seed 1"
-    assert rows(page(benchmark), "drawn-1").note == "full has one network, here as it is after owls."
-    assert rows(page(benchmark), "drawn-3").note == ""
+    assert rows(page(bench), "drawn-1").note == "full has one network, here as it is after owls."
+    assert rows(page(bench), "drawn-3").note == ""
 
 
-def test_what_one_network_forgets_is_shown_step_by_step(benchmark: Path) -> None:
-    block = rows(page(benchmark), "forgetting")  # one block: what `left` draws for cats stays the same
+def test_what_one_network_forgets_is_shown_step_by_step(bench: Path) -> None:
+    block = rows(page(bench), "forgetting")  # one block: what `left` draws for cats stays the same
     assert block.title == "The first domain, cats, as full draws it after each step"
     assert drawn(block) == {f"{step}: {task}": ROWS[f"full/seed0/{task}"] for step, task in enumerate(TASKS, start=1)}
 
 
-def test_a_method_that_is_halfway_is_shown_as_far_as_it_is(benchmark: Path, lines: list[dict[str, Any]]) -> None:
-    keep(benchmark, [line for line in lines if line["method"] == "left" or line["step"] <= 2])
-    assert {source.key for source in sources(read_runs(benchmark))} == {*KEYS} - {"full/seed0/owls"}
-    assert drawn(rows(page(benchmark), "drawn-1"))["full"] == ROWS["full/seed0/dogs"]
-    assert list(drawn(rows(page(benchmark), "drawn-3"))) == ["left"]
-    assert rows(page(benchmark), "drawn-3").note == "full has not learned it yet."
-    assert len(rows(page(benchmark), "forgetting").rows) == 2
+def test_a_method_that_is_halfway_is_shown_as_far_as_it_is(bench: Path, lines: list[dict[str, Any]]) -> None:
+    keep(bench, [line for line in lines if line["method"] == "left" or line["step"] <= 2])
+    assert {source.key for source in sources(read_runs(bench))} == {*KEYS} - {"full/seed0/owls"}
+    assert drawn(rows(page(bench), "drawn-1"))["full"] == ROWS["full/seed0/dogs"]
+    assert list(drawn(rows(page(bench), "drawn-3"))) == ["left"]
+    assert rows(page(bench), "drawn-3").note == "full has not learned it yet."
+    assert len(rows(page(bench), "forgetting").rows) == 2
 
 
-def test_after_one_step_nothing_can_be_forgotten_yet(benchmark: Path, lines: list[dict[str, Any]]) -> None:
-    keep(benchmark, [line for line in lines if line["step"] == 1])
-    assert not [block for block in blocks(page(benchmark), "forgetting") if isinstance(block, SeedRows)]
+def test_after_one_step_nothing_can_be_forgotten_yet(bench: Path, lines: list[dict[str, Any]]) -> None:
+    keep(bench, [line for line in lines if line["step"] == 1])
+    assert not [block for block in blocks(page(bench), "forgetting") if isinstance(block, SeedRows)]
 
 
-def test_what_cannot_be_drawn_is_said_once_and_the_rest_is_shown(benchmark: Path) -> None:
+def test_what_cannot_be_drawn_is_said_once_and_the_rest_is_shown(bench: Path) -> None:
     some = {key: row for key, row in ROWS.items() if key.startswith("left")}
-    found = page(benchmark, some, {"full/seed0": "it is gone"})
+    found = page(bench, some, {"full/seed0": "it is gone"})
     assert blocks(found, "drawn") == (Gap("full/seed0 is left out", "it is gone."),)
     assert list(drawn(rows(found, "drawn-2"))) == ["left"]
     assert rows(found, "drawn-2").note == "full is left out."
-    assert blocks(page(benchmark, {}), "drawn-2")[1] == Gap("Not drawn", "left is left out. full is left out.")
+    assert blocks(page(bench, {}), "drawn-2")[1] == Gap("Not drawn", "left is left out. full is left out.")
 
 
 @pytest.mark.parametrize("place", ["left/seed0", "full/seed1"])
-def test_shots_stand_above_wherever_they_are_kept(benchmark: Path, place: str) -> None:
-    assert isinstance(blocks(page(benchmark), "drawn-1")[0], Gap)
-    folder = benchmark / place / "tasks/cats/few_shots"
+def test_shots_stand_above_wherever_they_are_kept(bench: Path, place: str) -> None:
+    assert isinstance(blocks(page(bench), "drawn-1")[0], Gap)
+    folder = bench / place / "tasks/cats/few_shots"
     folder.mkdir(parents=True)
     folder.joinpath("000000.png").write_bytes(png(7))
-    gallery = blocks(page(benchmark), "drawn-1")[0]
+    gallery = blocks(page(bench), "drawn-1")[0]
     assert isinstance(gallery, Gallery)
     assert gallery.pictures == (Picture(png(7), "cats, shot 1"),)
 
 
-def test_large_drawings_are_reduced(benchmark: Path) -> None:
+def test_large_drawings_are_reduced(bench: Path) -> None:
     large = {key: (png(1, 2 * SIDE),) for key in KEYS}
-    assert rows(page(benchmark, large), "drawn-1").rows[0][1][0].size == (SIDE, SIDE)
+    assert rows(page(bench, large), "drawn-1").rows[0][1][0].size == (SIDE, SIDE)
 
 
-def test_before_the_first_step_there_is_nothing_to_draw(benchmark: Path) -> None:
-    keep(benchmark, [])
-    assert sources(read_runs(benchmark)) == []
-    assert blocks(page(benchmark), "drawn") == (Gap("No drawing yet", "No step is finished."),)
+def test_before_the_first_step_there_is_nothing_to_draw(bench: Path) -> None:
+    keep(bench, [])
+    assert sources(read_runs(bench)) == []
+    assert blocks(page(bench), "drawn") == (Gap("No drawing yet", "No step is finished."),)

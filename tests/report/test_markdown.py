@@ -34,8 +34,8 @@ def test_what_is_missing_comes_with_its_command() -> None:
     )
 
 
-def test_a_benchmark_has_every_table_and_a_link_for_every_curve(benchmark: Path) -> None:
-    page = read_benchmark(benchmark)
+def test_a_benchmark_has_every_table_and_a_link_for_every_curve(bench: Path) -> None:
+    page = read_benchmark(bench)
     written = to_markdown(page, "r.html")
     blocks = [block for section in page.walk() for block in section.flat()]
     assert len(re.findall(r"^\|(-+:?\|)+$", written, flags=re.MULTILINE)) == sum(isinstance(b, Table) for b in blocks)

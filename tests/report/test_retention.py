@@ -72,3 +72,8 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
     tmp_path.joinpath("retention.json").write_text(text)
     with pytest.raises(DamagedLinesError, match=r"retention\.json"):
         retention_section(tmp_path)
+
+
+def test_reasons_have_a_column_only_where_there_is_one(tmp_path: Path) -> None:
+    assert check(tmp_path, cats=KEPT)[1].columns[-1] == "largest difference"
+    assert check(tmp_path, cats=KEPT, dogs={"why": "no record"})[1].columns[-1] == "why"

@@ -25,6 +25,9 @@ from lfsgan_cli.report.spelling import spell, spell_bytes, spell_seconds
         (Measured(108.6877), "108.7"),
         (Measured(108.6877, 2.149), "108.7 ± 2.1"),
         (Measured(0.01234, 0.0004), "0.0123 ± 0.0004"),
+        (Measured(0.1133, 0.00012), "0.1133 ± 0.0001"),
+        (Measured(12.0, 0.0), "12.00 ± 0"),
+        (Measured(12.0, 0.0000001), "12.0000 ± 0.0000"),
     ],
 )
 def test_a_cell(cell: Cell, text: str) -> None:

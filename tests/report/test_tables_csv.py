@@ -27,10 +27,10 @@ def test_a_number_has_all_its_digits_and_its_error() -> None:
     assert tuple(found[0]) == HEADER
 
 
-def test_subsections_are_there_as_well(benchmark: Path) -> None:
+def test_subsections_are_there_as_well(bench: Path) -> None:
     [value] = [
         row["value"]
-        for row in rows(read_benchmark(benchmark))
+        for row in rows(read_benchmark(bench))
         if (row["section"], row["table"], row["row"], row["column"])
         == (f"{FID} ↓", "A[t][i] of full", "3: owls", "dogs")
     ]
