@@ -106,6 +106,13 @@ def test_shots_among_the_real_pictures_are_not_held_out(apart: Tensor) -> None:
     assert memorisation(apart[70:], within, within) == memorisation(apart[70:], within)
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 10])
+def test_shots_among_the_real_pictures_are_known_however_few_they_are(embedded_portraits: Tensor, count: int) -> None:
+    # A long float32 sum loses as much as `SAME` allows, and only for a few shots: how it is summed depends on them.
+    to_shots = pairwise(embedded_portraits, embedded_portraits[:count])
+    assert len(held_out(to_shots)) == len(embedded_portraits) - count
+
+
 @pytest.mark.parametrize(("count", "rank"), [(1, 1), (100, 1), (101, 2), (250, 3), (1000, 10)])
 def test_the_threshold_is_the_first_percentile_of_the_references(count: int, rank: int) -> None:
     references = (
