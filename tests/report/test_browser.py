@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.report.conftest import write_benchmark
+from tests.commands.test_benchmark import RUN, write
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -77,8 +77,10 @@ def test_the_page_of_a_workspace(learned: "Program", tools: Path, chromium: str)
 
 
 def test_the_page_of_a_benchmark(program: "Program", tools: Path, chromium: str) -> None:
-    program.done("report", write_benchmark(Path("bench")))
-    check(look(program.folder / "bench" / "report.html", "benchmark", tools, chromium))
+    write(program, steps=2)
+    program.done(*RUN)
+    program.done("report", "out")
+    check(look(program.folder / "out" / "report.html", "benchmark", tools, chromium))
 
 
 def test_what_is_wrong_is_found(tmp_path: Path, tools: Path, chromium: str) -> None:
