@@ -9,6 +9,7 @@ from lfsgan_cli.wording import choices
 
 SUFFIX = ".safetensors"
 BASE_FILE = f"base{SUFFIX}"
+RESERVED = "base"  # the folder that `generate --with-base` draws into
 
 # In the folder of a task's run, and but for the first one in that of the base's.
 FEW_SHOTS = "few_shots"  # copies of what the task was learned from
@@ -61,6 +62,15 @@ def base_path(root: Path) -> Path:
 def task_path(root: Path, name: str) -> Path:
     """The file of a task, whether it is there or not; TaskNameError where no task can have that name."""
     return root / "tasks" / f"{check_name(name)}{SUFFIX}"
+
+
+def stands_for(name: str) -> str | None:
+    """What a name stands for already, so that no task can have it; None for all others."""
+    if name.lower() == RESERVED:
+        return "the base itself"
+    if name.lower().endswith(SUFFIX):  # its folder would stand where the other task's file is
+        return f"the file of task {name[: -len(SUFFIX)]!r}"
+    return None
 
 
 def task_names(root: Path) -> list[str]:

@@ -17,6 +17,9 @@ from lfsgan_cli.metrics.features import Mode as FidMode
 from lfsgan_cli.metrics.features import Name as Features
 from lfsgan_cli.metrics.judges import Name as LpipsFeatures
 from lfsgan_cli.option_types import spell
+from lfsgan_cli.report.benchmark_reading import SUITE
+from lfsgan_cli.report.runs import RUNS
+from lfsgan_cli.taskfolder import stands_for
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.wording import choices, one_line
 from lfsgan_cli.workspace import EMBEDDED
@@ -30,7 +33,6 @@ MAX_SEED = 2**32 - 1  # as of `learn-task --seed`
 _SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
 _TASK = ("name", "shots", "reals")
 _METHOD = ("name", "adapter", "options", "sequential", "training")
-_RESERVED = "base"  # no task can have that name
 
 
 class NoSuiteError(LfsganError):
@@ -174,8 +176,9 @@ def _tasks(document: Table, folder: Path) -> tuple[Domain, ...]:
 
 def _task(table: Table, folder: Path) -> Domain:
     name = _name(table, "a task")
-    if name.lower() == _RESERVED:
-        raise table.error(f"{name!r} cannot name a task: it stands for the base itself; take another name")
+    meaning = stands_for(name)
+    if meaning is not None:
+        raise table.error(f"{name!r} cannot name a task: it stands for {meaning}; take another name")
     return Domain(name, _there(table, name, "shots", folder), _there(table, name, "reals", folder))
 
 
@@ -198,6 +201,10 @@ def _methods(document: Table) -> tuple[Method, ...]:
 
 def _method(table: Table) -> Method:
     name, adapter = _name(table, "a method"), table.need("adapter", str)
+    if name.lower() in {SUITE, RUNS}:
+        raise table.error(
+            f"{name!r} cannot name a method: its folder would stand where that file is; take another name"
+        )
     given = {"options": _pairs(table.table("options")), "training": table.table("training")}
     if "seed" in given["training"]:
         raise table.error(f"method {name!r}: seed in its training; expected seeds = [...] in [suite], for all methods")

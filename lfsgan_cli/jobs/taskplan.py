@@ -14,11 +14,9 @@ from lfsgan_cli.jobs.runfolder import RunFolder, UnusableStateError
 from lfsgan_cli.jobs.warmstart import Start, read_start
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
-from lfsgan_cli.taskfolder import FEW_SHOTS, SUFFIX, find_task, task_path
+from lfsgan_cli.taskfolder import FEW_SHOTS, find_task, stands_for, task_path
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.workspace import Workspace
-
-RESERVED = "base"  # the folder that `generate --with-base` draws into
 
 
 class TaskExistsError(LfsganError):
@@ -184,10 +182,9 @@ def check_learned(workspace: Workspace, name: str, repeated: Repeated) -> TaskSu
 
 def _free_folder(workspace: Workspace, name: str, *, overwrite: bool) -> RunFolder:
     path = task_path(workspace.root, name)
-    if name.lower() == RESERVED:
-        raise ReservedNameError(name, "the base itself")
-    if name.lower().endswith(SUFFIX):  # its folder would stand where the other task's file is
-        raise ReservedNameError(name, f"the file of task {name[: -len(SUFFIX)]!r}")
+    meaning = stands_for(name)
+    if meaning is not None:
+        raise ReservedNameError(name, meaning)
     folder = RunFolder(workspace.task_run(name))
     if folder.unfinished and not overwrite:
         raise UnfinishedTaskError(name)
