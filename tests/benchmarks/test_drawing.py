@@ -1,0 +1,26 @@
+"""Pictures, from latents to files, on one thread."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lfsgan_cli.jobs.sheets import to_arrays
+from lfsgan_cli.pictures.png import encode
+from lfsgan_cli.sampling import draw
+
+if TYPE_CHECKING:
+    from lfsgan_cli.basefile import Base
+    from tests.benchmarks.conftest import Timed
+
+pytestmark = pytest.mark.benchmark
+
+SEEDS = range(16)
+
+
+def test_drawing_a_batch(base: "Base", against_a_convolution: "Timed") -> None:
+    against_a_convolution(lambda: list(draw(base.average, SEEDS, batch=len(SEEDS))))
+
+
+def test_encoding_png_files(base: "Base", against_a_convolution: "Timed") -> None:
+    [pictures] = draw(base.average, SEEDS, batch=len(SEEDS))
+    against_a_convolution(lambda: [encode(picture, {"lfsgan": "{}"}) for picture in to_arrays(pictures)])
