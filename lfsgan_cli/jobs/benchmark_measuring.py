@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from lfsgan_cli.jobs.measuring import Measurement, Measuring
 from lfsgan_cli.jobs.redrawing import STYLE
 from lfsgan_cli.jobs.runfolder import machine
 from lfsgan_cli.jobs.runlines import Line
-from lfsgan_cli.jobs.subjects import Gallery, Subject
+from lfsgan_cli.jobs.subjects import Gallery, Subject, found
 from lfsgan_cli.jobs.suite import Domain
 from lfsgan_cli.taskfolder import FEW_SHOTS, find_task
 from lfsgan_cli.workspace import Workspace
@@ -40,28 +40,28 @@ class StepMeasuring:
         """Raises ChangedTaskError where an earlier task is not what it was."""
         self.benchmark, self.step = benchmark, step
         self.workspace = benchmark.workspace(step)
-        self._hashes = {name: _hash(self.workspace, name) for name in {*map(step.source, step.domains), step.task.name}}
+        self._sources = {domain.name: step.source(domain) for domain in step.domains}
+        self._hashes = {name: _hash(self.workspace, name) for name in {*self._sources.values(), step.task.name}}
         self._known = {domain.name: self._earlier(domain) for domain in step.domains}
-        self._jobs = {domain.name: self._job(domain) for domain in step.domains if not self._known[domain.name]}
+        self._job = self._measuring([domain for domain in step.domains if not self._known[domain.name]])
 
     def pictures(self) -> int:
         """How many pictures will be looked at, if none of the real ones was before."""
-        return sum(job.pictures() for job in self._jobs.values())
+        return self._job.pictures()
 
     def run(self, seen: Seen) -> Line:
         """Look at all of them; the step's line. seen: told of pictures looked at."""
-        results = [result for domain in self.step.domains for result in self._results(domain, seen)]
-        return {**self._about(), "results": results}
+        results = {name: list(known) for name, known in self._known.items()}
+        for measured in self._job.run(seen):
+            results[measured.task].append(self._result(measured))
+        return {**self._about(), "results": [one for several in results.values() for one in several]}
 
-    def _results(self, domain: Domain, seen: Seen) -> Iterator[dict[str, Any]]:
-        yield from self._known[domain.name]
-        if domain.name in self._jobs:
-            source = self.step.source(domain)
-            drawn = {"drawn_by": source, "task_sha256": self._hashes[source], "measured_at": self.step.number}
-            for measured in self._jobs[domain.name].run(seen):
-                yield {"domain": domain.name, **_numbers(measured), "name": self._name(domain, measured), **drawn}
+    def _result(self, measured: Measurement) -> dict[str, Any]:
+        source = self._sources[measured.task]
+        drawn = {"drawn_by": source, "task_sha256": self._hashes[source], "measured_at": self.step.number}
+        return {"domain": measured.task, **_numbers(measured), "name": self._name(measured), **drawn}
 
-    def _name(self, domain: Domain, measured: Measurement) -> str:
+    def _name(self, measured: Measurement) -> str:
         """One for all domains, or they would not stand in one table: real sets of several sizes are given as a range.
 
         The size of each is in the line's conditions.
@@ -69,7 +69,7 @@ class StepMeasuring:
         reals = self.benchmark.reals
         sizes = sorted({len(found) for found in reals.values()})
         both = f"reals={sizes[0]}" if len(sizes) == 1 else f"reals={sizes[0]}-{sizes[-1]}"
-        return measured.value.name.replace(f"reals={len(reals[domain.name])}", both)
+        return measured.value.name.replace(f"reals={len(reals[measured.task])}", both)
 
     def _earlier(self, domain: Domain) -> Sequence[dict[str, Any]]:
         """What was measured of the same file when it was learned; nothing where there is one network for all."""
@@ -82,21 +82,21 @@ class StepMeasuring:
             raise ChangedTaskError(self.workspace.root, domain.name)
         return results
 
-    def _job(self, domain: Domain) -> Measuring:
+    def _measuring(self, domains: Sequence[Domain]) -> Measuring:
         benchmark = self.benchmark
-        job = Measuring(
-            [self._subject(domain)], benchmark.reals[domain.name], benchmark.wanted, benchmark.eye, benchmark.batch
-        )
+        gallery = Gallery(self.workspace, benchmark.suite.count, STYLE, benchmark.device)
+        # One network draws once for all of its domains.
+        drawn = {source: gallery.task(source) for source in {self._sources[domain.name] for domain in domains}}
+        subjects = [self._subject(domain, drawn[self._sources[domain.name]]) for domain in domains]
+        job = Measuring(subjects, None, benchmark.wanted, benchmark.eye, benchmark.batch)
         job.check()
         return job
 
-    def _subject(self, domain: Domain) -> Subject:
-        workspace, source = self.workspace, self.step.source(domain)
-        shots = workspace.task_run(domain.name) / FEW_SHOTS
-        gallery = Gallery(workspace, self.benchmark.suite.count, STYLE, self.benchmark.device, shots)
-        subject = gallery.task(source)
+    def _subject(self, domain: Domain, drawn: Subject) -> Subject:
+        shots = found(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution)
         # The log in a task's own folder is of its own domain only.
-        return replace(subject, title=domain.name, log=subject.log if source == domain.name else None)
+        log = drawn.log if drawn.title == domain.name else None
+        return replace(drawn, title=domain.name, shots=shots, reals=self.benchmark.reals[domain.name], log=log)
 
     def _about(self) -> dict[str, Any]:
         """The line but for its numbers: what was learned, how, at which cost, and what repeats it."""

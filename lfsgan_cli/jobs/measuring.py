@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.jobs.looking import Around, Distances, Eye, Features, Seen, embedded, features, watch
+from lfsgan_cli.jobs.looking import Around, Distances, Eye, Features, Seen, Watcher, embedded, features, watch
 from lfsgan_cli.jobs.measures import COMPARISONS, Value, diversity_values, memorisation_values
 from lfsgan_cli.jobs.realside import RealSide, RealSides, Shots
 from lfsgan_cli.jobs.runfolder import machine
@@ -73,8 +74,21 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class _Near:
+    """What is gathered of one set around one domain's shots. around: None where variety is not asked for."""
+
+    shots: Shots
+    distances: Distances
+    around: Around | None
+
+    @property
+    def watchers(self) -> list[Watcher]:
+        return [self.distances] if self.around is None else [self.distances, self.around]
+
+
+@dataclass(frozen=True)
 class Measuring:
-    """What is to be measured. reals: None takes each subject's own few shots."""
+    """What is to be measured. reals: for all subjects; None takes each one's own, or else its few shots."""
 
     subjects: Sequence[Subject]
     reals: Found | None
@@ -85,7 +99,7 @@ class Measuring:
     def check(self) -> None:
         """NoShotsError where a subject has nothing to be compared with; LfsganError where it has too few pictures."""
         for subject in self.subjects:
-            if subject.shots is None and self.reals is None:
+            if subject.shots is None and subject.reals is None and self.reals is None:
                 raise NoShotsError(subject.title, "the pictures to compare with by --reals, or the shots by --shots")
             if subject.shots is None and self.wanted.perceptual and not (subject.shotless and self.wanted.comparisons):
                 raise NoShotsError(subject.title, "them by --shots")
@@ -94,42 +108,54 @@ class Measuring:
 
     def pictures(self) -> int:
         """How many pictures will be looked at, if none of the real ones was before."""
-        drawn = sum(subject.count for subject in self.subjects)
+        drawn = sum({subject.open: subject.count for subject in self.subjects}.values())
         if not self.wanted.against_reals:
             return drawn
         return drawn + sum({found.identity: len(found) for found in map(self._reals, self.subjects)}.values())
 
     def run(self, seen: Seen) -> Iterator[Measurement]:
         """Every number; those of a subject are noted in its `metrics.jsonl`. seen: told of pictures looked at."""
-        for subject in self.subjects:
-            reals = self._reals(subject)
-            note = self._note(subject, reals)
-            for value in self._values(subject, reals, seen):
+        for _, same in groupby(self.subjects, key=lambda subject: subject.open):
+            yield from self._measured(list(same), seen)
+
+    def _measured(self, subjects: Sequence[Subject], seen: Seen) -> Iterator[Measurement]:
+        """That of subjects which are one set: it is drawn and looked at once."""
+        pictures, near = subjects[0].open(), list(map(self._near, subjects))
+        watchers = [watcher for one in near if one is not None for watcher in one.watchers]
+        found = self._look(pictures, watchers, seen)
+        for subject, one in zip(subjects, near, strict=True):
+            note = self._note(subject, self._reals(subject))
+            for value in self._values(subject, pictures, found, one, seen):
                 measured = Measurement(subject.title, value, note)
                 _append(subject.log, measured)
                 yield measured
 
     def _reals(self, subject: Subject) -> Found:
-        if self.reals is not None:
-            return self.reals
-        assert subject.shots is not None  # as `check` has seen  # noqa: S101
-        return subject.shots
+        for known in (self.reals, subject.reals, subject.shots):
+            if known is not None:
+                return known
+        raise NoShotsError(subject.title, "them by --shots")  # which `check` has found before
 
-    def _values(self, subject: Subject, reals: Found, seen: Seen) -> Iterator[Value]:
-        shots, pictures = self._shots(subject), subject.open()
-        side = partial(self._side, reals, shots, seen)
-        if shots is None:
-            yield from self._compared(features(self.eye.extractor, pictures, self.batch, seen), side)
+    def _look(self, pictures: Pictures, watchers: Sequence[Watcher], seen: Seen) -> Tensor:
+        """The features of all pictures, [N, D]."""
+        if not watchers:
+            return features(self.eye.extractor, pictures, self.batch, seen)
+        found = Features()
+        watch(self.eye, pictures, [found, *watchers], self.batch, seen)
+        return found.result()
+
+    def _values(
+        self, subject: Subject, pictures: Pictures, found: Tensor, near: _Near | None, seen: Seen
+    ) -> Iterator[Value]:
+        side = partial(self._side, subject, near.shots if near else None, seen)
+        yield from self._compared(found, side)
+        if near is None:
             return
-        found, distances = Features(), Distances(shots.embeddings, shots.pixels)
-        around = Around(shots.embeddings, self.wanted.blocks, len(pictures) // self.wanted.blocks)
-        watch(self.eye, pictures, [found, distances, *([around] if self.wanted.diversity else [])], self.batch, seen)
-        yield from self._compared(found.result(), side)
-        if self.wanted.diversity:
-            yield from diversity_values(around.result(), self.eye.judge.name)
+        if near.around is not None:
+            yield from diversity_values(near.around.result(), self.eye.judge.name)
         if self.wanted.memorisation:
-            yield from self._copies(distances, side(), shots)
-            self._save_closest(subject, pictures, distances.result()[0])
+            yield from self._copies(near.distances, side(), near.shots)
+            self._save_closest(subject, pictures, near.distances.result()[0])
 
     def _compared(self, found: Tensor, side: Callable[[], RealSide]) -> Iterator[Value]:
         """side: asked only where something is compared, so that real pictures are not looked at for nothing."""
@@ -144,14 +170,17 @@ class Measuring:
         judged = memorisation(exact, pairwise(shots.pixels, shots.pixels).cpu(), side.pixels)
         yield from memorisation_values(judged, len(exact), Pixels.name)
 
-    def _shots(self, subject: Subject) -> Shots | None:
+    def _near(self, subject: Subject) -> _Near | None:
         if not self.wanted.perceptual or subject.shots is None:
             return None
-        seen = embedded(self.eye.judge, subject.shots)
-        return Shots(seen, embedded(Pixels(seen.device), subject.shots), subject.shots.identity)
+        seen, blocks = embedded(self.eye.judge, subject.shots), self.wanted.blocks
+        shots = Shots(seen, embedded(Pixels(seen.device), subject.shots), subject.shots.identity)
+        around = Around(seen, blocks, subject.count // blocks) if self.wanted.diversity else None
+        return _Near(shots, Distances(shots.embeddings, shots.pixels), around)
 
-    def _side(self, reals: Found, shots: Shots | None, seen: Seen) -> RealSide:
-        held_out = self.wanted.memorisation and self.reals is not None
+    def _side(self, subject: Subject, shots: Shots | None, seen: Seen) -> RealSide:
+        reals = self._reals(subject)
+        held_out = self.wanted.memorisation and reals is not subject.shots
         return self._sides.of(reals, shots if held_out else None, seen)
 
     @cached_property

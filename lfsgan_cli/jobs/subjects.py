@@ -34,9 +34,10 @@ class NoTaskError(LfsganError):
 class Subject:
     """One set to be measured.
 
-    open: gives the set when its turn comes, so that one network is in memory at a time. count: of its pictures, of
-    side `resolution`. shots: what it was learned from, where that is known; shotless: it was learned from none. note:
-    what repeats the set. log: the folder of its `metrics.jsonl`.
+    open: gives the set when its turn comes, so that one network is in memory at a time; neighbours with the same one
+    are different sides of one set, which is looked at once. count: of its pictures, of side `resolution`. shots: what
+    it was learned from, where that is known; shotless: it was learned from none. note: what repeats the set. log: the
+    folder of its `metrics.jsonl`. reals: what this one is compared with, unless all are compared with the same.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Subject:
     note: Mapping[str, Any]
     log: Path | None
     shotless: bool = False
+    reals: Found | None = None
 
 
 @dataclass(frozen=True)
