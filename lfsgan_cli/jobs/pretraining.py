@@ -14,7 +14,7 @@ from lfsgan_cli import basefile
 from lfsgan_cli.basefile import Base, BaseSummary
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.keeping import Keeping, kept
-from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, UnusableStateError, differing
+from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, differing
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
@@ -125,7 +125,7 @@ def begin(
 def resume(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> Job:
     """Check an unfinished pretraining. given: settings that the user repeats; `kimg` alone may change."""
     workspace.check_base_free(overwrite=True)  # tasks may have been learned here since
-    plan = _kept_plan(RunFolder(workspace.base_run))
+    plan = RunFolder(workspace.base_run).plan(Plan.from_json)
     plan = replace(plan, training=replace(plan.training, kimg=given.get("kimg", plan.training.kimg)))
     _refuse_changes(plan.name, plan.network, {**plan.training.to_json(), "start": plan.start}, given)
     source = open_source(data)
@@ -163,14 +163,6 @@ def _refuse_changes(
     changes = differing(known, {**given, **start}, "--")
     if changes:
         raise ChangedPlanError(changes)
-
-
-def _kept_plan(folder: RunFolder) -> Plan:
-    document = folder.plan()
-    try:
-        return Plan.from_json(document)
-    except (KeyError, TypeError) as error:
-        raise UnusableStateError(folder.state_path) from error
 
 
 class Pretrainer:

@@ -7,10 +7,10 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lfsgan_cli import __version__, tensorfile
 from lfsgan_cli.errors import LfsganError
@@ -21,6 +21,8 @@ from lfsgan_cli.taskfolder import RUN, STATS
 if TYPE_CHECKING:
     from lfsgan_cli.training.phases import Step
     from lfsgan_cli.training.run import Run
+
+P = TypeVar("P")
 
 PLAN_KEY = "lfsgan.plan"
 DEVICE_KEY = "lfsgan.device"  # the kind alone: cuda:0 and cuda:1 can take over from each other
@@ -96,15 +98,14 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
 
-    def plan(self) -> dict[str, Any]:
-        """What the kept run was asked to do."""
+    def plan(self, read: Callable[[dict[str, Any]], P]) -> P:
+        """What the kept run was asked to do, as `read` makes it of plain JSON values."""
         if not self.unfinished:
             raise NothingToResumeError(self.path)
         try:
-            plan: dict[str, Any] = json.loads(tensorfile.read_header(self.state_path).metadata[PLAN_KEY])
-        except (KeyError, ValueError) as error:
+            return read(json.loads(tensorfile.read_header(self.state_path).metadata[PLAN_KEY]))
+        except (KeyError, TypeError, ValueError) as error:
             raise UnusableStateError(self.state_path) from error
-        return plan
 
     def save(self, run: Run, plan: Mapping[str, Any]) -> None:
         """Keep the whole state, in place of the one before."""

@@ -10,7 +10,7 @@ from typing import Any
 from lfsgan_cli import options, registry, taskfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.repeated import Repeated
-from lfsgan_cli.jobs.runfolder import RunFolder, UnusableStateError
+from lfsgan_cli.jobs.runfolder import RunFolder
 from lfsgan_cli.jobs.warmstart import Start, read_start
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
@@ -152,7 +152,7 @@ def begin(
 def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
     """Check an unfinished task, and that whatever the user repeats is what it was begun with."""
     folder = RunFolder(workspace.task_run(name))
-    plan = _kept_plan(folder)
+    plan = folder.plan(Plan.from_json)
     repeated.check_settings(plan.adapter, plan.options, {**plan.training.to_json(), **plan.start})
     repeated.check_start(workspace, name, plan.init_from_sha256)
     if workspace.base.identity != plan.base:
@@ -191,11 +191,3 @@ def _free_folder(workspace: Workspace, name: str, *, overwrite: bool) -> RunFold
     if path.exists() and not overwrite:
         raise TaskExistsError(name)
     return folder
-
-
-def _kept_plan(folder: RunFolder) -> Plan:
-    document = folder.plan()
-    try:
-        return Plan.from_json(document)
-    except (KeyError, TypeError) as error:
-        raise UnusableStateError(folder.state_path) from error
