@@ -23,7 +23,7 @@ class BrokenBenchmarksError(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """A benchmark's ratios to its yardstick: the median of its rounds, the least and the greatest."""
+    """Ratios: their median, the least and the greatest."""
 
     median: float
     low: float
@@ -57,13 +57,16 @@ def _environment(tree: Path) -> dict[str, str]:
 
 
 def results(document: Mapping[str, Any], tree: Path) -> dict[str, Result]:
-    """Out of a report of pytest-benchmark's. BrokenBenchmarksError where other code ran than that of the tree."""
+    """Out of a report of pytest-benchmark's, without the least and the greatest round of each.
+
+    BrokenBenchmarksError where other code ran than that of the tree.
+    """
     found: dict[str, Result] = {}
     for benchmark in document["benchmarks"]:
         extra = benchmark["extra_info"]
         if Path(extra["package"]).resolve() != tree.resolve():
             raise BrokenBenchmarksError(f"ran the code in {extra['package']}, not that in {tree}\n")
-        found[benchmark["name"].removeprefix("test_")] = Result.of(extra["ratios"])
+        found[benchmark["name"].removeprefix("test_")] = Result.of(sorted(extra["ratios"])[1:-1])
     return found
 
 

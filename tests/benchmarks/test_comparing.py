@@ -12,11 +12,15 @@ TREE = Path("somewhere")
 
 
 def report(package: Path = TREE) -> dict[str, object]:
-    return {"benchmarks": [{"name": "test_drawing", "extra_info": {"ratios": [3.0, 1.0, 9.0], "package": package}}]}
+    return {
+        "benchmarks": [
+            {"name": "test_drawing", "extra_info": {"ratios": [9.0, 2.0, 3.0, 99.0, 1.0], "package": package}}
+        ]
+    }
 
 
-def test_a_result_is_the_median_of_the_rounds_with_their_range() -> None:
-    assert results(report(), TREE) == {"drawing": Result(median=3.0, low=1.0, high=9.0)}
+def test_a_result_is_the_median_and_the_range_of_all_rounds_but_the_extreme_ones() -> None:
+    assert results(report(), TREE) == {"drawing": Result(median=3.0, low=2.0, high=9.0)}
 
 
 def test_other_code_than_was_asked_for_is_no_result() -> None:

@@ -1,5 +1,6 @@
 """Steps of every kind, on one thread."""
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from lfsgan_cli.training.config import LearnConfig
 if TYPE_CHECKING:
     from tests.benchmarks.conftest import Steps, Timed
 
-pytestmark = pytest.mark.benchmark
+pytestmark = pytest.mark.benchmark(timer=time.process_time)
 
 PATCHES, WHOLE, SEEKING = 1, LearnConfig.anchor_every, LearnConfig.seeking_every  # steps by number
 
