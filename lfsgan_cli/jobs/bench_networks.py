@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,14 +15,10 @@ from lfsgan_cli.workspace import Workspace
 
 @dataclass(frozen=True)
 class Networks:
-    """A generator and a discriminator, frozen."""
+    """A generator and a discriminator, frozen; whoever trains them takes copies."""
 
     generator: Generator
     discriminator: Discriminator
-
-    def copies(self, device: torch.device) -> Networks:
-        """To be trained and thrown away."""
-        return Networks(copy.deepcopy(self.generator).to(device), copy.deepcopy(self.discriminator).to(device))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -101,19 +102,20 @@ def affordable(config: NetworkConfig) -> int:
 
 
 def _learning(networks: Networks, device: torch.device) -> Learning:
-    mine = networks.copies(device)
-    pictures = _noise_pictures(mine.generator.config, SHOTS)
+    base, discriminator = networks.generator.to(device), copy.deepcopy(networks.discriminator).to(device)
+    pictures = _noise_pictures(base.config, SHOTS)
     shots = Shots(pictures, tuple(f"{index}.png" for index in range(SHOTS)), 0, identity(pictures))
     kind = registry.load(ADAPTER)
-    adapter = construct(kind, mine.generator, kind.Config()).to(device)
+    adapter = construct(kind, base, kind.Config()).to(device)
     config = replace(LearnConfig(), anchor_candidates=0)  # as few as can be: they are drawn before the first step
-    return Learning(mine.generator, adapter, mine.discriminator, list(pictures), distances_to(shots, device), config)
+    return Learning(base, adapter, discriminator, list(pictures), distances_to(shots, device), config)
 
 
 def _pretraining(networks: Networks, device: torch.device, batch: int) -> Pretraining:
-    live, average = networks.copies(device), networks.copies(device)
-    pictures = list(_noise_pictures(live.generator.config, batch))
-    return Pretraining(live.generator, average.generator, live.discriminator, pictures, PretrainConfig(batch=batch))
+    live, average = (copy.deepcopy(networks.generator).to(device) for _ in range(2))
+    discriminator = copy.deepcopy(networks.discriminator).to(device)
+    pictures = list(_noise_pictures(live.config, batch))
+    return Pretraining(live, average, discriminator, pictures, PretrainConfig(batch=batch))
 
 
 def _drawing(networks: Networks, device: torch.device, batch: int) -> Part:

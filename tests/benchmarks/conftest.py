@@ -29,7 +29,7 @@ from lfsgan_cli.training.pretrain import Pretraining
 from lfsgan_cli.training.run import Run
 from lfsgan_cli.workspace import Workspace
 
-ROUNDS, WARMUP = 5, 1
+ROUNDS, WARMUP = 7, 2  # the first rounds find no large pages yet
 CPU_TIME = time.process_time  # on one thread it is the time that an idle machine takes, and others disturb it little
 SHOTS = 10
 PRETRAIN_BATCH = 4
