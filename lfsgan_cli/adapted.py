@@ -89,7 +89,14 @@ def merge(generator: Generator, adapter: Adapter) -> Generator:
 
 
 def _after(branch: nn.Module) -> Any:
-    return lambda _layer, args, output: branch(args[0], output)
+    """A hook that lets an adapter's branch change a layer's output, in single precision where the layer has less."""
+
+    def hook(_layer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        wide = torch.promote_types(output.dtype, torch.float32)
+        changed: Tensor = branch(args[0].to(wide), output.to(wide))
+        return changed.to(output.dtype)
+
+    return hook
 
 
 def _check_parts(adapter: Adapter) -> None:

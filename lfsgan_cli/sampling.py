@@ -48,15 +48,24 @@ NOISES: dict[NoiseMode, Callable[[Sequence[np.random.RandomState], NetworkConfig
 
 @torch.inference_mode()
 def draw(
-    generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0, noise: NoiseMode = "seed", batch: int = 16
+    generator: Generator,
+    seeds: Sequence[int],
+    *,
+    truncation: float = 1.0,
+    noise: NoiseMode = "seed",
+    batch: int = 16,
+    dtype: torch.dtype | None = None,
 ) -> Iterator[Tensor]:
-    """Pictures of the seeds in batches, in order: uint8 [up to `batch`, 3, R, R] on the CPU."""
+    """Pictures of the seeds in batches, in order: uint8 [up to `batch`, 3, R, R] on the CPU.
+
+    dtype: of the feature maps; the weights' own when None.
+    """
     device = generator.w_mean.device
     for first in range(0, len(seeds), batch):
         streams = [np.random.RandomState(seed) for seed in seeds[first : first + batch]]
         z = torch.cat([latent(stream, generator.config) for stream in streams]).to(device)
         grain = NOISES[noise](streams, generator.config)
-        image = generator(z, truncation=truncation, noise=grain and [layer.to(device) for layer in grain])
+        image = generator(z, truncation=truncation, noise=grain and [layer.to(device) for layer in grain], dtype=dtype)
         yield to_pixels(image).cpu()
 
 

@@ -11,9 +11,11 @@ import typer
 
 from lfsgan_cli.cli import DEBUG
 from lfsgan_cli.console import Verbosity, set_verbosity
+from lfsgan_cli.precision_names import Choice
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+AUTO = "auto"
 DEFAULT_WORKSPACE = Path("lfsgan_workspace")
 
 
@@ -37,6 +39,12 @@ WorkspaceDir = Annotated[
     typer.Option("--workspace", metavar="DIR", envvar="LFSGAN_WORKSPACE", help="Where the base and the tasks are."),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|mps", help="What computes.")]
+PrecisionChoice = Annotated[
+    Choice,
+    typer.Option(
+        "--precision", help="Of feature maps while training: bf16 is faster on large networks, where a device has it."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and tell what would be done, but do nothing.")
@@ -88,9 +96,11 @@ def laid_on_white(pictures: int) -> str:
 
 
 def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
-    """Those of the named options that stand on the command line, with their values; defaults are left out."""
+    """Those of the named options that stand on the command line, with their values; defaults and `auto` left out."""
     return {
         name: ctx.params[name]
         for name in names
-        if (source := ctx.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+        if ctx.params[name] != AUTO
+        and (source := ctx.get_parameter_source(name)) is not None
+        and source.name == "COMMANDLINE"
     }

@@ -7,12 +7,11 @@ import typer
 
 from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 from lfsgan_cli.console import print_json, print_text, say
+from lfsgan_cli.precision_names import Choice
 from lfsgan_cli.progress import progress
 
 if TYPE_CHECKING:
-    import torch
-
-    from lfsgan_cli.jobs.drawing import Drawing
+    from lfsgan_cli.jobs.drawing import Drawing, Means
 
 Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A learned task; may be repeated.")]
 Count = Annotated[int | None, typer.Option("-n", min=1, help="How many pictures: seeds from 0 on.  [default: 16]")]
@@ -25,7 +24,20 @@ NoiseChoice = Annotated[
     Literal["seed", "const", "none"],
     typer.Option("--noise", help="Fine detail from the seed, the same for all, or none."),
 ]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures drawn at once; changes speed only.")]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        "--batch", min=1, help="Pictures drawn at once; changes speed only.  [default: what suits the device]"
+    ),
+]
+PrecisionChoice = Annotated[
+    Choice,
+    typer.Option("--precision", help="Of feature maps. auto is fp32: bf16 is faster, and moves colours a little."),
+]
+CompileChoice = Annotated[
+    Literal["auto", "on", "off"],
+    typer.Option("--compile", help="Prepare faster programs first, for half a minute; auto does so for very many."),
+]
 OutDir = Annotated[Path, typer.Option("--outdir", metavar="DIR", help="Where the pictures go.")]
 WithBase = Annotated[bool, typer.Option("--with-base", help="Draw the base as well, with the same seeds.")]
 
@@ -39,7 +51,9 @@ def generate(
     truncation: Truncation = 1.0,
     noise: NoiseChoice = "seed",
     with_base: WithBase = False,
-    batch: Batch = 16,
+    batch: Batch = None,
+    precision: PrecisionChoice = "auto",
+    compile_: CompileChoice = "auto",
     outdir: OutDir = Path("out"),
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     device: Device = "auto",
@@ -57,8 +71,9 @@ def generate(
 
     place, where = check_workspace(workspace), pick(device)
     drawing = Drawing(place, names, wanted, Style(truncation, noise), outdir)
+    means = drawing.means(where, batch, "bf16" if precision == "bf16" else "fp32", compile_)
     if not dry_run:
-        _draw(drawing, where, batch)
+        _draw(drawing, means)
     if as_json:
         print_json({"pictures": [str(path) for path in drawing.paths()], "grid": str(drawing.sheet)})
     elif dry_run:
@@ -67,9 +82,9 @@ def generate(
         print_text(str(drawing.sheet))
 
 
-def _draw(drawing: "Drawing", where: "torch.device", batch: int) -> None:
+def _draw(drawing: "Drawing", means: "Means") -> None:
     with progress("Drawing", len(drawing.paths()) + 1, unit="pictures") as advance:
-        for _ in drawing.run(where, batch):
+        for _ in drawing.run(means):
             advance()
 
 

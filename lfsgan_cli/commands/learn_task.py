@@ -10,6 +10,7 @@ from lfsgan_cli.commands.common import (
     Device,
     DryRun,
     Json,
+    PrecisionChoice,
     WorkspaceDir,
     given_options,
     laid_on_white,
@@ -59,6 +60,7 @@ REPEATABLE = (
     "lr",
     "seed",
     "mirror",
+    "precision",
 )  # along with --resume, if they stay the same
 
 
@@ -74,6 +76,7 @@ def learn_task(
     lr: Rate = None,
     seed: Seed = LearnConfig.seed,
     mirror: Mirror = LearnConfig.mirror,
+    precision: PrecisionChoice = LearnConfig.precision,
     save_every: SaveEvery = 120.0,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -86,6 +89,7 @@ def learn_task(
     from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs import taskplan
     from lfsgan_cli.jobs.repeated import Repeated
+    from lfsgan_cli.precision import choose
     from lfsgan_cli.registry import load
     from lfsgan_cli.workspace import workspace_at
 
@@ -104,7 +108,8 @@ def learn_task(
         job = taskplan.resume(place, name, repeated)
     else:
         rate = load(adapter).lr if lr is None else lr
-        training = LearnConfig(steps=steps, batch=batch, lr=rate, seed=seed, mirror=mirror)
+        type_ = choose(precision, where, place.base.average.config.resolution)
+        training = LearnConfig(steps=steps, batch=batch, lr=rate, seed=seed, mirror=mirror, precision=type_)
         job = taskplan.begin(
             place, images, name, adapter, pairs or [], training, overwrite=overwrite, init_from=init_from
         )

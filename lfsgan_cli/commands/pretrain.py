@@ -11,6 +11,7 @@ from lfsgan_cli.commands.common import (
     Device,
     DryRun,
     Json,
+    PrecisionChoice,
     WorkspaceDir,
     given_options,
     to_repeat,
@@ -52,7 +53,8 @@ BaseName = Annotated[str, typer.Option("--name", help="What the base is called; 
 DEFAULT_RESOLUTION = 64
 SHAPE = ("channels", "latent", "mapping_layers")
 REPEATABLE = (  # along with --resume, if they stay the same
-    "name", "resolution", *SHAPE, "kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "init_from",
+    "name", "resolution", *SHAPE, "kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "precision",
+    "init_from",
 )  # fmt: skip
 
 
@@ -71,6 +73,7 @@ def pretrain(
     mirror: Mirror = PretrainConfig.mirror,
     r1_gamma: R1 = PretrainConfig.r1_gamma,
     path_weight: PathWeight = PretrainConfig.path_weight,
+    precision: PrecisionChoice = PretrainConfig.precision,
     init_from: InitFrom = None,
     save_every: SaveEvery = 120.0,
     resume: Resume = False,
@@ -97,10 +100,12 @@ def pretrain(
         job = pretraining.resume(place, data, given)
     else:
         training = PretrainConfig(
-            kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight
-        )
+            kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight,
+            precision=precision,
+        )  # fmt: skip
         network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
-        job = pretraining.begin(place, data, name or data.stem, network, training, start=init_from, overwrite=overwrite)
+        called = name or data.stem
+        job = pretraining.begin(place, data, called, network, training, where, start=init_from, overwrite=overwrite)
     check_pictures(job.pictures.source)
     if dry_run:
         _tell_plan(job, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lfsgan_cli.errors import LfsganError
@@ -14,6 +15,7 @@ from lfsgan_cli.jobs.repeated import OtherShotsError, Repeated
 from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, Stopwatch, UnusableStateError
 from lfsgan_cli.jobs.taskplan import ChangedShotsError, Job
 from lfsgan_cli.jobs.warmstart import OtherStartError
+from lfsgan_cli.precision import choose
 from lfsgan_cli.training.phases import Step as TrainingStep
 from lfsgan_cli.workspace import Workspace
 
@@ -37,6 +39,8 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     """What is to be learned in a step, from its start or from a kept state; None where it is learned already."""
     workspace, method, task = benchmark.workspace(step), step.method, step.task
     training = method.recipe(step.seed)
+    side = benchmark.base.network.resolution
+    training = replace(training, precision=choose(training.precision, benchmark.device, side))
     start = {} if step.init_from is None else {"init_from": step.init_from}
     repeated = Repeated({**training.to_json(), "adapter": method.adapter, **start}, method.pairs, task.shots)
     try:

@@ -9,8 +9,13 @@ from typing import Any
 
 import torch
 
+from lfsgan_cli.batching import usual_batch
+from lfsgan_cli.compiling import Choice, compiled, is_worth_it
 from lfsgan_cli.jobs.sheets import Pixels, check_folder, check_ours, near_square, save, save_sheet, to_arrays
+from lfsgan_cli.jobs.writing import written
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.precision import dtype_of
+from lfsgan_cli.precision_names import Precision
 from lfsgan_cli.sampling import NoiseMode, draw
 from lfsgan_cli.workspace import Workspace
 
@@ -25,6 +30,16 @@ class Style:
 
     truncation: float
     noise: NoiseMode
+
+
+@dataclass(frozen=True)
+class Means:
+    """How pictures are computed. compile: see `lfsgan_cli.compiling`."""
+
+    device: torch.device
+    batch: int
+    precision: Precision = "fp32"
+    compile: bool = False
 
 
 class Drawing:
@@ -58,35 +73,53 @@ class Drawing:
         """The file of one picture."""
         return self.outdir / (name or BASE) / f"seed{seed:04}.png"
 
-    def run(self, device: torch.device, batch: int) -> Iterator[Path]:
+    def means(self, device: torch.device, batch: int | None, precision: Precision, choice: Choice) -> Means:
+        """How to draw all of it; what is not given is what suits the device. NoCompilerError as `is_worth_it`."""
+        config = self.workspace.base.average.config
+        worth = is_worth_it(choice, len(self.seeds), config.resolution, device)
+        return Means(device, batch or usual_batch(config, device), precision, worth)
+
+    def run(self, means: Means) -> Iterator[Path]:
         """Draw everything; yields each picture's file once it is written, and the sheet last."""
         rows = []
         for name in self.names:
-            generator = self.workspace.generator(name, device) if name else self.workspace.base.average.to(device)
             row: list[Pixels] = []
-            for path, picture in self._draw(name, generator, batch):
+            for path, picture in self._draw(name, means):
                 row += [picture] if len(row) < self._kept else []
                 yield path
             rows.append(row)
         layout = near_square(rows[0]) if len(rows) == 1 else rows
-        save_sheet(self.sheet, layout, self._note([name or BASE for name in self.names], list(self.seeds)))
+        save_sheet(self.sheet, layout, self._note([name or BASE for name in self.names], list(self.seeds), means))
         yield self.sheet
 
     @property
     def _kept(self) -> int:
         return SHEET_PICTURES if len(self.names) == 1 else SHEET_COLUMNS
 
-    def _draw(self, name: str | None, generator: Generator, batch: int) -> Iterator[tuple[Path, Pixels]]:
-        seeds = iter(self.seeds)
+    def _draw(self, name: str | None, means: Means) -> Iterator[tuple[Path, Pixels]]:
         (self.outdir / (name or BASE)).mkdir(parents=True, exist_ok=True)
-        style = self.style
-        for pictures in draw(generator, self.seeds, truncation=style.truncation, noise=style.noise, batch=batch):
-            for picture, seed in zip(to_arrays(pictures), seeds, strict=False):
-                path = self.path(name, seed)
-                save(path, picture, self._note(name or BASE, seed))
-                yield path, picture
+        style, left = self.style, iter(self.seeds)
+        own = self._generator(name, means)
+        batches = draw(
+            own, self.seeds, truncation=style.truncation, noise=style.noise, batch=means.batch,
+            dtype=dtype_of(means.precision, own.w_mean.dtype),
+        )  # fmt: skip
+        # The pictures first: `zip` would take one seed too many from an iterator that came before them.
+        seeded = (list(zip(to_arrays(batch), left, strict=False)) for batch in batches)
 
-    def _note(self, task: Any, seed: Any) -> dict[str, Any]:
+        def write(item: tuple[Pixels, int]) -> None:
+            save(self.path(name, item[1]), item[0], self._note(name or BASE, item[1], means))
+
+        for picture, seed in written(seeded, write):
+            yield self.path(name, seed), picture
+
+    def _generator(self, name: str | None, means: Means) -> Generator:
+        workspace = self.workspace
+        plain = workspace.generator(name, means.device) if name else workspace.base.average.to(means.device)
+        return compiled(plain, means.batch) if means.compile else plain
+
+    def _note(self, task: Any, seed: Any, means: Means) -> dict[str, Any]:
         style = self.style
         base = self.workspace.base.identity
-        return {"task": task, "seed": seed, "base": base, "truncation": style.truncation, "noise": style.noise}
+        note = {"task": task, "seed": seed, "base": base, "truncation": style.truncation, "noise": style.noise}
+        return note if means.precision == "fp32" else {**note, "precision": means.precision}

@@ -21,6 +21,7 @@ from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.pictures.dataset import PictureSet
 from lfsgan_cli.pictures.source import open_source
+from lfsgan_cli.precision import choose
 from lfsgan_cli.sampling import draw, mean_w
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.phases import Step
@@ -101,6 +102,7 @@ def begin(
     name: str,
     network: NetworkConfig | None,
     training: PretrainConfig,
+    device: torch.device,
     *,
     start: Path | None,
     overwrite: bool,
@@ -115,6 +117,7 @@ def begin(
         raise TypeError("a network or a start is needed")
     if base and network and network.resolution != config.resolution:
         raise OtherNetworkError(network.resolution, config.resolution)
+    training = replace(training, precision=choose(training.precision, device, config.resolution))
     if base:
         training = replace(training, average_ramp=WARM_RAMP)
     source = open_source(data)

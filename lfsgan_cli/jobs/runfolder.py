@@ -67,7 +67,9 @@ class OtherDeviceError(LfsganError):
 def differing(known: Mapping[str, Any], given: Mapping[str, Any], label: str) -> dict[str, tuple[object, object]]:
     """What is given and differs, under its name on the command line: `label` before the name."""
     return {
-        f"{label}{key.replace('_', '-')}": (known[key], value) for key, value in given.items() if known[key] != value
+        f"{label}{key.replace('_', '-')}": (known[key], value)
+        for key, value in given.items()
+        if key in known and known[key] != value
     }
 
 

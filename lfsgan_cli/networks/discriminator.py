@@ -33,7 +33,10 @@ class ResBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Real or drawn? Karras et al., 2020, with minibatch standard deviation before the last layers."""
+    """Real or drawn? Karras et al., 2020, with minibatch standard deviation before the last layers.
+
+    The blocks compute in the type of the pictures, the last layers in that of the weights.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -51,17 +54,20 @@ class Discriminator(nn.Module):
         x = self.from_rgb(images)
         for block in self.blocks:
             x = block(x)
-        x = self.conv(self.spread(x))
+        x = self.conv(self.spread(x.to(self.conv.weight.dtype)))
         logits: Tensor = self.score(self.dense(x.flatten(1)))
         return logits
 
     def patch_features(self, images: Tensor) -> Tensor:
-        """[N, 3, R, R] → the convolutions' output in the patch block, [N, C, R/8, R/8]; runs no deeper than that."""
+        """[N, 3, R, R] → the convolutions' output in the patch block, [N, C, R/8, R/8]; runs no deeper than that.
+
+        Features are of the weights' type, so that what scores them may be kept in it.
+        """
         x = self.from_rgb(images)
         for block in list(self.blocks)[: self.patch_block]:
             x = block(x)
         features: Tensor = self.blocks[self.patch_block].residual(x)  # type: ignore[operator]
-        return features
+        return features.to(self.conv.weight.dtype)
 
     @property
     def patch_block(self) -> int:

@@ -49,18 +49,24 @@ class Synthesis(nn.Module):
             self.to_rgbs.append(ToRGB(c_out, config.w_dim))
 
     def forward(
-        self, ws: Tensor, noise: Sequence[Tensor] | None = None, features: list[Tensor] | None = None
+        self,
+        ws: Tensor,
+        noise: Sequence[Tensor] | None = None,
+        features: list[Tensor] | None = None,
+        dtype: torch.dtype | None = None,
     ) -> Tensor:
         """Draw.
 
         ws: [N, L, w_dim], one w for each of the `config.latents` inputs.
         noise: for each convolution [N, 1, side, side]; the network's constant noise when None.
         features: a list that receives the output of every convolution.
+        dtype: of the feature maps; the weights' own when None. Colours are always summed in the weights' own.
         Returns [N, 3, resolution, resolution], roughly -1 to 1.
         """
         grain: Sequence[Tensor | None] = [None] * len(self.convs) if noise is None else noise
         seen: list[Tensor] = [] if features is None else features
-        start = self.start.expand(ws.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        start = self.start.to(dtype or self.start.dtype).expand(ws.shape[0], -1, -1, -1)
+        start = start.contiguous(memory_format=torch.channels_last)
         x = self.convs[0](start, ws[:, 0], grain[0])
         seen.append(x)
         image: Tensor = self.to_rgbs[0](x, ws[:, 1])
@@ -91,10 +97,20 @@ class Generator(nn.Module):
         """The same w for every input of the synthesis: [N, w_dim] → [N, L, w_dim]."""
         return w[:, None].expand(-1, self.config.latents, -1)
 
-    def forward(self, z: Tensor, *, truncation: float = 1.0, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """[N, w_dim] → [N, 3, resolution, resolution]. truncation: 1 leaves w alone, 0 draws the mean picture."""
+    def forward(
+        self,
+        z: Tensor,
+        *,
+        truncation: float = 1.0,
+        noise: Sequence[Tensor] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """[N, w_dim] → [N, 3, resolution, resolution].
+
+        truncation: 1 leaves w alone, 0 draws the mean picture. noise and dtype: as for `Synthesis`.
+        """
         w = self.w_mean.lerp(self.mapping(z), truncation)
-        image: Tensor = self.synthesis(self.spread(w), noise)
+        image: Tensor = self.synthesis(self.spread(w), noise, dtype=dtype)
         return image
 
 

@@ -1,4 +1,8 @@
-"""Layers with equalized learning rate (Karras et al., 2018, section 4.1): weights of unit variance, scaled in use."""
+"""Layers with equalized learning rate (Karras et al., 2018, section 4.1): weights of unit variance, scaled in use.
+
+Convolutions compute in the type of their input, whatever type the weights are kept in: feature maps in bfloat16 need
+half the time and memory where the processor knows that type. Styles and demodulation stay in the weights' own.
+"""
 
 from __future__ import annotations
 
@@ -52,11 +56,11 @@ class ModulatedConv2d(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x: [N, C_in, H, W], w: [N, w_dim] → [N, C_out, H, W], without demodulation."""
-        return self.convolve(x * (self.affine(w) * self.scale)[:, :, None, None])
+        return self.convolve(_scaled(x, self.affine(w) * self.scale))
 
     def convolve(self, x: Tensor) -> Tensor:
         """The bare convolution of the scaled input, same size."""
-        return F.conv2d(x, self.weight[0], padding=self.weight.shape[-1] // 2)
+        return F.conv2d(x, self.weight[0].to(x.dtype), padding=self.weight.shape[-1] // 2)
 
 
 class DemodulatedConv2d(ModulatedConv2d):
@@ -67,7 +71,7 @@ class DemodulatedConv2d(ModulatedConv2d):
         style = self.affine(w) * self.scale
         energy = self.weight[0].square().sum((2, 3))
         demodulation = torch.rsqrt(F.linear(style.square(), energy) + 1e-8)
-        return self.convolve(x * style[:, :, None, None]) * demodulation[:, :, None, None]
+        return _scaled(self.convolve(_scaled(x, style)), demodulation)
 
 
 class UpConv2d(DemodulatedConv2d):
@@ -75,7 +79,7 @@ class UpConv2d(DemodulatedConv2d):
 
     def convolve(self, x: Tensor) -> Tensor:
         """[N, C_in, H, W] → [N, C_out, 2H, 2W]."""
-        grown = F.conv_transpose2d(x, self.weight[0].transpose(0, 1), stride=2)
+        grown = F.conv_transpose2d(x, self.weight[0].to(x.dtype).transpose(0, 1), stride=2)
         return blur(grown, padding=1, gain=4.0)
 
 
@@ -108,8 +112,8 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """x: [N, C_in, H, W], w: [N, w_dim] → [N, C_out, H or 2H, …]."""
-        grain = self.noise(noise) * GAIN
-        return activate(torch.add(grain, self.conv(x, w), alpha=GAIN) + (self.bias * GAIN)[:, None, None])
+        grain, bias = (self.noise(noise) * GAIN).to(x.dtype), (self.bias * GAIN).to(x.dtype)
+        return activate(torch.add(grain, self.conv(x, w), alpha=GAIN) + bias[:, None, None])
 
 
 class ToRGB(nn.Module):
@@ -121,7 +125,7 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [N, C_in, H, W], w: [N, w_dim] → [N, 3, H, W]."""
+        """x: [N, C_in, H, W], w: [N, w_dim] → [N, 3, H, W], in the bias's type."""
         colours: Tensor = self.conv(x, w) + self.bias
         return colours
 
@@ -142,7 +146,7 @@ class Conv2d(nn.Module):
     def convolve(self, x: Tensor, *, padding: int = 0, stride: int = 1) -> Tensor:
         """The scaled convolution with bias and activation."""
         weight, bias = self.weight * (self.scale * GAIN), self.bias * GAIN
-        return activate(F.conv2d(x, weight, bias, stride=stride, padding=padding))
+        return activate(F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), stride=stride, padding=padding))
 
 
 class DownConv2d(Conv2d):
@@ -162,7 +166,8 @@ class DownSkip(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C_in, H, W] → [N, C_out, H/2, W/2]."""
-        return F.conv2d(blur(x, padding=1, stride=2), self.weight / math.sqrt(self.weight.shape[1]))
+        weight = self.weight / math.sqrt(self.weight.shape[1])
+        return F.conv2d(blur(x, padding=1, stride=2), weight.to(x.dtype))
 
 
 class MinibatchStdDev(nn.Module):
@@ -174,3 +179,8 @@ class MinibatchStdDev(nn.Module):
         size = max(number for number in range(1, 5) if n % number == 0)
         deviation = (x.reshape(size, -1, c, height, width).var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
         return torch.cat([x, deviation.repeat(size)[:, None, None, None].expand(n, 1, height, width)], 1)
+
+
+def _scaled(x: Tensor, factors: Tensor) -> Tensor:
+    """x [N, C, H, W] with every channel of every sample multiplied by its factor [N, C]."""
+    return x * factors.to(x.dtype)[:, :, None, None]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.precision_names import CHOICES, Choice
 
 
 class TrainingConfigError(LfsganError):
@@ -27,6 +28,13 @@ def _at_most(settings: object, **bounds: float) -> None:
             raise TrainingConfigError(f"{name.replace('_', '-')} is {value}: expected at most {most}")
 
 
+def _one_of(settings: object, **choices: tuple[str, ...]) -> None:
+    for name, known in choices.items():
+        value = getattr(settings, name)
+        if value not in known:
+            raise TrainingConfigError(f"{name} is {value!r}: expected one of {', '.join(known)}")
+
+
 @dataclass(frozen=True)
 class PretrainConfig:
     """How a base is trained (Karras et al., 2020, with lazy regularization)."""
@@ -43,11 +51,13 @@ class PretrainConfig:
     mixing: float = 0.9
     average_kimg: float = 10.0  # half-life of the averaged generator
     average_ramp: float = 0.05  # … but at most this share of the pictures seen so far
+    precision: Choice = "auto"  # of feature maps; the regularizers' are always fp32
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
         _at_least(self, kimg=0, batch=1, lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, mixing=0)
         _at_most(self, mixing=1)
+        _one_of(self, precision=CHOICES)
 
     @property
     def steps(self) -> int:
@@ -86,6 +96,7 @@ class LearnConfig:
     seeking_every: int = 8
     seeking_batch: int = 16
     average_steps: float = 50.0  # half-life of the averaged adapter
+    precision: Choice = "auto"  # of feature maps; the regularizers' are always fp32
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -94,6 +105,7 @@ class LearnConfig:
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
         _at_least(self, anchors_each=1)
         _at_most(self, mixing=1, decay=1, shift=0.5)
+        _one_of(self, precision=CHOICES)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

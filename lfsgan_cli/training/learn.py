@@ -12,6 +12,7 @@ from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.discriminator import Discriminator, PatchHead
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.precision import choose, dtype_of
 from lfsgan_cli.training import latents, losses, mode_seeking
 from lfsgan_cli.training.augment import shifted
 from lfsgan_cli.training.average import Average
@@ -45,6 +46,7 @@ class Learning(Run):
         self.head = _seeded_head(base, config.seed).to(self.device)
         self.average = Average(adapter, config.average_steps, AVERAGE_RAMP)
         self.shots, self.distances, self.config = shots, distances, config
+        self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
         self.targets = batch_of(shots, range(len(shots)), self.device)
         points, owners = latents.most_alike(
             base, distances, len(shots), each=config.anchors_each, candidates=config.anchor_candidates, rng=self.rng
@@ -92,7 +94,10 @@ class Learning(Run):
         return step % self.config.anchor_every == 0
 
     def _judge(self, images: Tensor, step: int) -> Tensor:
-        """Logits of whole pictures in anchored steps, of patches in all others."""
+        return self._score(images.to(self.dtype), step)
+
+    def _score(self, images: Tensor, step: int) -> Tensor:
+        """Logits of whole pictures in anchored steps, of patches in all others; computed in the pictures' type."""
         images = shifted(images, self.config.shift, self.rng)
         if self._is_anchored(step):
             logits: Tensor = self.discriminator(images)
@@ -110,7 +115,7 @@ class Learning(Run):
         else:
             z = latents.normal(count, config.w_dim, self.rng)
             ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
-        image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng))
+        image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=self.dtype)
         return image, near
 
     def _d_loss(self, step: int) -> Tensor:
@@ -122,7 +127,7 @@ class Learning(Run):
         return losses.logistic_d(self._judge(self._reals, step), self._judge(fakes, step))
 
     def _r1_loss(self, step: int) -> Tensor:
-        penalty = losses.r1(lambda images: self._judge(images, step), self._reals)
+        penalty = losses.r1(lambda images: self._score(images, step), self._reals)
         gamma = self.config.r1_gamma * (self.generator.config.resolution / R1_RESOLUTION) ** 2
         return penalty * (gamma / 2 * self.config.r1_every)
 
@@ -146,7 +151,7 @@ class Learning(Run):
         z = latents.normal(self.config.seeking_batch, self.generator.config.w_dim, self.rng)
         w = self.generator.mapping(z)
         features: list[Tensor] = []
-        images: Tensor = self.generator.synthesis(self.generator.spread(w), None, features)
+        images: Tensor = self.generator.synthesis(self.generator.spread(w), None, features, self.dtype)
         with torch.no_grad():
             pairs = mode_seeking.cluster_wise(self.distances(images).argmin(1))
         return mode_seeking.seek(mode_seeking.pair_ratios(z, w, features, images, pairs), pairs)

@@ -34,7 +34,8 @@ class _MeanAbsolute(torch.autograd.Function):
         rows, first, second = ctx.saved_tensors
         ends = _ends(first, second, len(rows)) * (gradient / rows.shape[1])  # [N, P]
         result = torch.empty_like(rows)
-        for block, out in zip(torch.split(rows, _width(first), 1), result.split(_width(first), 1), strict=True):
+        width = _width(first)
+        for block, out in zip(torch.split(rows, width, 1), torch.split(result, width, 1), strict=True):
             out.copy_(ends @ _differences(block, first, second).sign_())
         return result, None, None
 

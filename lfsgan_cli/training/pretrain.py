@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.precision import choose, dtype_of
 from lfsgan_cli.training import latents, losses
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import PretrainConfig
@@ -35,6 +36,9 @@ class Pretraining(Run):
         self.generator, self.discriminator = generator, discriminator
         self.average = Average(average, config.average_kimg * 1000, config.average_ramp)
         self.pictures, self.config = pictures, config
+        self.dtype = dtype_of(
+            choose(config.precision, self.device, generator.config.resolution), generator.w_mean.dtype
+        )
         self.modules = {"live": generator, "average": self.average.module, "discriminator": discriminator}
         g, d = list(generator.parameters()), list(discriminator.parameters())
         g_adam = lazy_adam([Rated(g, config.lr)], config.path_every if config.path_weight else 0)
@@ -58,31 +62,31 @@ class Pretraining(Run):
         """The average follows the live generator."""
         self.average.follow(self.generator, self.config.batch, self.done * self.config.batch)
 
-    def _draw(self, count: int) -> tuple[Tensor, Tensor]:
+    def _draw(self, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         config = self.generator.config
         z = latents.normal(count, config.w_dim, self.rng)
         ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
-        image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng))
-        return image, ws
+        image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=dtype)
+        return image.to(dtype), ws
 
     def _d_loss(self, _step: int) -> Tensor:
         self._reals = batch_of(self.pictures, list(islice(self._indices, self.config.batch)), self.device)
         if self.config.mirror:
             self._reals = mirrored(self._reals, self.rng)
         with torch.no_grad():
-            fakes, _ = self._draw(self.config.batch)
-        return losses.logistic_d(self.discriminator(self._reals), self.discriminator(fakes))
+            fakes, _ = self._draw(self.config.batch, self.dtype)
+        return losses.logistic_d(self.discriminator(self._reals.to(self.dtype)), self.discriminator(fakes))
 
     def _r1_loss(self, _step: int) -> Tensor:
         penalty = losses.r1(self.discriminator, self._reals)
         return penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
 
     def _g_loss(self, _step: int) -> Tensor:
-        fakes, _ = self._draw(self.config.batch)
+        fakes, _ = self._draw(self.config.batch, self.dtype)
         return losses.nonsaturating_g(self.discriminator(fakes))
 
     def _path_loss(self, _step: int) -> Tensor:
-        image, ws = self._draw(max(1, self.config.batch // 2))
+        image, ws = self._draw(max(1, self.config.batch // 2), self.generator.w_mean.dtype)
         noise = torch.randn(image.shape, generator=self.rng, device=self.device)
         path = losses.path_length(image, ws, self.path_mean, noise)
         self.path_mean = path.mean

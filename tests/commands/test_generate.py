@@ -87,6 +87,27 @@ def test_a_picture_says_how_it_was_drawn(learned: "Program") -> None:
     }  # fmt: skip
 
 
+def test_bf16_shows_nearly_the_same_and_says_so(learned: "Program") -> None:
+    learned.done(*CATS, "-n", 2, "--precision", "fp32", "--outdir", "full")
+    learned.done(*CATS, "-n", 2, "--precision", "bf16", "--outdir", "half")
+    moved = np.abs(pixels(learned, "full/cats/seed0001.png") - pixels(learned, "half/cats/seed0001.png"))
+    assert 0 < moved.mean() < 8  # levels of 255
+    assert note(learned, "half/cats/seed0001.png")["precision"] == "bf16"
+    assert "precision" not in note(learned, "full/cats/seed0001.png")
+
+
+@pytest.mark.parametrize("adapter", ["left", "cam"])
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of torch.compile's own making; users do not see them
+def test_compiled_drawing_shows_the_same(learned: "Program", adapter: str) -> None:
+    learned.learn("cats", "--adapter", adapter, "--overwrite")
+    learned.done(*CATS, "-n", 3, "--compile", "off", "--outdir", "plain")
+    learned.done(*CATS, "-n", 3, "--compile", "on", "--batch", 2, "--outdir", "compiled")
+    for seed in range(3):
+        plain, fast = (pixels(learned, f"{folder}/cats/seed000{seed}.png") for folder in ("plain", "compiled"))
+        assert np.abs(plain - fast).max() <= 1
+
+
 def test_truncated_to_nothing_every_seed_is_the_tasks_own_mean_picture(learned: "Program") -> None:
     learned.done(*CATS, "--with-base", "-n", 3, "--truncation", 0, "--noise", "none")
     mean = pixels(learned, "out/cats/seed0000.png")
