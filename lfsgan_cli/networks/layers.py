@@ -113,7 +113,7 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """x: [N, C_in, H, W], w: [N, w_dim] → [N, C_out, H or 2H, …]."""
         grain, bias = (self.noise(noise) * GAIN).to(x.dtype), (self.bias * GAIN).to(x.dtype)
-        return activate(torch.add(grain, self.conv(x, w), alpha=GAIN) + bias[:, None, None])
+        return activate(torch.add(grain, self.conv(x, w), alpha=GAIN).add_(bias[:, None, None]))
 
 
 class ToRGB(nn.Module):

@@ -32,8 +32,11 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2. Callers multiply what goes in by `GAIN` (a positive factor passes through)."""
-    return F.leaky_relu(x, 0.2)
+    """Leaky ReLU of slope 0.2, written over `x`, which must be nobody else's: its backward needs the result alone.
+
+    Callers multiply what goes in by `GAIN` (a positive factor passes through).
+    """
+    return F.leaky_relu_(x, 0.2)
 
 
 def normalize_latent(z: Tensor) -> Tensor:

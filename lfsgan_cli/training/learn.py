@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import torch
@@ -17,6 +17,7 @@ from lfsgan_cli.training import latents, losses, mode_seeking
 from lfsgan_cli.training.augment import shifted
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.memory import graph_part, with_features
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
 from lfsgan_cli.training.phases import Phase, Rated, lazy_adam, set_rate
 from lfsgan_cli.training.run import Run
@@ -118,27 +119,27 @@ class Learning(Run):
         image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=self.dtype)
         return image, near
 
-    def _d_loss(self, step: int) -> Tensor:
+    def _d_loss(self, step: int) -> Iterator[Tensor]:
         self._reals = batch_of(self.shots, list(islice(self._indices, self.config.batch)), self.device)
         if self.config.mirror:
             self._reals = mirrored(self._reals, self.rng)
         with torch.no_grad():
             fakes, _ = self._draw(step)
-        return losses.logistic_d(self._judge(self._reals, step), self._judge(fakes, step))
+        yield losses.logistic_d(self._judge(self._reals, step), self._judge(fakes, step))
 
-    def _r1_loss(self, step: int) -> Tensor:
+    def _r1_loss(self, step: int) -> Iterator[Tensor]:
         penalty = losses.r1(lambda images: self._score(images, step), self._reals)
         gamma = self.config.r1_gamma * (self.generator.config.resolution / R1_RESOLUTION) ** 2
-        return penalty * (gamma / 2 * self.config.r1_every)
+        yield penalty * (gamma / 2 * self.config.r1_every)
 
-    def _g_loss(self, step: int) -> Tensor:
+    def _g_loss(self, step: int) -> Iterator[Tensor]:
         fakes, near = self._draw(step)
         loss = losses.nonsaturating_g(self._judge(fakes, step))
         if near is not None and self.config.anchor_weight:
             loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
+        yield loss
         if self.config.seeking_weight and step % self.config.seeking_every == 0:
-            loss = loss + self.config.seeking_weight * self._seeking_loss()
-        return loss
+            yield self.config.seeking_weight * self._seeking_loss()
 
     def _anchor_loss(self, fakes: Tensor, near: latents.Near) -> Tensor:
         """How far pictures are from their anchors' shots, perceptually and pixel by pixel; the closer, the heavier."""
@@ -150,13 +151,13 @@ class Learning(Run):
         # The network's constant noise, so that two pictures of a pair differ by their latents alone.
         z = latents.normal(self.config.seeking_batch, self.generator.config.w_dim, self.rng)
         w = self.generator.mapping(z)
-        features: list[Tensor] = []
-        images: Tensor = self.generator.synthesis(self.generator.spread(w), None, features, self.dtype)
+        part = graph_part(len(w), self.generator.config, self.dtype)
+        images, *features = with_features(self.generator, w, self.dtype, part)
         with torch.no_grad():
             pairs = mode_seeking.cluster_wise(self.distances(images).argmin(1))
         return mode_seeking.seek(mode_seeking.pair_ratios(z, w, features, images, pairs), pairs)
 
-    def _path_loss(self, _step: int) -> Tensor:
+    def _path_loss(self, _step: int) -> Iterator[Tensor]:
         count, config = max(1, self.config.batch // 2), self.generator.config
         z = latents.normal(count, config.w_dim, self.rng)
         ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
@@ -166,7 +167,7 @@ class Learning(Run):
         noise = torch.randn(image.shape, generator=self.rng, device=self.device)
         path = losses.path_length(image, ws, self.path_mean, noise)
         self.path_mean = path.mean
-        return path.penalty * (self.config.path_weight * self.config.path_every)
+        yield path.penalty * (self.config.path_weight * self.config.path_every)
 
 
 def _by_half(adapter: Adapter) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

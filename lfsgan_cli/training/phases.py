@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,24 +23,24 @@ class Step:
 class Phase:
     """One update: who learns, from which loss, and how often.
 
-    loss: from the step's number to a scalar. Only `parameters` receive gradients while it is computed.
+    losses: from the step's number to scalars, whose sum is the loss; each one's graph is gone before the next is made.
+    Only `parameters` receive gradients meanwhile.
     """
 
     name: str
     every: int
     parameters: Sequence[nn.Parameter]
     optimizer: torch.optim.Optimizer
-    loss: Callable[[int], Tensor]
+    losses: Callable[[int], Iterable[Tensor]]
 
     def update(self, step: int) -> Tensor:
         """Run once; the loss as a scalar without gradient."""
         _require(self.parameters, True)  # noqa: FBT003
-        loss = self.loss(step)
-        loss.backward()  # type: ignore[no-untyped-call]
+        total = torch.stack([_spread(loss) for loss in self.losses(step)]).sum()
         self.optimizer.step()
         self.optimizer.zero_grad()
         _require(self.parameters, False)  # noqa: FBT003
-        return loss.detach()
+        return total
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
     """Let every parameter learn at this share of the rate that `lazy_adam` gave it."""
     for group in optimizer.param_groups:
         group["lr"] = group[FULL_RATE] * share
+
+
+def _spread(loss: Tensor) -> Tensor:
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
 
 
 def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:

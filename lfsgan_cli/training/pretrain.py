@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 
 import torch
@@ -69,25 +70,25 @@ class Pretraining(Run):
         image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=dtype)
         return image.to(dtype), ws
 
-    def _d_loss(self, _step: int) -> Tensor:
+    def _d_loss(self, _step: int) -> Iterator[Tensor]:
         self._reals = batch_of(self.pictures, list(islice(self._indices, self.config.batch)), self.device)
         if self.config.mirror:
             self._reals = mirrored(self._reals, self.rng)
         with torch.no_grad():
             fakes, _ = self._draw(self.config.batch, self.dtype)
-        return losses.logistic_d(self.discriminator(self._reals.to(self.dtype)), self.discriminator(fakes))
+        yield losses.logistic_d(self.discriminator(self._reals.to(self.dtype)), self.discriminator(fakes))
 
-    def _r1_loss(self, _step: int) -> Tensor:
+    def _r1_loss(self, _step: int) -> Iterator[Tensor]:
         penalty = losses.r1(self.discriminator, self._reals)
-        return penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
+        yield penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
 
-    def _g_loss(self, _step: int) -> Tensor:
+    def _g_loss(self, _step: int) -> Iterator[Tensor]:
         fakes, _ = self._draw(self.config.batch, self.dtype)
-        return losses.nonsaturating_g(self.discriminator(fakes))
+        yield losses.nonsaturating_g(self.discriminator(fakes))
 
-    def _path_loss(self, _step: int) -> Tensor:
+    def _path_loss(self, _step: int) -> Iterator[Tensor]:
         image, ws = self._draw(max(1, self.config.batch // 2), self.generator.w_mean.dtype)
         noise = torch.randn(image.shape, generator=self.rng, device=self.device)
         path = losses.path_length(image, ws, self.path_mean, noise)
         self.path_mean = path.mean
-        return path.penalty * (self.config.path_weight * self.config.path_every)
+        yield path.penalty * (self.config.path_weight * self.config.path_every)

@@ -1,5 +1,7 @@
 """A phase runs when its interval says, and moves nothing but its own parameters."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,13 +10,13 @@ from lfsgan_cli.training.phases import Phase, Rated, lazy_adam, run
 
 
 def phase(name: str, every: int, parameter: nn.Parameter, other: nn.Parameter, seen: list[tuple[str, int]]) -> Phase:
-    def loss(step: int) -> Tensor:
+    def losses(step: int) -> Iterator[Tensor]:
         seen.append((name, step))
         assert parameter.requires_grad
         assert not other.requires_grad
-        return (parameter * other).sum()
+        yield (parameter * other).sum()
 
-    return Phase(name, every, [parameter], torch.optim.SGD([parameter], lr=1.0), loss)
+    return Phase(name, every, [parameter], torch.optim.SGD([parameter], lr=1.0), losses)
 
 
 def test_phases_run_in_order_at_their_intervals_from_wherever_one_begins() -> None:
@@ -35,6 +37,23 @@ def test_only_the_phases_own_parameters_move() -> None:
     assert step.losses["a"].item() == 10.0
     assert not step.losses["a"].requires_grad
     assert a.grad is None
+
+
+def test_a_loss_in_parts_moves_like_their_sum_and_no_two_graphs_are_in_memory() -> None:
+    a, freed = nn.Parameter(torch.tensor([2.0])), []
+
+    def losses(_step: int) -> Iterator[Tensor]:
+        first = (a * a).sum()
+        yield first
+        with pytest.raises(RuntimeError, match="freed"):
+            first.backward()  # type: ignore[no-untyped-call]
+        freed.append(first)
+        yield (3 * a).sum()
+
+    (step,) = run([Phase("a", 1, [a], torch.optim.SGD([a], lr=1.0), losses)], 0, 1)
+    assert freed
+    assert step.losses["a"].item() == 2.0 * 2.0 + 3 * 2.0
+    assert a.item() == 2.0 - (2 * 2.0 + 3)
 
 
 # Karras et al., 2020, appendix B: c = k / (k + 1), learning rate λ·c, decays β^c.
