@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 aten = torch.ops.aten
+HALF = 2  # bytes
 _ALLOCATIONS = {aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.new_empty_strided}
 
 
@@ -20,21 +21,23 @@ _ALLOCATIONS = {aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty,
 class Work:
     """flops: of convolutions and matrix products, a multiplication and an addition being two; the rest is not counted.
 
+    half: those of them that are on 16-bit numbers.
     bytes: sizes of every operation's inputs and outputs; views are free, and nothing is supposed to stay in a cache.
     """
 
     flops: int
     bytes: int
+    half: int = 0
 
     def __sub__(self, other: Work) -> Work:
-        return Work(self.flops - other.flops, self.bytes - other.bytes)
+        return Work(self.flops - other.flops, self.bytes - other.bytes, self.half - other.half)
 
 
 def counted(action: Callable[[], object]) -> Work:
     """What running `action` once takes; it is run, gradients included."""
     with _Counting() as counting:
         action()
-    return Work(counting.flops, counting.bytes)
+    return Work(counting.flops, counting.bytes, counting.half)
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -47,6 +50,7 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flops = 0
+        self.half = 0
         self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -57,7 +61,9 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if result is not NotImplemented:
                 return result
         result = func(*args, **given)
-        self.flops += _flops(func.overloadpacket, args, given, result)
+        flops = _flops(func.overloadpacket, args, given, result)
+        self.flops += flops
+        self.half += flops if flops and args[0].dtype.itemsize == HALF else 0
         if not func.is_view and func.overloadpacket not in _ALLOCATIONS:
             self.bytes += sum(map(_size, tree_leaves((args, given, result))))
         return result

@@ -19,7 +19,7 @@ from lfsgan_cli.training.config import LearnConfig
 class Line:
     """One row of the table; every number is derived from what was measured.
 
-    of_peak: of the fp32 convolution's peak, 0 to 1. bound: arithmetic, memory or overhead.
+    of_peak: of what the convolutions' peaks would allow, 0 to 1. bound: arithmetic, memory or overhead.
     """
 
     section: Section
@@ -38,21 +38,21 @@ class Line:
 
     @property
     def of_peak(self) -> float:
-        """The speed as a share of the convolution's peak in fp32."""
-        return self.speed / self.peaks.conv_fp32
+        """The time at the convolutions' peaks as a share of the time it took."""
+        return self.peaks.arithmetic(self.row.work) / self.row.seconds if self.row.seconds else 0.0
 
     @property
     def bound(self) -> str:
         """What binds."""
-        return self.peaks.bound(self.row.seconds, self.row.work.flops, self.row.work.bytes)
+        return self.peaks.bound(self.row.seconds, self.row.work)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values: seconds, operations, bytes, shares of one."""
         row = self.row
         return {
             "of": self.section.name, "phase": row.name, "per_step": row.per_step, "seconds": row.seconds,
-            "share": self.share, "flop": row.work.flops, "bytes": row.work.bytes, "flop_per_second": self.speed,
-            "of_peak": self.of_peak, "bound": self.bound,
+            "share": self.share, "flop": row.work.flops, "flop_bf16": row.work.half, "bytes": row.work.bytes,
+            "flop_per_second": self.speed, "of_peak": self.of_peak, "bound": self.bound,
         }  # fmt: skip
 
 

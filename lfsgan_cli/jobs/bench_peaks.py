@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
+from lfsgan_cli.jobs.bench_counting import Work
 from lfsgan_cli.jobs.bench_timing import rounds
 
 CHANNELS, SIDE, KERNEL = 256, 64, 3  # wide enough for every processor, small enough to be over at once
@@ -31,13 +32,17 @@ class Peaks:
     conv_bf16: float
     copy: float
 
-    def bound(self, seconds: float, flops: float, moved: float) -> Bound:
-        """What binds work of so many operations and bytes that took so long.
+    def arithmetic(self, work: Work) -> float:
+        """Seconds that its operations take at the convolutions' peaks, each in its own number type."""
+        return (work.flops - work.half) / self.conv_fp32 + work.half / self.conv_bf16
+
+    def bound(self, seconds: float, work: Work) -> Bound:
+        """What binds a piece of work that took so long.
 
         Roofline (Williams et al., 2009) without overlap: arithmetic or memory, whichever alone takes longer at its
         peak; where both together explain less than half of the time, it goes into many small operations.
         """
-        arithmetic, memory = flops / self.conv_fp32, moved / self.copy
+        arithmetic, memory = self.arithmetic(work), work.bytes / self.copy
         if arithmetic + memory < seconds / 2:
             return "overhead"
         return "arithmetic" if arithmetic >= memory else "memory"

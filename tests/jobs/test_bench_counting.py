@@ -62,3 +62,14 @@ def test_views_and_fresh_memory_move_nothing_and_what_is_only_spread_is_read_onc
     assert counted(lambda: x.view(2, 5).t()[0]).bytes == 0
     assert counted(lambda: torch.empty(1000)).bytes == 0
     assert counted(lambda: x.expand(50, 10).sum()).bytes == FLOAT * (10 + 1)
+
+
+def test_operations_in_bfloat16_are_told_from_the_others() -> None:
+    x, weight = torch.zeros(1, 4, 8, 8), torch.zeros(5, 4, 3, 3)
+
+    def both() -> None:
+        F.conv2d(x, weight)
+        F.conv2d(x.to(torch.bfloat16), weight.to(torch.bfloat16))
+
+    work = counted(both)
+    assert work.half * 2 == work.flops > 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lfsgan_cli.jobs import bench_peaks
-from lfsgan_cli.jobs.bench_counting import counted
+from lfsgan_cli.jobs.bench_counting import Work, counted
 from lfsgan_cli.jobs.bench_peaks import Peaks, conv_flops, measure_peaks
 from lfsgan_cli.jobs.bench_timing import rounds
 
@@ -15,16 +15,20 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(
     ("seconds", "flops", "moved", "bound"),
     [
-        (1.0, 90.0, 1.0, "arithmetic"),
-        (1.0, 10.0, 9.0, "memory"),
-        (1.0, 30.0, 2.5, "arithmetic"),  # neither explains half of it, both do
-        (1.0, 20.0, 2.0, "overhead"),
-        (1.0, 0.0, 0.0, "overhead"),
-        (0.0, 0.0, 1.0, "memory"),
+        (1.0, 90, 1, "arithmetic"),
+        (1.0, 10, 9, "memory"),
+        (10.0, 300, 25, "arithmetic"),  # neither explains half of it, both do
+        (1.0, 20, 2, "overhead"),
+        (1.0, 0, 0, "overhead"),
+        (0.0, 0, 1, "memory"),
     ],
 )
-def test_what_binds(seconds: float, flops: float, moved: float, bound: str) -> None:
-    assert PEAKS.bound(seconds, flops, moved) == bound
+def test_what_binds(seconds: float, flops: int, moved: int, bound: str) -> None:
+    assert PEAKS.bound(seconds, Work(flops, moved)) == bound
+
+
+def test_operations_on_half_as_many_bits_are_held_against_their_own_peak() -> None:
+    assert PEAKS.arithmetic(Work(flops=300, bytes=0, half=200)) == pytest.approx(100 / 100 + 200 / 200)
 
 
 def test_peaks_are_those_of_the_convolution_and_the_copy_that_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
