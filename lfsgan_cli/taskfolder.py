@@ -59,9 +59,19 @@ def base_path(root: Path) -> Path:
     return path
 
 
+def tasks_folder(root: Path) -> Path:
+    """Where the files of all tasks are, and the folders of their runs."""
+    return root / "tasks"
+
+
+def run_folder(root: Path, name: str) -> Path:
+    """Where learning a task keeps its shots, state, logs and pictures; raises as `task_path`."""
+    return task_path(root, name).with_suffix("")
+
+
 def task_path(root: Path, name: str) -> Path:
     """The file of a task, whether it is there or not; TaskNameError where no task can have that name."""
-    return root / "tasks" / f"{check_name(name)}{SUFFIX}"
+    return tasks_folder(root) / f"{check_name(name)}{SUFFIX}"
 
 
 def stands_for(name: str) -> str | None:
@@ -77,7 +87,7 @@ def task_names(root: Path) -> list[str]:
     """The names of the tasks in a workspace, sorted; NoWorkspaceError if there is no workspace."""
     if not root.is_dir():
         raise NoWorkspaceError(root)
-    return sorted(path.name.removesuffix(SUFFIX) for path in (root / "tasks").glob(f"[!.]*{SUFFIX}"))
+    return sorted(path.name.removesuffix(SUFFIX) for path in tasks_folder(root).glob(f"[!.]*{SUFFIX}"))
 
 
 def find_task(root: Path, name: str) -> Path:

@@ -16,7 +16,7 @@ from lfsgan_cli.adapter import construct
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.taskfile import BaseInfo, TaskInfo
-from lfsgan_cli.taskfolder import BASE_FILE, SUFFIX, NoWorkspaceError, find_task, task_names, task_path
+from lfsgan_cli.taskfolder import BASE_FILE, SUFFIX, NoWorkspaceError, find_task, run_folder, task_names
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +83,7 @@ class Workspace:
 
     def task_run(self, name: str) -> Path:
         """Where learning a task keeps its shots, state, logs and pictures."""
-        return task_path(self.root, name).with_suffix("")
+        return run_folder(self.root, name)
 
     def ensure_base(self) -> bool:
         """Put the embedded base in place where there is none; whether that was done."""

@@ -49,13 +49,13 @@ def show(name: TaskName, workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: J
 
 def _summaries(workspace: Path) -> "tuple[dict[str, TaskSummary], dict[str, str]]":
     from lfsgan_cli.taskfile import read_summary
-    from lfsgan_cli.taskfolder import SUFFIX, task_names
+    from lfsgan_cli.taskfolder import task_names, task_path
 
     readable: dict[str, TaskSummary] = {}
     unreadable: dict[str, str] = {}
     for name in task_names(workspace):
         try:
-            readable[name] = read_summary(workspace / "tasks" / f"{name}{SUFFIX}")
+            readable[name] = read_summary(task_path(workspace, name))
         except LfsganError as error:
             unreadable[name] = str(error)
     return readable, unreadable

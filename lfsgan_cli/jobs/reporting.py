@@ -9,7 +9,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.report_benchmark import BenchmarkReport
 from lfsgan_cli.jobs.report_workspace import WorkspaceReport
 from lfsgan_cli.report.runs import RUNS
-from lfsgan_cli.taskfolder import NoWorkspaceError
+from lfsgan_cli.taskfolder import BASE_FILE, NoWorkspaceError
 
 Kind: TypeAlias = Literal["workspace", "benchmark"]
 Report: TypeAlias = WorkspaceReport | BenchmarkReport
@@ -31,7 +31,7 @@ def kind_of(folder: Path) -> Kind:
         raise NoWorkspaceError(folder)
     if (folder / RUNS).is_file():
         return "benchmark"
-    if (folder / "base.safetensors").is_file():
+    if (folder / BASE_FILE).is_file():
         return "workspace"
     raise NothingToReportError(folder)
 

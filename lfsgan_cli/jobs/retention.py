@@ -18,7 +18,7 @@ from lfsgan_cli.jobs import records
 from lfsgan_cli.jobs.records import Record, RecordError, file_hash, record, record_path
 from lfsgan_cli.jobs.redrawing import SEEDS, Circumstances, circumstances, digest, redraw
 from lfsgan_cli.jobs.sheets import Pixels
-from lfsgan_cli.taskfolder import RETENTION, find_task, task_names, task_path
+from lfsgan_cli.taskfolder import RETENTION, find_task, task_names, task_path, tasks_folder
 from lfsgan_cli.workspace import Workspace
 
 RECORDED_NOW = "recorded just now; nothing to compare with yet"
@@ -73,7 +73,7 @@ class _Pictures:
 
 def names(workspace: Workspace) -> list[str]:
     """All tasks that can be checked, sorted: those whose file is there, and those recorded whose file is gone."""
-    recorded = [path.parent.name for path in (workspace.root / "tasks").glob(f"[!.]*/{RETENTION}")]
+    recorded = [path.parent.name for path in tasks_folder(workspace.root).glob(f"[!.]*/{RETENTION}")]
     return sorted({*task_names(workspace.root), *recorded})
 
 

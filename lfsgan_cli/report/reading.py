@@ -13,6 +13,7 @@ from lfsgan_cli.report.spelling import spell_bytes
 from lfsgan_cli.report.stills import thumbnail
 from lfsgan_cli.report.task_section import Learned, task_section
 from lfsgan_cli.taskfile import TaskSummary
+from lfsgan_cli.taskfolder import METRICS, RESERVED, STATS, run_folder
 
 BASE = "base"
 INTRO = (
@@ -57,9 +58,9 @@ def read_workspace(root: Path, base: BaseFacts, summaries: Mapping[str, TaskSumm
 
 
 def _learned(root: Path, name: str, summary: TaskSummary, drawings: Drawings) -> Learned:
-    run = root / "tasks" / name
+    run = run_folder(root, name)
     return Learned(
-        name, summary, run, read_metrics(run / "metrics.jsonl"), _row(name, drawings), drawings.refused.get(name, "")
+        name, summary, run, read_metrics(run / METRICS), _row(name, drawings), drawings.refused.get(name, "")
     )
 
 
@@ -90,7 +91,7 @@ def _tasks(root: Path, tasks: list[Learned], refused: Mapping[str, str]) -> Sect
 
 
 def _numbers(root: Path, measured: Mapping[str, Sequence[Noted]]) -> Section:
-    base = read_metrics(root / "base" / "metrics.jsonl")
+    base = read_metrics(root / RESERVED / METRICS)
     blocks: list[Block] = []
     if any(measured.values()):
         blocks.append(task_table({name: lines for name, lines in measured.items() if lines}))
@@ -110,5 +111,5 @@ def _base(root: Path, base: BaseFacts) -> Section:
         ("parameters", f"{base.parameters:,}"),
         ("file", spell_bytes(base.file_bytes)),
     )
-    chart = losses(root / "base" / "stats.jsonl")
+    chart = losses(root / RESERVED / STATS)
     return Section("base", "The base", (Facts("", facts), *((chart,) if chart else ())))

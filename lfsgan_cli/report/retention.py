@@ -8,6 +8,7 @@ from typing import Any
 from lfsgan_cli.report import ways
 from lfsgan_cli.report.jsonlines import DamagedLinesError, read_object
 from lfsgan_cli.report.model import Block, Cell, Facts, Gap, Row, Section, Table
+from lfsgan_cli.taskfolder import RETENTION
 
 COLUMNS = ("task", "verdict", "base", "tensors", "pictures", "compared", "largest difference", "why")
 NOTE = (
@@ -19,7 +20,7 @@ INTRO = "Is every task what it was when it was learned? Its base, its tensors an
 
 def retention_section(root: Path) -> Section:
     """The last check of every task, or the command that makes it."""
-    path = root / "retention.json"
+    path = root / RETENTION
     found = read_object(path)
     block: tuple[Block, ...] = (
         _proof(path, found)

@@ -13,6 +13,7 @@ from lfsgan_cli.report.measurements import Noted, histories
 from lfsgan_cli.report.model import Beside, Block, Chart, Fact, Facts, Gallery, Gap, Picture, Section, Sheet
 from lfsgan_cli.report.spelling import spell_bytes, spell_seconds
 from lfsgan_cli.report.stills import sheet, shots
+from lfsgan_cli.taskfolder import FEW_SHOTS, RUN, STATS
 
 if TYPE_CHECKING:
     from lfsgan_cli.taskfile import TaskSummary
@@ -41,7 +42,7 @@ def task_section(root: Path, task: Learned) -> Section:
 
 
 def _facts(task: Learned) -> tuple[Fact, ...]:
-    info, run = task.summary.info, read_object(task.run / "run.json")
+    info, run = task.summary.info, read_object(task.run / RUN)
     options = ", ".join(f"{key} {spell_option(value)}" for key, value in sorted(info.config.items()))
     facts = [("adapter", f"{info.adapter} {info.adapter_version}"), ("options", options or "none")]
     facts += [("parameters", f"{task.summary.parameters:,}"), ("file", spell_bytes(task.summary.file_bytes))]
@@ -56,7 +57,7 @@ def _training(training: Mapping[str, Any]) -> list[Fact]:
 
 
 def _shots_beside_drawings(task: Learned) -> Beside:
-    paths = sorted((task.run / "few_shots").glob("*.png"))
+    paths = sorted((task.run / FEW_SHOTS).glob("*.png"))
     left: Block = (
         shots(task.name, paths)
         if paths
@@ -71,7 +72,7 @@ def _shots_beside_drawings(task: Learned) -> Beside:
 
 
 def _losses(task: Learned) -> tuple[Chart, ...]:
-    loss = losses(task.run / "stats.jsonl")
+    loss = losses(task.run / STATS)
     return (loss,) if loss else ()
 
 
