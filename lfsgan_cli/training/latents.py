@@ -24,13 +24,16 @@ def noises(config: NetworkConfig, count: int, rng: torch.Generator) -> list[Tens
     return [torch.randn(count, 1, side, side, generator=rng, device=rng.device) for side in config.noise_sides]
 
 
-def mixed(generator: Generator, z: Tensor, probability: float, rng: torch.Generator) -> Tensor:
+def mixed(
+    generator: Generator, z: Tensor, probability: float, rng: torch.Generator, choices: torch.Generator
+) -> Tensor:
     """w for every layer, [N, L, D]; with `probability` a second latent takes over from a random layer on.
 
-    Style mixing (Karras et al., 2019, section 3.1), one crossover for the batch.
+    Style mixing (Karras et al., 2019, section 3.1), one crossover for the batch. choices: a generator on the CPU, which
+    says whether and where; rng: on the generator's device, where the second latent comes from.
     """
     layers = generator.config.latents
-    draw = torch.rand(2, generator=rng, device=rng.device).tolist()
+    draw = torch.rand(2, generator=choices).tolist()
     ws = generator.spread(generator.mapping(z))
     if draw[0] >= probability:
         return ws

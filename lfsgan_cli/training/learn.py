@@ -99,7 +99,7 @@ class Learning(Run):
 
     def _score(self, images: Tensor, step: int) -> Tensor:
         """Logits of whole pictures in anchored steps, of patches in all others; computed in the pictures' type."""
-        images = shifted(images, self.config.shift, self.rng)
+        images = shifted(images, self.config.shift, self.choices)
         if self._is_anchored(step):
             logits: Tensor = self.discriminator(images)
             return logits
@@ -115,7 +115,7 @@ class Learning(Run):
             ws = self.generator.spread(self.generator.mapping(near.z))
         else:
             z = latents.normal(count, config.w_dim, self.rng)
-            ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
+            ws = latents.mixed(self.generator, z, self.config.mixing, self.rng, self.choices)
         image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=self.dtype)
         return image, near
 
@@ -160,7 +160,7 @@ class Learning(Run):
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
         count, config = max(1, self.config.batch // 2), self.generator.config
         z = latents.normal(count, config.w_dim, self.rng)
-        ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
+        ws = latents.mixed(self.generator, z, self.config.mixing, self.rng, self.choices)
         if not ws.requires_grad:  # an adapter that leaves the mapping alone
             ws.requires_grad_()
         image = self.generator.synthesis(ws, latents.noises(config, count, self.rng))

@@ -66,7 +66,7 @@ class Pretraining(Run):
     def _draw(self, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         config = self.generator.config
         z = latents.normal(count, config.w_dim, self.rng)
-        ws = latents.mixed(self.generator, z, self.config.mixing, self.rng)
+        ws = latents.mixed(self.generator, z, self.config.mixing, self.rng, self.choices)
         image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=dtype)
         return image.to(dtype), ws
 

@@ -16,6 +16,7 @@ class Run(ABC):
     """What pretraining and learning a task share.
 
     modules, optimizers: all that learns, by name, in the order of their state. rng: where all randomness comes from.
+    choices: where random numbers come from that Python looks at; on the CPU, since it would wait for a GPU's.
     done: finished steps. path_mean: running mean of path lengths.
     """
 
@@ -26,6 +27,7 @@ class Run(ABC):
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
         self.rng = torch.Generator(device).manual_seed(seed)
+        self.choices = self.rng if device.type == "cpu" else torch.Generator().manual_seed(seed)
         self.path_mean = torch.zeros((), device=device)
         self.done = 0
 
@@ -53,6 +55,8 @@ class Run(ABC):
     def pack(self) -> state.Tensors:
         """The whole state as tensors."""
         scalars: dict[str, Tensor] = {"path_mean": self.path_mean, "done": torch.tensor(self.done)}
+        if self.choices is not self.rng:
+            scalars["choices"] = self.choices.get_state()
         return state.pack(self.modules, self.optimizers, self.rng, scalars)
 
     def unpack(self, tensors: state.Tensors) -> None:
@@ -60,3 +64,5 @@ class Run(ABC):
         scalars = state.unpack(tensors, self.modules, self.optimizers, self.rng)
         self.path_mean = scalars["path_mean"].to(self.device)
         self.done = int(scalars["done"])
+        if self.choices is not self.rng:
+            self.choices.set_state(scalars["choices"])

@@ -27,7 +27,7 @@ def test_every_convolution_gets_noise_of_its_size() -> None:
 
 def test_without_mixing_all_layers_share_one_w() -> None:
     generator, z = tiny_generator(), normal(2, 16, rng())
-    assert torch.equal(mixed(generator, z, 0.0, rng()), generator.spread(generator.mapping(z)))
+    assert torch.equal(mixed(generator, z, 0.0, rng(), rng()), generator.spread(generator.mapping(z)))
 
 
 def test_mixing_changes_over_once_from_a_layer_after_the_first() -> None:
@@ -35,7 +35,7 @@ def test_mixing_changes_over_once_from_a_layer_after_the_first() -> None:
     w = generator.mapping(z)
     crossovers = set()
     for seed in range(100):
-        ws = mixed(generator, z, 1.0, rng(seed))
+        ws = mixed(generator, z, 1.0, rng(seed + 1), rng(seed))
         from_z = (ws == w[:, None]).all(2).all(0).tolist()
         assert from_z == sorted(from_z, reverse=True)
         crossovers.add(sum(from_z))
@@ -45,7 +45,7 @@ def test_mixing_changes_over_once_from_a_layer_after_the_first() -> None:
 def test_nine_of_ten_batches_are_mixed_at_a_probability_of_nine_tenths() -> None:
     generator, z = tiny_generator(), normal(1, 16, rng())
     plain = generator.spread(generator.mapping(z))
-    count = sum(not torch.equal(mixed(generator, z, 0.9, rng(seed)), plain) for seed in range(200))
+    count = sum(not torch.equal(mixed(generator, z, 0.9, rng(seed + 1), rng(seed)), plain) for seed in range(200))
     assert 165 < count < 195  # 180 expected, 4.2 standard deviation
 
 
