@@ -1,0 +1,72 @@
+"""Opens what `torch.save` wrote without running anything: plain values and tensors, or one sentence why not."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lfsgan_cli.checkpoints.found import CheckpointError
+
+ZIP = b"PK\x03\x04"
+LEGACY = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"  # the number that torch.save began with before its files became zips
+LEGACY_WITHIN = 24  # bytes; pickle's own first words stand before it
+# Python's own name of what people know under another one.
+_KNOWN_AS = {"posix": "os", "nt": "os", "__builtin__": "builtins"}
+
+
+class ForeignGlobalError(CheckpointError):
+    """A file that wants a function or a class of some program to be called."""
+
+    def __init__(self, path: Path, asked: str) -> None:
+        module, _, name = asked.rpartition(".")
+        super().__init__(
+            path,
+            f"is refused: it asks for {_KNOWN_AS.get(module, module)}.{name}, and weights need no such thing",
+            "nothing was executed; ask its author for a file of plain tensors",
+        )
+
+
+class UnreadableError(CheckpointError):
+    """A file that begins as torch's do, and does not go on so."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path, "is cut short, damaged, or no file that torch.save wrote", "fetch it again, and compare its size"
+        )
+
+
+def is_torch(head: bytes) -> bool:
+    """Whether a file's first bytes (32 suffice) are those of torch.save, zip or legacy."""
+    return head.startswith(ZIP) or LEGACY in head[: LEGACY_WITHIN + len(LEGACY)]
+
+
+def load(path: Path) -> Any:
+    """What a torch file holds, its tensors on the CPU; those of a zip are mapped, so that only what is used is read.
+
+    Besides plain values, `argparse.Namespace` is let through, which many training scripts save along and which does
+    nothing. Raises ForeignGlobalError for any other class or function, UnreadableError for damage.
+    """
+    with path.open("rb") as file:
+        is_zip = file.read(len(ZIP)) == ZIP
+    try:
+        # Warnings are about formats of the past, which the user can do nothing about.
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
+    except Exception as error:  # damage leads torch's reader to whatever exception it likes
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if asked:
+            raise ForeignGlobalError(path, asked[1]) from None
+        raise UnreadableError(path) from error
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is numbers in memory, and no more of them than its file holds: damage can claim any size."""
+    if tensor.device.type != "cpu" or tensor.layout is not torch.strided or not tensor.is_floating_point():
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
