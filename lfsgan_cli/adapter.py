@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from lfsgan_cli.networks.config import NetworkConfig
 
 
 class ByName(nn.Module):
@@ -55,6 +58,14 @@ class Adapter(nn.Module):
         self.weights = ByName()
         self.features = ByName()
         self.nulls: dict[str, str] = {}
+
+    @classmethod
+    def published_names(cls, network: NetworkConfig) -> dict[str, str]:  # noqa: ARG003 - those who override it need it
+        """Its own name for each tensor that a task file of the public LFS-GAN code may hold on such a network.
+
+        Adapters that have no place in such files, as most, leave this empty.
+        """
+        return {}
 
     @property
     def mergeable(self) -> bool:

@@ -17,6 +17,7 @@ from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.report import report
 from lfsgan_cli.commands.tasks import tasks
+from lfsgan_cli.commands.tasks_files import export_task, import_task
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, cls=Cli)
 
@@ -43,5 +44,7 @@ app.command("benchmark")(everywhere(benchmark))
 app.command("bench")(everywhere(bench))
 app.command("report")(everywhere(report))
 app.command("adapters")(everywhere(adapters))
+tasks.command("import")(everywhere(import_task))
+tasks.command("export")(everywhere(export_task))
 app.add_typer(tasks, name="tasks")
 app.add_typer(base, name="base")

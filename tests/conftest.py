@@ -22,7 +22,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
+from lfsgan_cli import basefile
 from lfsgan_cli.app import app
+from lfsgan_cli.basefile import Base
+from lfsgan_cli.networks.discriminator import Discriminator
+from lfsgan_cli.networks.generator import build_generator
+from lfsgan_cli.networks.rosinality import config_of, discriminator_names, generator_names, rename
 
 # Tiny tensors gain nothing from a second thread, and lose much of the time waiting for it on a busy machine.
 torch.set_num_threads(1)
@@ -59,6 +64,21 @@ def rosinality() -> dict[str, dict[str, Tensor]]:
     with torch.serialization.safe_globals([argparse.Namespace]):
         checkpoint: dict[str, Any] = torch.load(GOLDEN / "rosinality.pt", weights_only=True)
     return {part: checkpoint[part] for part in ("g_ema", "d")}
+
+
+@pytest.fixture(scope="session")
+def reference_workspace(
+    rosinality: dict[str, dict[str, Tensor]], rosinality_outputs: dict[str, Tensor], tmp_path_factory: Any
+) -> Path:
+    """A workspace whose base is the reference's generator and discriminator; no test may change it."""
+    root: Path = tmp_path_factory.mktemp("reference")
+    state = rosinality["g_ema"]
+    generator, discriminator = build_generator(config_of(state)), Discriminator(config_of(state))
+    generator.load_state_dict(rename(state, generator_names(state)) | {"w_mean": rosinality_outputs["mean_latent"][0]})
+    discriminator.load_state_dict(rename(rosinality["d"], discriminator_names(rosinality["d"])))
+    base = Base("reference", basefile.identity(generator), generator, generator, discriminator)
+    basefile.write(root / "base.safetensors", base, {})
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
+from lfsgan_adapters.left_names import published_names
 from lfsgan_cli.adapter import Adapter
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.layers import DemodulatedConv2d, Linear, ModulatedConv2d
 
 CANCELLED = "demodulation divides a scale of an output channel out again"
@@ -113,6 +115,11 @@ class LeFT(Adapter):
                 case _:
                     pass  # noise, biases and the start stay the base's, as in the public code
         self.nulls = dict(self._null_tensors(network, config))
+
+    @classmethod
+    def published_names(cls, network: NetworkConfig) -> dict[str, str]:
+        """See `left_names`: the tensors of the public code are laid out alike."""
+        return published_names(network)
 
     def _null_tensors(self, network: nn.Module, config: Config) -> list[tuple[str, str]]:
         paper = config.init == "paper"

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.rosinality import generator_names
 
 # Under the name of a layer: the modulated tensor, then the factor.
 LINEAR = {
-    "w_mul_out_dim": ("weight", "mul_out"),
     "w_mul_in_dim": ("weight", "mul_in"),
-    "w_add_out_dim": ("weight", "add_out"),
+    "w_mul_out_dim": ("weight", "mul_out"),
     "w_add_in_dim": ("weight", "add_in"),
+    "w_add_out_dim": ("weight", "add_out"),
     "b_mul": ("bias", "mul"),
     "b_add": ("bias", "add"),
 }
 CONV = {
     "w_mul1_out_channel_wise": ("weight", "out"),
     "w_mul1_instance_wise": ("weight", "taps"),
-    "w_mul2_in_channel_wise": ("weight", "inner"),
     "w_add1_out_channel_bias": ("weight", "gate_out"),
     "w_add1_instance_bias": ("weight", "gate_taps"),
+    "w_mul2_in_channel_wise": ("weight", "inner"),
     "w_add2_in_channel_bias": ("weight", "shift_in"),
     "w_add2_instance_bias": ("weight", "shift_taps"),
 }
 _FACTORS = LINEAR | CONV
 _INFIX = ".weight_modulation."
+
+
+def published_names(network: NetworkConfig) -> dict[str, str]:
+    """Ours for every official name that a task on such a network can have, in the public code's order."""
+    return left_names(_official_names(network))
 
 
 def left_names(names: Iterable[str]) -> dict[str, str]:
@@ -39,3 +45,13 @@ def left_names(names: Iterable[str]) -> dict[str, str]:
             modulated = weight.removesuffix("weight") + tensor
             table[name] = f"weights.{modulated.replace('.', '/')}.{ours}"
     return table
+
+
+def _official_names(network: NetworkConfig) -> Iterable[str]:
+    for layer in range(1, network.mapping_layers + 1):
+        yield from (f"style.{layer}{_INFIX}{factor}" for factor in LINEAR)
+    blocks = len(network.sides) - 1
+    numbered = [f"convs.{index}" for index in range(2 * blocks)] + [f"to_rgbs.{index}" for index in range(blocks)]
+    for layer_name in ("conv1", "to_rgb1", *numbered):
+        yield from (f"{layer_name}.conv.modulation{_INFIX}{factor}" for factor in LINEAR)
+        yield from (f"{layer_name}.conv{_INFIX}{factor}" for factor in CONV)

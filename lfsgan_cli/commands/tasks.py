@@ -13,7 +13,9 @@ from lfsgan_cli.errors import LfsganError
 if TYPE_CHECKING:
     from lfsgan_cli.taskfile import TaskSummary
 
-tasks = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List the learned tasks, or show one.")
+tasks = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="List the learned tasks, show one, or exchange them."
+)
 
 TaskName = Annotated[str, typer.Argument(metavar="NAME", help="A learned task.")]
 

@@ -136,7 +136,7 @@ def begin(
 
     Raises one-line errors for names, options, pictures, bases and starts that cannot be used.
     """
-    folder = _free_folder(workspace, name, overwrite=overwrite)
+    folder = free_folder(workspace, name, overwrite=overwrite)
     config = options.parse(registry.load(adapter).Config, pairs)
     if not workspace.base_path.exists() and RunFolder(workspace.base_run).unfinished:
         raise BaseInTrainingError(workspace.root)
@@ -180,7 +180,8 @@ def check_learned(workspace: Workspace, name: str, repeated: Repeated) -> TaskSu
     return task
 
 
-def _free_folder(workspace: Workspace, name: str, *, overwrite: bool) -> RunFolder:
+def free_folder(workspace: Workspace, name: str, *, overwrite: bool) -> RunFolder:
+    """The folder of a new task; refused where the name is taken, unless `overwrite`, or stands for something else."""
     path = task_path(workspace.root, name)
     meaning = stands_for(name)
     if meaning is not None:
