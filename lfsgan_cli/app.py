@@ -14,6 +14,7 @@ from lfsgan_cli.commands.common import everywhere
 from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
 from lfsgan_cli.commands.learn_task import learn_task
+from lfsgan_cli.commands.merge import merge
 from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.report import report
 from lfsgan_cli.commands.tasks import tasks
@@ -39,6 +40,7 @@ def lfsgan(
 app.command("pretrain")(everywhere(pretrain))
 app.command("learn-task")(everywhere(learn_task))
 app.command("generate")(everywhere(generate))
+app.command("merge")(everywhere(merge))
 app.command("evaluate")(everywhere(evaluate))
 app.command("benchmark")(everywhere(benchmark))
 app.command("bench")(everywhere(bench))

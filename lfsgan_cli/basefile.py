@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lfsgan_cli.networks.generator import Generator
 
 FORMAT = "base/1"
+_ORIGIN = "lfsgan.origin"
+_BUFFERS = (".const", ".w_mean")
 _KEYS = (
     "lfsgan.identity", "lfsgan.discriminator", "lfsgan.name", "lfsgan.network", "lfsgan.training",
     "modelspec.hash_sha256",
@@ -39,7 +41,8 @@ class BaseSummary:
     """A base without its tensors.
 
     identity: SHA-256 (hex) of the averaged generator; discriminator: SHA-256 (hex) of the discriminator.
-    training: how it was made, as JSON. parameters: of one generator.
+    training: how it was made, as JSON. origin: what file of another program it came from, and what was taken of it, as
+    JSON; empty for a base that was trained here. parameters: of one generator.
     """
 
     name: str
@@ -47,7 +50,9 @@ class BaseSummary:
     discriminator: str
     network: NetworkConfig
     training: dict[str, Any]
+    origin: dict[str, Any]
     parameters: int
+    discriminator_parameters: int
     file_bytes: int
 
 
@@ -75,8 +80,19 @@ def identity(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, base: Base, training: Mapping[str, Any], *, half: bool = False) -> None:
-    """Write a base; `half` stores fp16, for a base whose parameters were rounded to it before it got its identity."""
+def write(
+    path: Path,
+    base: Base,
+    training: Mapping[str, Any],
+    *,
+    half: bool = False,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a base.
+
+    half: store fp16, for a base whose parameters were rounded to it before it got its identity. origin: see
+    `BaseSummary`.
+    """
     tensors: dict[str, Tensor] = {}
     for part, network in (("average", base.average), ("live", base.live), ("discriminator", base.discriminator)):
         tensors |= {f"{part}.{name}": t.half() if half else t for name, t in network.state_dict().items()}
@@ -96,6 +112,8 @@ def write(path: Path, base: Base, training: Mapping[str, Any], *, half: bool = F
         "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.hash_sha256": tensorfile.content_hash(tensors),
     }
+    if origin:
+        metadata[_ORIGIN] = _json(origin)
     tensorfile.write(path, tensors, metadata)
 
 
@@ -103,14 +121,15 @@ def read_summary(path: Path) -> BaseSummary:
     """What the header alone tells, without torch."""
     header = tensorfile.read_header(path)
     metadata = _checked(path, header.metadata)
-    parts = [spec for name, spec in header.tensors.items() if name.startswith("average.") and _is_parameter(name)]
     return BaseSummary(
         name=metadata["lfsgan.name"],
         identity=metadata["lfsgan.identity"],
         discriminator=metadata["lfsgan.discriminator"],
         network=NetworkConfig.from_json(_object(path, metadata, "lfsgan.network")),
         training=_object(path, metadata, "lfsgan.training"),
-        parameters=sum(math.prod(spec.shape) for spec in parts),
+        origin=_object(path, metadata, _ORIGIN) if _ORIGIN in metadata else {},
+        parameters=_parameters(header, "average."),
+        discriminator_parameters=_parameters(header, "discriminator."),
         file_bytes=header.file_bytes,
     )
 
@@ -146,8 +165,9 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _is_parameter(name: str) -> bool:
-    return not name.endswith((".const", ".w_mean"))
+def _parameters(header: tensorfile.Header, prefix: str) -> int:
+    parts = [spec for name, spec in header.tensors.items() if name.startswith(prefix) and not name.endswith(_BUFFERS)]
+    return sum(math.prod(spec.shape) for spec in parts)
 
 
 def _checked(path: Path, metadata: Mapping[str, str]) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ from lfsgan_cli.networks.rosinality import config_of, discriminator_names, gener
 AVERAGE, LIVE, DISCRIMINATOR, MEAN = "g_ema", "g", "d", "latent_avg"
 _PREFIXES = ("module.", "decoder.", "module.decoder.")  # of DataParallel, and of encoders such as pSp
 _MARKS = ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight")  # no other program's generators have them all
+_TELLING = 300  # characters; names in a damaged file may be of any length
 _KEPT = ".noise.const"  # the only buffers that are read
 
 
@@ -30,7 +31,9 @@ class RosinalityError(CheckpointError):
 
     def __init__(self, path: Path, part: str, reason: str) -> None:
         super().__init__(
-            path, f"has a network {part!r} that cannot be used: {reason}", "a plain StyleGAN2 in colour is expected"
+            path,
+            f"has a network {part!r} that cannot be used: {reason[:_TELLING]}",
+            "a StyleGAN2 in colour is expected",
         )
 
 
@@ -158,13 +161,13 @@ def _check_filters(path: Path, part: str, rest: State, gain: float) -> None:
 
 
 def _misfits(renamed: State, expected: State) -> Iterator[str]:
-    for name in sorted(renamed.keys() - expected.keys()):
-        yield f"it has {name!r}, and a network of its resolution has not"
     for name, tensor in expected.items():
         if name not in renamed and not name.endswith(_KEPT):
             yield f"{name!r} (as lfsgan calls it) is missing"
         elif name in renamed and renamed[name].shape != tensor.shape:
             yield f"{name!r} has the shape {list(renamed[name].shape)}, and {list(tensor.shape)} is expected"
+    for name in sorted(renamed.keys() - expected.keys()):
+        yield f"it has {name!r}, and a network of its resolution has not"
 
 
 def _w_mean(value: object, config: NetworkConfig) -> Tensor | None:

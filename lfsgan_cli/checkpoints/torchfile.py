@@ -52,17 +52,25 @@ def load(path: Path) -> Any:
     Besides plain values, `argparse.Namespace` is let through, which many training scripts save along and which does
     nothing. Raises ForeignGlobalError for any other class or function, UnreadableError for damage.
     """
-    with path.open("rb") as file:
-        is_zip = file.read(len(ZIP)) == ZIP
     try:
         # Warnings are about formats of the past, which the user can do nothing about.
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
+            return _load(path)
     except Exception as error:  # damage leads torch's reader to whatever exception it likes
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         if asked:
             raise ForeignGlobalError(path, asked[1]) from None
         raise UnreadableError(path) from error
+
+
+def _load(path: Path) -> Any:
+    with path.open("rb") as file:
+        is_zip = file.read(len(ZIP)) == ZIP
+        # Given a path, torch goes by its suffix and not by what is in the file; only a path can be mapped.
+        if is_zip and path.suffix != ".safetensors":
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        file.seek(0)
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def is_plain(tensor: Tensor) -> bool:
