@@ -116,7 +116,9 @@ class Blob(Sealed):
 
     __slots__ = ("numbers", "raw")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: object) -> None:
+        if not isinstance(raw, bytes):
+            raise TypeError(f"a storage is bytes, not a {type(raw).__name__}")
         self.raw: bytes | None = raw
         self.numbers = torch.empty(0)
 

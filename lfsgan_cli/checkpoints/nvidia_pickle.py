@@ -21,7 +21,7 @@ PROTOCOLS = (2, 3, 4, 5)
 LONGEST = 1_000_000  # instructions; a StyleGAN2 of 1024 pixels takes about 50,000
 AVERAGE = "G_ema"  # what NVIDIA calls the generator's average
 LONGEST_NAME = 80  # characters of a name that messages show
-_NEVER = {"EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}  # what no file of NVIDIA's uses
+_NEVER = {"DUP", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}  # what no file of NVIDIA's uses
 
 _STAND_INS: dict[tuple[str, str], object] = {
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): Network,
