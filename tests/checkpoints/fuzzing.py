@@ -5,22 +5,23 @@ python -m tests.checkpoints.fuzzing FOLDER FIRST COUNT takes FOLDER/samples, and
 
 import contextlib
 import faulthandler
+import functools
 import io
 import json
 import os
+import pickletools
 import resource
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from lfsgan_cli import basefile, taskfile
-from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.basefile import Base
 from lfsgan_cli.checkpoints import lfsgan, reading
 from lfsgan_cli.checkpoints.found import Checkpoint
@@ -97,6 +98,21 @@ def other_digits(data: bytes, rng: Random) -> bytes:
     return bytes(changed)
 
 
+def other_instructions(data: bytes, rng: Random) -> bytes:
+    """Bits of a pickle's instructions, or of the numbers behind them, flipped; much of it is otherwise tensors."""
+    places = np.asarray(instructions(data))
+    near = rng.choice(places, size=rng.randint(1, 4)) + rng.randint(5)
+    return flip(data, near[near < len(data)], rng)
+
+
+@functools.cache
+def instructions(data: bytes) -> Sequence[int]:
+    """Where the instructions of a pickle are; of another file, its first bytes."""
+    if not data.startswith(b"\x80"):
+        return range(min(len(data), STRUCTURE))
+    return [place for _, _, place in pickletools.genops(data) if place is not None]
+
+
 def noise(data: bytes, rng: Random) -> bytes:
     """Random bytes behind the first ones of a known format, or behind none."""
     return data[: rng.randint(33) * rng.randint(2)] + rng.bytes(rng.randint(2000))
@@ -119,7 +135,7 @@ def repacked(data: bytes, rng: Random) -> bytes:
 
 
 ALONE: list[Change] = [truncated, flipped, flipped_at_an_end, overwritten, moved, huge, noise]
-CHANGES: list[Change] = [*ALONE, other_digits, repacked, unchanged]
+CHANGES: list[Change] = [*ALONE, other_digits, other_instructions, repacked, unchanged]
 
 
 def damaged(samples: Mapping[str, bytes], index: int) -> tuple[str, bytes]:
@@ -158,12 +174,12 @@ def _tensors(found: object) -> Iterator[Tensor]:
         case Mapping() | tuple():
             for value in found.values() if isinstance(found, Mapping) else found:
                 yield from _tensors(value)
-        case Base():
-            yield from found.average.state_dict().values()
-        case Adapter():
-            yield from found.tensors().values()
+        case Base(average=network) | (nn.Module() as network):
+            yield from network.state_dict().values()
         case Checkpoint():
             yield from _tensors((found.average, found.live, found.discriminator, found.w_mean))
+        case _:
+            pass
 
 
 class Watch:

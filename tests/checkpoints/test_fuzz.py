@@ -61,8 +61,8 @@ def samples(folder: Path, rosinality: dict[str, dict[str, Tensor]]) -> Iterator[
     official = (GOLDEN / "lfsgan_task.pt").read_bytes()
     yield "lfsgan zip", official
     yield "lfsgan legacy", saved(torch.load(io.BytesIO(official), weights_only=True), zipped=False)
-    if (GOLDEN / "nvidia.pkl").exists():
-        yield "nvidia", (GOLDEN / "nvidia.pkl").read_bytes()
+    for name in ("nvidia", "malicious_1_outer", "malicious_2_nested"):
+        yield name, (GOLDEN / f"{name}.pkl").read_bytes()
     for name, content in strange(torch.load(io.BytesIO(official), weights_only=True)["g_ema"], rosinality["g_ema"]):
         yield f"strange {name}", saved(content)
     touch = f"touch {folder / 'marker'}"
