@@ -19,6 +19,7 @@ from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 
 PART = "g_ema"  # so named, although it holds the live tensors
 INFIX = ".weight_modulation."
+TELLING = 100  # characters of a name that messages show; a damaged file may have any
 EXPECTED = "expected a task file of the public LFS-GAN code"
 _SUMS = ("w_add", "b_add")
 _DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
@@ -93,16 +94,16 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
 def _stranger(path: Path, names: list[str]) -> CheckpointError:
     if any(name.endswith("input.input") for name in names):
         return CheckpointError(path, "is a base, not a task", "read it with `lfsgan base import`")
-    return CheckpointError(path, f"holds the tensor {names[0]!r}, which belongs to no task", EXPECTED)
+    return CheckpointError(path, f"holds the tensor {names[0][:TELLING]!r}, which belongs to no task", EXPECTED)
 
 
 def _check(path: Path, name: str, value: Any) -> None:
     if not isinstance(value, Tensor) or value.dtype not in _DTYPES:
-        raise CheckpointError(path, f"has no floating-point tensor under {name!r}", EXPECTED)
+        raise CheckpointError(path, f"has no floating-point tensor under {name[:TELLING]!r}", EXPECTED)
     if not torchfile.is_plain(value):
-        raise CheckpointError(path, f"has fewer numbers than {name!r} claims", "take an undamaged copy")
+        raise CheckpointError(path, f"has fewer numbers than {name[:TELLING]!r} claims", "take an undamaged copy")
     if not bool(value.isfinite().all()):
-        raise CheckpointError(path, f"has numbers in {name!r} that are not finite", "take an undamaged copy")
+        raise CheckpointError(path, f"has numbers in {name[:TELLING]!r} that are not finite", "take an undamaged copy")
 
 
 def _network(tensors: Mapping[str, Tensor]) -> NetworkConfig:

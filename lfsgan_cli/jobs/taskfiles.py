@@ -132,7 +132,7 @@ def _adapter(
 def _check_shapes(path: Path, expected: Mapping[str, torch.Size], found: Mapping[str, Tensor]) -> None:
     for name in sorted(expected.keys() ^ found.keys()):
         state = "lacks" if name in expected else "has a tensor that no task has,"
-        raise CheckpointError(path, f"{state} {name!r}", lfsgan.EXPECTED)
+        raise CheckpointError(path, f"{state} {name[: lfsgan.TELLING]!r}", lfsgan.EXPECTED)
     for name, shape in expected.items():
         if found[name].shape != shape:
             wrong = f"has the shape {list(found[name].shape)} for {name!r}, where {list(shape)} fits the rest of it"

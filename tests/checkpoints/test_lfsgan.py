@@ -226,6 +226,7 @@ GATE = "conv1.conv.weight_modulation.w_mul1_out_channel_wise"
         ({"g_ema": without("style.1.weight_modulation.b_mul")}, ["lacks 'style.1.weight_modulation.b_mul'"]),
         ({"g_ema": changed(**{"conv1.conv.weight_modulation.w_mul": torch.ones(1)})}, ["no task has"]),
         ({"g_ema": changed(stranger=torch.ones(1))}, ["'stranger'"]),
+        ({"g_ema": changed(**{"s" * 9999: torch.ones(1)})}, ["sss', which"]),
     ],
 )
 def test_what_is_no_task_is_refused_in_one_line(home: Path, tmp_path: Path, content: Any, words: list[str]) -> None:
