@@ -11,7 +11,8 @@ from torch import Tensor
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
 
-BATCH = 50  # candidates drawn at once
+BATCH = 50  # candidates drawn at once, if they are small
+LARGEST = 1 << 28  # bytes of the largest feature map of those drawn at once
 
 
 def normal(count: int, width: int, rng: torch.Generator) -> Tensor:
@@ -84,14 +85,17 @@ def most_alike(
     each: int,
     candidates: int,
     rng: torch.Generator,
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
     """For every one of K shots, `each` latents of its own whose pictures are nearest to it, and whose each one is.
 
     distances: from pictures [N, 3, R, R] to their distances from every shot, [N, K]. candidates: how many latents to
-    choose among; never fewer than are needed. Returns [K·each, D] and the shots' indices, [K·each].
+    choose among; never fewer than are needed. dtype: of the feature maps, as for `Synthesis`.
+    Returns [K·each, D] and the shots' indices, [K·each].
     """
     z = normal(max(candidates, shots * each), generator.config.w_dim, rng)
-    table = torch.cat([distances(generator(part)) for part in torch.split(z, BATCH)]).cpu()
+    parts = torch.split(z, _at_once(generator.config))
+    table = torch.cat([distances(generator(part, dtype=dtype)) for part in parts]).cpu()
     chosen: list[list[int]] = [[] for _ in range(shots)]
     for _ in range(shots * each):  # the best pair first; its latent is taken then, and a shot that has enough is done
         row, shot = divmod(int(table.argmin()), shots)
@@ -101,3 +105,8 @@ def most_alike(
             table[:, shot] = torch.inf
     owners = torch.arange(shots, device=z.device).repeat_interleave(each)
     return z[[row for rows in chosen for row in rows]], owners
+
+
+def _at_once(config: NetworkConfig) -> int:
+    largest = max(width * side * side for side, width in config.channels.items()) * 4
+    return max(1, min(BATCH, LARGEST // largest))

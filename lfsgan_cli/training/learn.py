@@ -50,8 +50,9 @@ class Learning(Run):
         self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
         self.targets = batch_of(shots, range(len(shots)), self.device)
         points, owners = latents.most_alike(
-            base, distances, len(shots), each=config.anchors_each, candidates=config.anchor_candidates, rng=self.rng
-        )
+            base, distances, len(shots), each=config.anchors_each, candidates=config.anchor_candidates, rng=self.rng,
+            dtype=self.dtype,
+        )  # fmt: skip
         self.anchors = latents.Anchors(points, owners, config.anchor_spread)
         self.modules = {
             "adapter": adapter, "average": self.average.module, "discriminator": discriminator, "head": self.head
