@@ -19,7 +19,8 @@ class Keeping:
     """How a run is kept.
 
     save_every: seconds between two states. resume: the command that goes on. picture: draws what was learned so far,
-    given the number of finished steps; picture_every: steps between two of them.
+    given the number of finished steps; picture_every: steps between two of them. The last one is drawn by whoever
+    finishes the run.
     """
 
     folder: RunFolder
@@ -38,7 +39,7 @@ def kept(run: Run, keeping: Keeping) -> Iterator[Step]:
             if step.done % LOG_EVERY == 0 or step.done == run.total:
                 keeping.folder.log(step)
             yield step
-            if step.done % keeping.picture_every == 0:
+            if step.done % keeping.picture_every == 0 and step.done < run.total:
                 keeping.picture(step.done)
             if request.signal is not None:
                 keeping.folder.save(run, keeping.plan)
