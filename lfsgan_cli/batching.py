@@ -13,7 +13,7 @@ MAPS = 8  # largest feature maps that are in memory at once while drawing: conv,
 
 def usual_batch(config: NetworkConfig, device: torch.device) -> int:
     """As many as fit a processor's cache, or half of a GPU's free memory."""
-    largest = max(width * side * side for side, width in config.channels.items()) * 4  # bytes, of one picture
+    largest = config.largest_map * 4  # bytes, of one picture
     if device.type != "cuda":
         return max(1, min(MOST_ON_CPU, CACHED // largest))
     free, _ = torch.cuda.mem_get_info(device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from lfsgan_cli.checkpoints import torchfile
 from lfsgan_cli.checkpoints.found import CheckpointError
-from lfsgan_cli.files import write_atomic
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 
 PART = "g_ema"  # so named, although it holds the live tensors
@@ -57,9 +55,7 @@ def read(path: Path) -> PublishedTask:
 
 def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a task file as the public code does; names are its own. FileWriteError where that cannot be done."""
-    content = io.BytesIO()
-    torch.save({PART: {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}}, content)
-    write_atomic(path, content.getbuffer())
+    torchfile.save(path, {PART: {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}})
 
 
 def _load(path: Path) -> Any:

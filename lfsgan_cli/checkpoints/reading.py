@@ -15,8 +15,7 @@ from lfsgan_cli.checkpoints.found import Checkpoint, CheckpointError
 
 _HEAD_BYTES = 64
 _PICKLE = b"\x80"  # of every pickle since 2003 (protocol 2)
-_NVIDIA_PARTS = ("G_ema", "G", "D")
-_PARTS = {rosinality.AVERAGE, rosinality.LIVE, rosinality.DISCRIMINATOR, *_NVIDIA_PARTS}
+_PARTS = {rosinality.AVERAGE, rosinality.LIVE, rosinality.DISCRIMINATOR, "G_ema", "G", "D"}
 _BASE, _TASK = basefile.FORMAT.partition("/")[0], taskfile.FORMAT.partition("/")[0]
 _STRANGERS = (  # a piece of a name that only they have; what they are; what to do
     (
@@ -116,11 +115,8 @@ def _from_document(path: Path, document: Any) -> Checkpoint:
         raise UnknownFileError(path, f"holds a {type(document).__name__}, no networks")
     if rosinality.is_checkpoint(document):
         return rosinality.from_document(path, document)
-    if nvidia.is_state(document):
-        return nvidia.from_state(path, document)
-    parts = {part: state for part in _NVIDIA_PARTS if isinstance(state := document.get(part), Mapping)}
-    if any(nvidia.is_state(parts.get(part)) for part in _NVIDIA_PARTS[:2]):
-        return nvidia.from_state(path, *(parts.get(part) for part in _NVIDIA_PARTS))
+    if nvidia.is_checkpoint(document):
+        return nvidia.from_document(path, document)
     names = list(_names(document))
     for mark, what, out in _STRANGERS:
         if any(mark in name for name in names):

@@ -1,8 +1,9 @@
-"""Opens what `torch.save` wrote without running anything: plain values and tensors, or one sentence why not."""
+"""Opens what `torch.save` wrote without running anything, or says in one sentence why not; and writes such files."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.checkpoints.found import CheckpointError
+from lfsgan_cli.files import write_atomic
 
 ZIP = b"PK\x03\x04"
 LEGACY = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"  # the number that torch.save began with before its files became zips
@@ -71,6 +73,13 @@ def _load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         file.seek(0)
         return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def save(path: Path, document: Any) -> None:
+    """Write what `torch.save` would, whole or not at all; FileWriteError where that cannot be done."""
+    content = io.BytesIO()
+    torch.save(document, content)
+    write_atomic(path, content.getbuffer())
 
 
 def is_plain(tensor: Tensor) -> bool:

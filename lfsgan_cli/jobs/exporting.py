@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from lfsgan_cli import taskfile, tensorfile
 from lfsgan_cli.adapted import merge
-from lfsgan_cli.checkpoints import rosinality
+from lfsgan_cli.checkpoints import rosinality, torchfile
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.files import write_atomic
 from lfsgan_cli.taskfolder import find_task
 from lfsgan_cli.workspace import Workspace, rebuild
 
@@ -40,6 +37,11 @@ def check_out(path: Path, *, overwrite: bool) -> None:
     """ExportNameError or ExportExistsError where `path` cannot be written to."""
     if path.suffix not in {TORCH, SAFETENSORS}:
         raise ExportNameError(path)
+    check_free(path, overwrite=overwrite)
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """ExportExistsError where a file would be replaced by accident, or a folder is in the way."""
     if path.is_dir() or (path.exists() and not overwrite):
         raise ExportExistsError(path)
 
@@ -70,10 +72,8 @@ def write(path: Path, document: Document) -> None:
     """Write a document whole or not at all; in safetensors, names are joined by dots."""
     if path.suffix == SAFETENSORS:
         tensorfile.write(path, _flat(document), {"format": "pt"})
-        return
-    file = io.BytesIO()
-    torch.save(document, file)
-    write_atomic(path, file.getbuffer())
+    else:
+        torchfile.save(path, document)
 
 
 def _flat(document: Document) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from lfsgan_cli.checkpoints import lfsgan
 from lfsgan_cli.checkpoints.found import CheckpointError
 from lfsgan_cli.checkpoints.lfsgan import PublishedTask
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.jobs.exporting import check_free
 from lfsgan_cli.jobs.records import file_hash, record
 from lfsgan_cli.jobs.taskplan import free_folder
 from lfsgan_cli.networks.config import NetworkConfig
@@ -45,13 +46,6 @@ class NotPublishableError(LfsganError):
             f"task {name!r} is of the adapter {adapter!r}, which the public LFS-GAN code does not know; "
             f"expected a task of {ADAPTER!r}"
         )
-
-
-class OutputExistsError(LfsganError):
-    """A file that is never replaced by accident."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{str(path)!r} is there already; name another file, or give --overwrite to replace it")
 
 
 @dataclass(frozen=True)
@@ -108,8 +102,7 @@ def finish_import(job: Import, device: torch.device) -> TaskSummary:
 def begin_export(root: Path, name: str, out: Path, *, overwrite: bool) -> Export:
     """A task under the public code's names; NotPublishableError where that has none for it. Nothing is written yet."""
     info, tensors = taskfile.read(find_task(root, name))
-    if out.exists() and not overwrite:
-        raise OutputExistsError(out)
+    check_free(out, overwrite=overwrite)
     table = registry.load(info.adapter).published_names(NetworkConfig.from_json(info.base.network))
     if tensors.keys() - {taskfile.W_MEAN} - set(table.values()):
         raise NotPublishableError(name, info.adapter)

@@ -51,6 +51,11 @@ class NetworkConfig:
         return tuple(2**power for power in range(2, self.resolution.bit_length()))
 
     @property
+    def largest_map(self) -> int:
+        """Numbers in the largest feature map of one picture."""
+        return max(width * side * side for side, width in self.channels.items())
+
+    @property
     def latents(self) -> int:
         """How many w vectors one picture takes: one per convolution, and one for the last ToRGB."""
         return 2 * len(self.sides)

@@ -108,5 +108,4 @@ def most_alike(
 
 
 def _at_once(config: NetworkConfig) -> int:
-    largest = max(width * side * side for side, width in config.channels.items()) * 4
-    return max(1, min(BATCH, LARGEST // largest))
+    return max(1, min(BATCH, LARGEST // (config.largest_map * 4)))
