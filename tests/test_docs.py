@@ -84,7 +84,7 @@ def test_the_other_adapter_of_the_tutorial_keeps_the_contract() -> None:
     check_adapter(shown["Gains"])
 
 
-@pytest.mark.parametrize("adapter", ["left", "full", "cam"])
+@pytest.mark.parametrize("adapter", ["left", "full", "cam", "lora"])
 def test_the_readme_gives_the_sizes_of_the_adapters_on_the_embedded_base(adapter: str, tmp_path: Path) -> None:
     cls: Any = registry.load(adapter)
     [row] = re.findall(rf"^\| `{adapter}`.*$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
