@@ -70,14 +70,13 @@ class Field:
 
 def parse(config: type[C], pairs: Iterable[str]) -> C:
     """The configuration that `key=value` pairs describe, defaults for the rest; OptionError in one line otherwise."""
+    return _build(config, _types(config), _texts(config, pairs), OptionType.read)
+
+
+def values(config: type, pairs: Iterable[str]) -> dict[str, Any]:
+    """The values that `key=value` pairs name, each right by itself; OptionError in one line otherwise."""
     types = _types(config)
-    texts: dict[str, str] = {}
-    for pair in pairs:
-        key, text = _split(pair, types)
-        if key in texts:
-            raise RepeatedOptionError(key)
-        texts[key] = text
-    return _build(config, types, texts, OptionType.read)
+    return {key: _checked(key, text, types[key], OptionType.read) for key, text in _texts(config, pairs).items()}
 
 
 def describe(config: Any) -> list[Field]:
@@ -126,6 +125,19 @@ def _checked(key: str, value: Any, kind: OptionType, read: Callable[[OptionType,
         return read(kind, value)
     except (ValueError, OverflowError) as error:
         raise OptionValueError(key, value, str(kind)) from error
+
+
+def _texts(config: type, pairs: Iterable[str]) -> dict[str, str]:
+    types = _types(config)
+    texts: dict[str, str] = {}
+    for pair in pairs:
+        key, text = _split(pair, types)
+        if key in texts:
+            raise RepeatedOptionError(key)
+        if key not in types:
+            raise UnknownOptionError(key, types)
+        texts[key] = text
+    return texts
 
 
 def _split(pair: str, known: Iterable[str]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from lfsgan_adapters.cam import CAM
 from lfsgan_adapters.left import LeFT
 
 from lfsgan_cli.adapted import adapt
-from lfsgan_cli.networks.discriminator import Discriminator, PatchHead
+from lfsgan_cli.networks.discriminator import Discriminator, patch_head
 from lfsgan_cli.precision import choose, dtype_of
 from lfsgan_cli.testing import tiny_generator
 
@@ -75,7 +75,7 @@ def test_logits_are_nearly_the_same_and_in_the_weights_type() -> None:
     config = tiny_generator().config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        discriminator, head = Discriminator(config), PatchHead(config)
+        discriminator, head = Discriminator(config), patch_head(config)
         images = torch.randn(4, 3, config.resolution, config.resolution)
     plain, half = discriminator(images), discriminator(images.to(BF16))
     assert half.dtype == torch.float32

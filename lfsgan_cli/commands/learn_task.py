@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lfsgan_cli import options
 from lfsgan_cli.commands.common import (
     DEFAULT_WORKSPACE,
     Device,
@@ -19,6 +20,9 @@ from lfsgan_cli.commands.common import (
 from lfsgan_cli.console import print_json, say
 from lfsgan_cli.progress import progress
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.recipes import DEFAULT
+from lfsgan_cli.training.recipes import Name as Recipe
+from lfsgan_cli.training.recipes import recipe as recipe_of
 
 if TYPE_CHECKING:
     import torch
@@ -35,11 +39,19 @@ AdapterName = Annotated[str, typer.Option("--adapter", help="How the task is sto
 Pairs = Annotated[
     list[str] | None, typer.Option("-o", metavar="KEY=VALUE", help="An option of the adapter; may be repeated.")
 ]
+RecipeName = Annotated[
+    Recipe,
+    typer.Option("--recipe", help="The settings to begin with; paper is the training of the public LFS-GAN code."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("-t", metavar="KEY=VALUE", help="A setting of the training; may be repeated (docs/quality.md)."),
+]
 InitFrom = Annotated[
     str | None,
     typer.Option("--init-from", metavar="TASK", help="Start where this task ended.  [default: at the base]"),
 ]
-Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps.")]
+Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps; the paper's recipe has 3002.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step.")]
 Rate = Annotated[
     float | None, typer.Option("--lr", help="Learning rate of the adapter.  [default: the one that suits it]")
@@ -53,6 +65,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run of this
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was learned under this name.")]
 
 REPEATABLE = (
+    "recipe",
     "adapter",
     "init_from",
     "steps",
@@ -70,6 +83,8 @@ def learn_task(
     images: Images = None,
     adapter: AdapterName = "left",
     pairs: Pairs = None,
+    recipe: RecipeName = DEFAULT,
+    settings: Settings = None,
     init_from: InitFrom = None,
     steps: Steps = LearnConfig.steps,
     batch: Batch = LearnConfig.batch,
@@ -87,9 +102,8 @@ def learn_task(
 ) -> None:
     """Learn a new domain from a few pictures."""
     from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs import taskplan
+    from lfsgan_cli.jobs import recipes, taskplan
     from lfsgan_cli.jobs.repeated import Repeated
-    from lfsgan_cli.precision import choose
     from lfsgan_cli.registry import load
     from lfsgan_cli.workspace import workspace_at
 
@@ -98,7 +112,8 @@ def learn_task(
     if images is None and not resume:
         raise typer.BadParameter("expected a folder or a zip file of pictures", param_hint="--images")
     place, where = workspace_at(workspace), pick(device)
-    repeated = Repeated(given_options(ctx, REPEATABLE), pairs or [], images)
+    said = given_options(ctx, REPEATABLE)
+    repeated = Repeated({**said, **options.values(LearnConfig, settings or [])}, pairs or [], images)
     if resume and taskplan.is_learned(place, name):
         learned = taskplan.check_learned(place, name, repeated)
         say(f"Task {name!r} is learned already, nothing is left to do.")
@@ -107,11 +122,13 @@ def learn_task(
     if resume or images is None:
         job = taskplan.resume(place, name, repeated)
     else:
-        rate = load(adapter).lr if lr is None else lr
-        type_ = choose(precision, where, place.base.average.config.resolution)
-        training = LearnConfig(steps=steps, batch=batch, lr=rate, seed=seed, mirror=mirror, precision=type_)
+        values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
+        given = {key: value for key, value in values.items() if key in said}
+        training = recipes.training_of(recipe_of(recipe), load(adapter).lr, settings or [], given)
+        training = recipes.resolved(training, where, place.base.average.config.resolution)
+        pairs = recipes.option_pairs(recipe_of(recipe), adapter, pairs or [])
         job = taskplan.begin(
-            place, images, name, adapter, pairs or [], training, overwrite=overwrite, init_from=init_from
+            place, images, name, adapter, pairs, training, overwrite=overwrite, recipe=recipe, init_from=init_from
         )
     if dry_run:
         _tell_plan(job, as_json=as_json)

@@ -12,11 +12,12 @@ import torch
 
 from lfsgan_cli import registry
 from lfsgan_cli.adapter import construct
+from lfsgan_cli.batching import usual_batch
 from lfsgan_cli.jobs.bench_counting import Work, counted
 from lfsgan_cli.jobs.bench_networks import Networks
 from lfsgan_cli.jobs.bench_phases import Part, learning_parts, pretraining_parts
 from lfsgan_cli.jobs.bench_timing import rounds
-from lfsgan_cli.jobs.learning import distances_to
+from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.peakmemory import PeakMemory
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.pictures.dataset import Shots, identity
@@ -93,11 +94,12 @@ def measure(networks: Networks, meter: Meter) -> Iterator[Section]:
     batch = affordable(networks.generator.config)
     yield meter.section("learn-task", LearnConfig.batch, lambda: learning_parts(_learning(networks, meter.device)))
     yield meter.section("pretrain", batch, lambda: pretraining_parts(_pretraining(networks, meter.device, batch)))
-    yield meter.section("drawing", batch, lambda: [_drawing(networks, meter.device, batch)])
+    drawn = usual_batch(networks.generator.config, meter.device)
+    yield meter.section("drawing", drawn, lambda: [_drawing(networks, meter.device, drawn)])
 
 
 def affordable(config: NetworkConfig) -> int:
-    """How many pictures are trained on, or drawn, at once: 16, and fewer where they are large."""
+    """How many pictures are trained on at once: 16, and fewer where they are large."""
     return max(1, min(BATCH, BATCH * WIDEST**2 // config.resolution**2))
 
 
@@ -108,7 +110,8 @@ def _learning(networks: Networks, device: torch.device) -> Learning:
     kind = registry.load(ADAPTER)
     adapter = construct(kind, base, kind.Config()).to(device)
     config = replace(LearnConfig(), anchor_candidates=0)  # as few as can be: they are drawn before the first step
-    return Learning(base, adapter, discriminator, list(pictures), distances_to(shots, device), config)
+    likeness = likeness_to(shots, choose(config.likeness), device)
+    return Learning(base, adapter, discriminator, list(pictures), likeness, config)
 
 
 def _pretraining(networks: Networks, device: torch.device, batch: int) -> Pretraining:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from lfsgan_cli.errors import LfsganError
@@ -11,11 +10,11 @@ from lfsgan_cli.jobs import taskplan
 from lfsgan_cli.jobs.benchmark import Benchmark, Step
 from lfsgan_cli.jobs.costs import spending
 from lfsgan_cli.jobs.learning import Learner
+from lfsgan_cli.jobs.recipes import resolved
 from lfsgan_cli.jobs.repeated import OtherShotsError, Repeated
 from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, Stopwatch, UnusableStateError
 from lfsgan_cli.jobs.taskplan import ChangedShotsError, Job
 from lfsgan_cli.jobs.warmstart import OtherStartError
-from lfsgan_cli.precision import choose
 from lfsgan_cli.training.phases import Step as TrainingStep
 from lfsgan_cli.workspace import Workspace
 
@@ -38,11 +37,10 @@ class StaleTaskError(LfsganError):
 def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     """What is to be learned in a step, from its start or from a kept state; None where it is learned already."""
     workspace, method, task = benchmark.workspace(step), step.method, step.task
-    training = method.recipe(step.seed)
-    side = benchmark.base.network.resolution
-    training = replace(training, precision=choose(training.precision, benchmark.device, side))
+    training = resolved(method.seeded(step.seed), benchmark.device, benchmark.base.network.resolution)
+    said = {**training.to_json(), "adapter": method.adapter, "recipe": method.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
-    repeated = Repeated({**training.to_json(), "adapter": method.adapter, **start}, method.pairs, task.shots)
+    repeated = Repeated({**said, **start}, method.pairs, task.shots)
     try:
         if taskplan.is_learned(workspace, task.name):
             taskplan.check_learned(workspace, task.name, repeated)
@@ -53,7 +51,7 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
         raise StaleTaskError(workspace.root, task.name, error) from error
     return taskplan.begin(
         workspace, task.shots, task.name, method.adapter, method.pairs, training,
-        overwrite=False, init_from=step.init_from,
+        overwrite=False, recipe=method.recipe, init_from=step.init_from,
     )  # fmt: skip
 
 

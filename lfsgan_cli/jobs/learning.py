@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from lfsgan_cli import options, registry, taskfile
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.jobs.keeping import Keeping, kept
+from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.records import record
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.jobs.taskplan import Job
-from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
-from lfsgan_cli.metrics.perceptual import embed, pairwise
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.pictures.dataset import Shots
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
 from lfsgan_cli.taskfile import TaskInfo, TaskSummary
@@ -29,24 +26,23 @@ from lfsgan_cli.training.phases import Step
 
 SHEETS = 4  # pictures of the progress in one run
 SHEET_SEEDS = range(32)
-LIKENESS_SIZE = 128  # side at which pictures are compared with the shots while learning: a fifth of 224's cost
 
 
 class Learner:
-    """A job at work."""
+    """A job at work. passed_over: kept states that were damaged, so that it goes on from an earlier one."""
 
     def __init__(self, job: Job, device: torch.device) -> None:
         self.job, self.device = job, device
-        base = job.workspace.base
+        base, training = job.workspace.base, job.plan.training
         self.adapter = _seeded_adapter(job, base.average).to(device)
         self.base = base.average.to(device)
         self.run = Learning(
-            self.base,
+            self.base if training.trained_on == "average" else base.live.to(device),
             self.adapter,
             copy.deepcopy(base.discriminator).to(device),
             list(job.shots.pictures),
-            distances_to(job.shots, device),
-            job.plan.training,
+            likeness_to(job.shots, choose(training.likeness), device),
+            training,
         )
         if job.resumed:
             job.folder.restore(self.run)
@@ -88,7 +84,7 @@ class Learner:
         plan = self.job.plan
         training = {
             **plan.training.to_json(),
-            "recipe": "default",
+            "recipe": plan.recipe,
             "shots": plan.shots,
             "shot_count": len(self.job.shots.names),
             **plan.start,
@@ -110,14 +106,6 @@ class Learner:
         pictures = torch.cat(list(draw(view, SHEET_SEEDS, noise="const")))
         note = {"task": self.job.plan.name, "step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
         save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
-
-
-def distances_to(shots: Shots, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """From pictures [N, 3, R, R] in -1..1 to their perceptual distances from every shot, [N, K]; gradients pass."""
-    network = EfficientNetLite0(LIKENESS_SIZE).to(device)
-    with torch.no_grad():
-        centres = embed(network, from_levels(torch.from_numpy(shots.pictures).permute(0, 3, 1, 2)).to(device))
-    return lambda images: pairwise(embed(network, images), centres)
 
 
 def _seeded_adapter(job: Job, base: Generator) -> Adapter:

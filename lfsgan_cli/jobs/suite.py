@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -12,15 +12,16 @@ from typing import Any, Literal, TypeAlias
 from lfsgan_cli import options, registry
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import TaskNameError, check_name
+from lfsgan_cli.jobs.recipes import option_pairs, spelled, training_of
 from lfsgan_cli.jobs.tomltable import SuiteError, Table
 from lfsgan_cli.metrics.features import Mode as FidMode
 from lfsgan_cli.metrics.features import Name as Features
 from lfsgan_cli.metrics.judges import Name as LpipsFeatures
-from lfsgan_cli.option_types import spell
 from lfsgan_cli.report.benchmark_reading import SUITE
 from lfsgan_cli.report.runs import RUNS
 from lfsgan_cli.taskfolder import stands_for
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.recipes import DEFAULT, recipe
 from lfsgan_cli.wording import choices, one_line
 from lfsgan_cli.workspace import EMBEDDED
 
@@ -32,7 +33,7 @@ MAX_SEED = 2**32 - 1  # as of `learn-task --seed`
 
 _SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
 _TASK = ("name", "shots", "reals")
-_METHOD = ("name", "adapter", "options", "sequential", "training")
+_METHOD = ("name", "recipe", "adapter", "options", "sequential", "training")
 
 
 class NoSuiteError(LfsganError):
@@ -60,7 +61,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to learn all tasks. pairs: options of the adapter as `-o` takes them.
+    """One way to learn all tasks. pairs: options of the adapter as `-o` takes them; recipe: the name of its recipe.
 
     sequential: there is one network only, and each task starts where the one before it ended.
     """
@@ -70,8 +71,9 @@ class Method:
     pairs: tuple[str, ...]
     sequential: bool
     training: LearnConfig
+    recipe: str
 
-    def recipe(self, seed: int) -> LearnConfig:
+    def seeded(self, seed: int) -> LearnConfig:
         """The training with one of the suite's seeds."""
         return replace(self.training, seed=seed)
 
@@ -205,20 +207,18 @@ def _method(table: Table) -> Method:
         raise table.error(
             f"{name!r} cannot name a method: its folder would stand where that file is; take another name"
         )
-    given = {"options": _pairs(table.table("options")), "training": table.table("training")}
-    if "seed" in given["training"]:
+    pairs, said = spelled(table.table("options")), table.table("training")
+    if "seed" in said:
         raise table.error(f"method {name!r}: seed in its training; expected seeds = [...] in [suite], for all methods")
+    recipe_name: str = table.get("recipe", str, DEFAULT)
     try:
-        cls = registry.load(adapter)
-        options.parse(cls.Config, given["options"])
-        training = options.parse(LearnConfig, _pairs({"lr": cls.lr, **table.table("training")}))
+        chosen, cls = recipe(recipe_name), registry.load(adapter)
+        pairs = option_pairs(chosen, adapter, pairs)
+        options.parse(cls.Config, pairs)
+        training = training_of(chosen, cls.lr, (), said)
     except LfsganError as error:
         raise table.error(f"method {name!r}: {error}") from error
-    return Method(name, adapter, tuple(given["options"]), table.get("sequential", bool, default=False), training)
-
-
-def _pairs(values: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={spell(value)}" for key, value in values.items()]
+    return Method(name, adapter, tuple(pairs), table.get("sequential", bool, default=False), training, recipe_name)
 
 
 def _name(table: Table, what: str) -> str:

@@ -16,6 +16,7 @@ from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
 from lfsgan_cli.taskfolder import FEW_SHOTS, find_task, stands_for, task_path
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.workspace import Workspace
 
 
@@ -86,6 +87,7 @@ class Plan:
     training: LearnConfig
     shots: str  # identity
     base: str  # identity
+    recipe: str = DEFAULT
     init_from: str | None = None
     init_from_sha256: str | None = None
 
@@ -130,6 +132,7 @@ def begin(
     training: LearnConfig,
     *,
     overwrite: bool,
+    recipe: str = DEFAULT,
     init_from: str | None = None,
 ) -> Job:
     """Check a new task, which starts at the base or at the task `init_from`.
@@ -143,7 +146,7 @@ def begin(
     base = workspace.base
     start = None if init_from is None else read_start(workspace, init_from, adapter, config)
     shots = load_shots(images, base.average.config.resolution)
-    plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity)
+    plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity, recipe)
     if start is not None:
         plan = replace(plan, init_from=start.name, init_from_sha256=start.sha256)
     return Job(workspace, plan, shots, folder, resumed=False, start=start)
@@ -153,7 +156,8 @@ def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
     """Check an unfinished task, and that whatever the user repeats is what it was begun with."""
     folder = RunFolder(workspace.task_run(name))
     plan = folder.plan(Plan.from_json)
-    repeated.check_settings(plan.adapter, plan.options, {**plan.training.to_json(), **plan.start})
+    training = {**plan.training.to_json(), "recipe": plan.recipe, **plan.start}
+    repeated.check_settings(plan.adapter, plan.options, training)
     repeated.check_start(workspace, name, plan.init_from_sha256)
     if workspace.base.identity != plan.base:
         raise OtherBaseError(name, plan.base, workspace.base.identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
@@ -58,29 +59,37 @@ class Discriminator(nn.Module):
         logits: Tensor = self.score(self.dense(x.flatten(1)))
         return logits
 
-    def patch_features(self, images: Tensor) -> Tensor:
-        """[N, 3, R, R] → the convolutions' output in the patch block, [N, C, R/8, R/8]; runs no deeper than that.
+    def patch_features(self, images: Tensor, deeper: int = 0) -> Tensor:
+        """[N, 3, R, R] → the output of a convolution inside, [N, C, side, side]; runs no deeper than that.
 
+        It is the second one of the patch block, R/8 wide, or so many convolutions `deeper`.
         Features are of the weights' type, so that what scores them may be kept in it.
         """
+        block, second = divmod(_patch_convolution(self.config, deeper), 2)
         x = self.from_rgb(images)
-        for block in list(self.blocks)[: self.patch_block]:
-            x = block(x)
-        features: Tensor = self.blocks[self.patch_block].residual(x)  # type: ignore[operator]
+        for before in list(self.blocks)[:block]:
+            x = before(x)
+        last: ResBlock = self.blocks[block]  # type: ignore[assignment]
+        features: Tensor = last.residual(x) if second else last.conv1(x)
         return features.to(self.conv.weight.dtype)
 
-    @property
-    def patch_block(self) -> int:
-        """Index of the block that patches are scored from; the last one where pictures are small."""
-        return min(PATCH_BLOCK, len(self.blocks) - 1)
+    def first_blocks(self, count: int) -> Iterator[nn.Module]:
+        """The first blocks, and what makes features of the colours before them; nothing for 0, never more than all."""
+        if count:
+            yield self.from_rgb
+            yield from list(self.blocks)[:count]
 
 
-class PatchHead(Conv2d):
-    """Scores every patch of the discriminator's inner features: one 3×3 convolution to one channel.
+def patch_head(config: NetworkConfig, deeper: int = 0) -> Conv2d:
+    """Scores every patch of what `Discriminator.patch_features` gives: one 3×3 convolution to one channel.
 
     As in LFS-GAN its logits pass through the leaky ReLU.
     """
+    block, second = divmod(_patch_convolution(config, deeper), 2)
+    side = config.resolution // 2 ** (block + second)
+    return Conv2d(config.channels[side], 1, 3)
 
-    def __init__(self, config: NetworkConfig) -> None:
-        block = min(PATCH_BLOCK, len(config.sides) - 2)
-        super().__init__(config.channels[config.sides[::-1][block + 1]], 1, 3)
+
+def _patch_convolution(config: NetworkConfig, deeper: int) -> int:
+    """Which convolution of the blocks patches are scored from, counted from the picture; the last in small networks."""
+    return min(2 * PATCH_BLOCK + 1 + deeper, 2 * (len(config.sides) - 1) - 1)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.precision_names import CHOICES, Choice
+
+AnchorNoise: TypeAlias = Literal["varied", "fixed"]
+Gradients: TypeAlias = Literal["dropped", "zeroed"]
+LikenessName: TypeAlias = Literal["efficientnet-lite0", "vgg"]
+LikenessChoice: TypeAlias = Literal["auto", "efficientnet-lite0", "vgg"]
+MOST_HEADS = 4  # layers of the discriminator that the public code can score patches from
 
 
 class TrainingConfigError(LfsganError):
@@ -71,7 +77,7 @@ class PretrainConfig:
 
 @dataclass(frozen=True)
 class LearnConfig:
-    """How a task is learned: LFS-GAN's recipe (Seo et al., ICCV 2023), with mode seeking over true cluster members."""
+    """How a task is learned: LFS-GAN's recipe (Seo et al., ICCV 2023), mended; `recipes` has the published one."""
 
     steps: int = 1400
     batch: int = 4
@@ -82,20 +88,33 @@ class LearnConfig:
     seed: int = 0
     mirror: bool = True
     shift: float = 0.125  # share of the side by which the discriminator's pictures are moved
-    r1_gamma: float = 1.0  # at 64×64; grows with the number of pixels
+    r1_gamma: float = 1.0
+    r1_scaled: bool = True  # `r1_gamma` is that of 64×64, and grows with the number of pixels
     r1_every: int = 15  # odd, so that whole pictures and patches have their turn
     path_weight: float = 0.0  # 0 switches path length regularization off
     path_every: int = 4
     mixing: float = 0.9
+    trained_on: Literal["average", "live"] = "average"  # the base's generator; the average is what is drawn
+    freeze_blocks: int = 0  # blocks of the discriminator, counted from the picture, that stay as they are
+    patch_heads: int = 1  # layers of the discriminator that patches are scored from
+    gradients: Gradients = "dropped"  # zeroed: Adam's memory fades where a step has no gradient, as torch 1.12 had it
+    anchors: Literal["alike", "random"] = "alike"  # latents whose pictures are nearest to the shots, or any
     anchor_every: int = 2  # steps on whole pictures near the anchors; all others judge patches
     anchor_spread: float = 2.5  # the most noise that is added to an anchor
+    anchor_noise: AnchorNoise = "varied"  # from 0 to `anchor_spread`, or always as much
     anchors_each: int = 1  # anchors of every shot
     anchor_candidates: int = 500  # latents among which a shot's anchors are the most alike
     anchor_weight: float = 20.0  # draws the anchors' pictures to their shots
     seeking_weight: float = 7.0  # 0 switches mode seeking off
     seeking_every: int = 8
     seeking_batch: int = 16
-    average_steps: float = 50.0  # half-life of the averaged adapter
+    seeking_pairs: Literal["members", "first"] = "members"  # of a cluster; or as many, the first of the batch
+    seeking_scale: Literal["mean", "sum"] = "mean"  # over a cluster's pairs
+    seeking_centres: Literal["shots", "batch"] = "shots"  # all of them, or the pictures of the step
+    seeking_noise: Literal["const", "random"] = "const"  # in the feature maps that are compared
+    seeking_epsilon: float = 1e-5  # the loss is 1 / (ratios + epsilon): at most 1 / epsilon
+    average_steps: float = 50.0  # half-life of the averaged adapter; 0 takes it as it stands
+    likeness: LikenessChoice = "efficientnet-lite0"  # tells how unlike pictures are
     precision: Choice = "auto"  # of feature maps; the regularizers' are always fp32
 
     def __post_init__(self) -> None:
@@ -103,9 +122,17 @@ class LearnConfig:
         _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
-        _at_least(self, anchors_each=1)
-        _at_most(self, mixing=1, decay=1, shift=0.5)
-        _one_of(self, precision=CHOICES)
+        _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
+        _at_most(self, mixing=1, decay=1, shift=0.5, patch_heads=MOST_HEADS)
+        _one_of(self, precision=CHOICES, trained_on=("average", "live"), gradients=get_args(Gradients))
+        _one_of(self, anchors=("alike", "random"), anchor_noise=get_args(AnchorNoise), seeking_scale=("mean", "sum"))
+        _one_of(self, seeking_pairs=("members", "first"), seeking_centres=("shots", "batch"))
+        _one_of(self, seeking_noise=("const", "random"), likeness=get_args(LikenessChoice))
+        if self.anchor_weight and self.likeness != "efficientnet-lite0":
+            raise TrainingConfigError(
+                f"likeness is {self.likeness!r} and anchor-weight {self.anchor_weight}: expected efficientnet-lite0, "
+                "through which pictures are drawn to their shots, or an anchor-weight of 0"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

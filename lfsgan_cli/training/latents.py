@@ -1,4 +1,4 @@
-"""Where training takes its latents and noise from; every draw comes from a generator that is passed in."""
+"""Which latents training draws pictures of: mixed ones, and those near anchors."""
 
 from __future__ import annotations
 
@@ -10,36 +10,25 @@ from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.training.config import AnchorNoise
+from lfsgan_cli.training.draws import Draws
 
 BATCH = 50  # candidates drawn at once, if they are small
 LARGEST = 1 << 28  # bytes of the largest feature map of those drawn at once
 
 
-def normal(count: int, width: int, rng: torch.Generator) -> Tensor:
-    """Standard normal latents, [count, width]."""
-    return torch.randn(count, width, generator=rng, device=rng.device)
-
-
-def noises(config: NetworkConfig, count: int, rng: torch.Generator) -> list[Tensor]:
-    """Fresh noise for every convolution, each [count, 1, side, side]."""
-    return [torch.randn(count, 1, side, side, generator=rng, device=rng.device) for side in config.noise_sides]
-
-
-def mixed(
-    generator: Generator, z: Tensor, probability: float, rng: torch.Generator, choices: torch.Generator
-) -> Tensor:
+def mixed(generator: Generator, z: Tensor, probability: float, draws: Draws) -> Tensor:
     """w for every layer, [N, L, D]; with `probability` a second latent takes over from a random layer on.
 
-    Style mixing (Karras et al., 2019, section 3.1), one crossover for the batch. choices: a generator on the CPU, which
-    says whether and where; rng: on the generator's device, where the second latent comes from.
+    Style mixing (Karras et al., 2019, section 3.1), one crossover for the batch.
     """
     layers = generator.config.latents
-    draw = torch.rand(2, generator=choices).tolist()
+    chance, place = torch.rand(2, generator=draws.choices).tolist()
     ws = generator.spread(generator.mapping(z))
-    if draw[0] >= probability:
+    if chance >= probability:
         return ws
-    others = generator.spread(generator.mapping(normal(len(z), z.shape[1], rng)))
-    crossover = 1 + int(draw[1] * (layers - 1))
+    others = generator.spread(generator.mapping(draws.normal(*z.shape)))
+    crossover = 1 + int(place * (layers - 1))
     return torch.cat([ws[:, :crossover], others[:, crossover:]], 1)
 
 
@@ -59,21 +48,32 @@ class Anchors:
     """Fixed points in z, each standing for one shot; samples near them are judged as whole pictures.
 
     The idea is from Ojha et al., 2021 (few-shot adaptation by cross-domain correspondence), where all samples are as
-    near. Here some are at the anchor and some far out, so that what is learned at the anchors reaches beyond them.
+    near (`fixed`). Where the noise is `varied`, some are at the anchor and some far out, so that what is learned at the
+    anchors reaches beyond them.
     points: [A, D]; shots: the index of each one's shot, [A]; spread: the most normal noise that is added to a point.
     """
 
-    def __init__(self, points: Tensor, shots: Tensor, spread: float) -> None:
+    def __init__(self, points: Tensor, shots: Tensor, spread: float, noise: AnchorNoise) -> None:
         self.points, self.shots = points, shots
         self.spread = spread
+        self._shares = {"varied": Draws.uniform, "fixed": self._ones}[noise]
 
-    def near(self, count: int, rng: torch.Generator) -> Near:
-        """`count` samples: a random anchor each, and normal noise of a deviation that is uniform from 0 to `spread`."""
-        chosen = torch.randint(len(self.points), (count,), generator=rng, device=rng.device)
-        deviation = self.spread * torch.rand(count, generator=rng, device=rng.device)
-        z = self.points[chosen] + deviation[:, None] * normal(count, self.points.shape[1], rng)
+    def near(self, count: int, draws: Draws) -> Near:
+        """`count` samples: a random anchor each, and normal noise of a deviation of `spread`, or from 0 to `spread`."""
+        chosen = draws.indices(len(self.points), count)
+        deviation = self.spread * self._shares(draws, count)
+        z = self.points[chosen] + deviation[:, None] * draws.normal(count, self.points.shape[1])
         # Noise is orthogonal to the anchor, and as long as it at a deviation of 1, but for chance.
         return Near(z, self.shots[chosen], torch.rsqrt(1 + deviation.square()))
+
+    def _ones(self, _draws: Draws, count: int) -> Tensor:
+        return self.points.new_ones(count)
+
+
+def anywhere(shots: int, width: int, draws: Draws) -> tuple[Tensor, Tensor]:
+    """A random latent for every one of K shots, [K, width], and the shots' indices, [K]."""
+    points = draws.normal(shots, width)
+    return points, torch.arange(shots, device=points.device)
 
 
 @torch.no_grad()
@@ -84,7 +84,7 @@ def most_alike(
     *,
     each: int,
     candidates: int,
-    rng: torch.Generator,
+    draws: Draws,
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
     """For every one of K shots, `each` latents of its own whose pictures are nearest to it, and whose each one is.
@@ -93,7 +93,7 @@ def most_alike(
     choose among; never fewer than are needed. dtype: of the feature maps, as for `Synthesis`.
     Returns [K·each, D] and the shots' indices, [K·each].
     """
-    z = normal(max(candidates, shots * each), generator.config.w_dim, rng)
+    z = draws.normal(max(candidates, shots * each), generator.config.w_dim)
     parts = torch.split(z, _at_once(generator.config))
     table = torch.cat([distances(generator(part, dtype=dtype)) for part in parts]).cpu()
     chosen: list[list[int]] = [[] for _ in range(shots)]

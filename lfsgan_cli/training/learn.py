@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 import torch
@@ -10,17 +10,18 @@ from torch import Tensor, nn
 
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter
-from lfsgan_cli.networks.discriminator import Discriminator, PatchHead
+from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.precision import choose, dtype_of
-from lfsgan_cli.training import latents, losses, mode_seeking
-from lfsgan_cli.training.augment import shifted
+from lfsgan_cli.training import latents, losses
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.memory import graph_part, with_features
+from lfsgan_cli.training.judge import Judge
+from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
 from lfsgan_cli.training.phases import Phase, Rated, lazy_adam, set_rate
 from lfsgan_cli.training.run import Run
+from lfsgan_cli.training.seeking import Seeking
 
 R1_RESOLUTION = 64  # where `r1_gamma` is taken as it stands
 AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps done
@@ -30,7 +31,6 @@ class Learning(Run):
     """One task's adapter against few shots.
 
     base: the frozen generator. discriminator: a copy of the base's, to be trained and thrown away.
-    distances: from pictures [N, 3, R, R] to their perceptual distances from every shot, [N, K], differentiable.
     """
 
     def __init__(
@@ -39,33 +39,40 @@ class Learning(Run):
         adapter: Adapter,
         discriminator: Discriminator,
         shots: Pictures,
-        distances: Callable[[Tensor], Tensor],
+        likeness: Likeness,
         config: LearnConfig,
     ) -> None:
         super().__init__(config.seed, base.w_mean.device)
-        self.generator, self.adapter, self.discriminator = adapt(base, adapter), adapter, discriminator
-        self.head = _seeded_head(base, config.seed).to(self.device)
+        self.generator, self.adapter = adapt(base, adapter), adapter
         self.average = Average(adapter, config.average_steps, AVERAGE_RAMP)
-        self.shots, self.distances, self.config = shots, distances, config
+        self.shots, self.likeness, self.config = shots, likeness, config
         self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
+        self.judge = Judge(discriminator, config, self.draws, self.device)
+        self.seeking = Seeking(self.generator, likeness, config, self.draws, self.dtype)
         self.targets = batch_of(shots, range(len(shots)), self.device)
-        points, owners = latents.most_alike(
-            base, distances, len(shots), each=config.anchors_each, candidates=config.anchor_candidates, rng=self.rng,
-            dtype=self.dtype,
-        )  # fmt: skip
-        self.anchors = latents.Anchors(points, owners, config.anchor_spread)
+        self.anchors = latents.Anchors(*self._anchor_points(base), config.anchor_spread, config.anchor_noise)
         self.modules = {
-            "adapter": adapter, "average": self.average.module, "discriminator": discriminator, "head": self.head
+            "adapter": adapter, "average": self.average.module,
+            "discriminator": discriminator, "heads": self.judge.heads,
         }  # fmt: skip
         self._file_phases()
 
+    def _anchor_points(self, base: Generator) -> tuple[Tensor, Tensor]:
+        config, count = self.config, len(self.shots)
+        if config.anchors == "random":
+            return latents.anywhere(count, base.config.w_dim, self.draws)
+        return latents.most_alike(
+            base, self.likeness.to_shots, count, each=config.anchors_each, candidates=config.anchor_candidates,
+            draws=self.draws, dtype=self.dtype,
+        )  # fmt: skip
+
     def _file_phases(self) -> None:
         config = self.config
-        g, d = list(self.adapter.parameters()), [*self.discriminator.parameters(), *self.head.parameters()]
+        g, d = list(self.adapter.parameters()), self.judge.parameters
         mapping, synthesis = _by_half(self.adapter)
         rated = [Rated(mapping, config.lr * config.mapping_rate), Rated(synthesis, config.lr)]
-        g_adam = lazy_adam(rated, config.path_every if config.path_weight else 0)
-        d_adam = lazy_adam([Rated(d, config.d_lr)], config.r1_every if config.r1_gamma else 0)
+        g_adam = lazy_adam(rated, config.path_every if config.path_weight else 0, config.gradients)
+        d_adam = lazy_adam([Rated(d, config.d_lr)], config.r1_every if config.r1_gamma else 0, config.gradients)
         self.optimizers = {"g": g_adam, "d": d_adam}
         r1 = [Phase("r1", config.r1_every, d, d_adam, self._r1_loss)] if config.r1_gamma else []
         path = [Phase("path", config.path_every, g, g_adam, self._path_loss)] if config.path_weight else []
@@ -95,78 +102,64 @@ class Learning(Run):
     def _is_anchored(self, step: int) -> bool:
         return step % self.config.anchor_every == 0
 
-    def _judge(self, images: Tensor, step: int) -> Tensor:
-        return self._score(images.to(self.dtype), step)
-
     def _score(self, images: Tensor, step: int) -> Tensor:
         """Logits of whole pictures in anchored steps, of patches in all others; computed in the pictures' type."""
-        images = shifted(images, self.config.shift, self.choices)
-        if self._is_anchored(step):
-            logits: Tensor = self.discriminator(images)
-            return logits
-        patches: Tensor = self.head(self.discriminator.patch_features(images))
-        return patches
+        return self.judge.whole(images) if self._is_anchored(step) else self.judge.patches(images)
+
+    def _judged(self, images: Tensor, step: int) -> Tensor:
+        return self._score(images.to(self.dtype), step)
 
     def _draw(self, step: int) -> tuple[Tensor, latents.Near | None]:
         """Pictures near the anchors, and where these are, in anchored steps; from anywhere otherwise."""
-        count, config = self.config.batch, self.generator.config
+        count, network = self.config.batch, self.generator.config
         near = None
         if self._is_anchored(step):
-            near = self.anchors.near(count, self.rng)
+            near = self.anchors.near(count, self.draws)
             ws = self.generator.spread(self.generator.mapping(near.z))
         else:
-            z = latents.normal(count, config.w_dim, self.rng)
-            ws = latents.mixed(self.generator, z, self.config.mixing, self.rng, self.choices)
-        image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=self.dtype)
+            z = self.draws.normal(count, network.w_dim)
+            ws = latents.mixed(self.generator, z, self.config.mixing, self.draws)
+        image: Tensor = self.generator.synthesis(ws, self.draws.noises(network, count), dtype=self.dtype)
         return image, near
 
+    def _next_reals(self) -> Tensor:
+        reals = batch_of(self.shots, list(islice(self._indices, self.config.batch)), self.device)
+        return mirrored(reals, self.draws.rng) if self.config.mirror else reals
+
     def _d_loss(self, step: int) -> Iterator[Tensor]:
-        self._reals = batch_of(self.shots, list(islice(self._indices, self.config.batch)), self.device)
-        if self.config.mirror:
-            self._reals = mirrored(self._reals, self.rng)
+        self.judge.choose_head()
+        self._reals = self._next_reals()
         with torch.no_grad():
             fakes, _ = self._draw(step)
-        yield losses.logistic_d(self._judge(self._reals, step), self._judge(fakes, step))
+        yield losses.logistic_d(self._judged(self._reals, step), self._judged(fakes, step))
 
     def _r1_loss(self, step: int) -> Iterator[Tensor]:
         penalty = losses.r1(lambda images: self._score(images, step), self._reals)
-        gamma = self.config.r1_gamma * (self.generator.config.resolution / R1_RESOLUTION) ** 2
-        yield penalty * (gamma / 2 * self.config.r1_every)
+        pixels = (self.generator.config.resolution / R1_RESOLUTION) ** 2 if self.config.r1_scaled else 1.0
+        yield penalty * (self.config.r1_gamma * pixels / 2 * self.config.r1_every)
 
     def _g_loss(self, step: int) -> Iterator[Tensor]:
         fakes, near = self._draw(step)
-        loss = losses.nonsaturating_g(self._judge(fakes, step))
+        loss = losses.nonsaturating_g(self._judged(fakes, step))
         if near is not None and self.config.anchor_weight:
             loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
         yield loss
         if self.config.seeking_weight and step % self.config.seeking_every == 0:
-            yield self.config.seeking_weight * self._seeking_loss()
+            yield self.config.seeking_weight * self.seeking.loss(self._reals)
 
     def _anchor_loss(self, fakes: Tensor, near: latents.Near) -> Tensor:
         """How far pictures are from their anchors' shots, perceptually and pixel by pixel; the closer, the heavier."""
-        perceptual = self.distances(fakes).gather(1, near.shots[:, None])[:, 0]
+        perceptual = self.likeness.to_shots(fakes).gather(1, near.shots[:, None])[:, 0]
         pixels = (fakes - self.targets[near.shots]).abs().mean((1, 2, 3))
         return (near.closeness * (perceptual + pixels)).mean()
 
-    def _seeking_loss(self) -> Tensor:
-        # The network's constant noise, so that two pictures of a pair differ by their latents alone.
-        z = latents.normal(self.config.seeking_batch, self.generator.config.w_dim, self.rng)
-        w = self.generator.mapping(z)
-        part = graph_part(len(w), self.generator.config, self.dtype)
-        images, *features = with_features(self.generator, w, self.dtype, part)
-        with torch.no_grad():
-            pairs = mode_seeking.cluster_wise(self.distances(images).argmin(1))
-        return mode_seeking.seek(mode_seeking.pair_ratios(z, w, features, images, pairs), pairs)
-
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
-        count, config = max(1, self.config.batch // 2), self.generator.config
-        z = latents.normal(count, config.w_dim, self.rng)
-        ws = latents.mixed(self.generator, z, self.config.mixing, self.rng, self.choices)
+        count, network = max(1, self.config.batch // 2), self.generator.config
+        ws = latents.mixed(self.generator, self.draws.normal(count, network.w_dim), self.config.mixing, self.draws)
         if not ws.requires_grad:  # an adapter that leaves the mapping alone
             ws.requires_grad_()
-        image = self.generator.synthesis(ws, latents.noises(config, count, self.rng))
-        noise = torch.randn(image.shape, generator=self.rng, device=self.device)
-        path = losses.path_length(image, ws, self.path_mean, noise)
+        image = self.generator.synthesis(ws, self.draws.noises(network, count))
+        path = losses.path_length(image, ws, self.path_mean, self.draws.normal(*image.shape))
         self.path_mean = path.mean
         yield path.penalty * (self.config.path_weight * self.config.path_every)
 
@@ -177,9 +170,3 @@ def _by_half(adapter: Adapter) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     for name, parameter in adapter.named_parameters():
         halves[not name.startswith(("weights.mapping/", "features.mapping/"))].append(parameter)
     return halves
-
-
-def _seeded_head(base: Generator, seed: int) -> PatchHead:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return PatchHead(base.config)

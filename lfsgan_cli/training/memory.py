@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -24,19 +26,22 @@ def graph_part(count: int, config: NetworkConfig, dtype: torch.dtype) -> int:
     return max(1, min(count, int(BUDGET / each - 2 * count) // SAVED))
 
 
-def with_features(generator: Generator, w: Tensor, dtype: torch.dtype, part: int) -> list[Tensor]:
-    """The pictures of w [N, D] at the network's constant noise, and after them the output of every convolution.
+def with_features(
+    generator: Generator, w: Tensor, noises: Sequence[Tensor] | None, dtype: torch.dtype, part: int
+) -> list[Tensor]:
+    """The pictures of w [N, D], and after them the output of every convolution. noises: None is the network's own.
 
     With less than N pictures in a part, all but these outputs is forgotten and computed again for the backward pass.
     """
 
-    def drawn(some: Tensor) -> list[Tensor]:
+    def drawn(some: Tensor, *grains: Tensor) -> list[Tensor]:
         features: list[Tensor] = []
-        return [generator.synthesis(generator.spread(some), None, features, dtype), *features]
+        return [generator.synthesis(generator.spread(some), list(grains) or None, features, dtype), *features]
 
     if part >= len(w):
-        return drawn(w)
-    parts = [checkpoint(drawn, some, use_reentrant=False, preserve_rng_state=False) for some in torch.split(w, part)]
+        return drawn(w, *(noises or ()))
+    rows = zip(*(torch.split(each, part) for each in (w, *(noises or ()))), strict=True)
+    parts = [checkpoint(drawn, *row, use_reentrant=False, preserve_rng_state=False) for row in rows]
     return [torch.cat(pieces) for pieces in zip(*parts, strict=True)]
 
 

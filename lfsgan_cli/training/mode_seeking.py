@@ -5,8 +5,9 @@ Two latents of one cluster should stay as far apart, relative to z, in w, in eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,6 +15,12 @@ from torch import Tensor
 from lfsgan_cli.training.pair_distances import mean_absolute
 
 EPSILON = 1e-5
+
+Chosen: TypeAlias = Callable[[Sequence[int]], Sequence[int]]  # which samples are compared, given a cluster's members
+Share: TypeAlias = Callable[[int], float]  # what a pair counts, given the number of its cluster's pairs
+
+CHOSEN: dict[str, Chosen] = {"members": lambda members: members, "first": lambda members: range(len(members))}
+SHARES: dict[str, Share] = {"mean": lambda pairs: 1 / pairs, "sum": lambda _pairs: 1.0}
 
 
 class Pairs(NamedTuple):
@@ -24,14 +31,24 @@ class Pairs(NamedTuple):
     weights: Sequence[float]
 
 
-def cluster_wise(clusters: Tensor) -> Pairs:
-    """Pairs within a cluster, weighted so that it is the mean over clusters of the mean over a cluster's pairs.
+def pairs_of(clusters: Tensor, chosen: Chosen, share: Share) -> Pairs:
+    """The pairs that count, and their weights, averaged over the clusters of two members or more.
 
-    clusters: [N], the nearest shot of each sample. No pairs where no cluster has two members.
+    clusters: [N], the nearest centre of each sample. No pairs where no cluster has two members.
     """
     members = [torch.nonzero(clusters == each).flatten().tolist() for each in clusters.unique()]  # type: ignore[no-untyped-call]
-    groups = [_pairs_of(one) for one in members if len(one) > 1]
-    return _weighted([(pair, 1 / (len(groups) * len(group))) for group in groups for pair in group], clusters)
+    groups = [list(combinations(chosen(one), 2)) for one in members if len(one) > 1]
+    weights: dict[tuple[int, int], float] = {}
+    for group in groups:
+        for pair in group:
+            weights[pair] = weights.get(pair, 0.0) + share(len(group)) / len(groups)
+    indices = torch.tensor(list(weights), dtype=torch.int64, device=clusters.device).reshape(-1, 2)
+    return Pairs(indices[:, 0], indices[:, 1], list(weights.values()))
+
+
+def cluster_wise(clusters: Tensor) -> Pairs:
+    """Pairs within a cluster, weighted so that it is the mean over clusters of the mean over a cluster's pairs."""
+    return pairs_of(clusters, CHOSEN["members"], SHARES["mean"])
 
 
 def published(clusters: Tensor) -> Pairs:
@@ -39,10 +56,7 @@ def published(clusters: Tensor) -> Pairs:
 
     Kept to reproduce that code; see `cluster_wise` for what the paper means.
     """
-    _, counts = clusters.unique(return_counts=True)  # type: ignore[no-untyped-call]
-    sizes = [size for size in counts.tolist() if size > 1]
-    pairs = _pairs_of(range(max(sizes, default=0)))
-    return _weighted([(pair, sum(size > pair[1] for size in sizes) / len(sizes)) for pair in pairs], clusters)
+    return pairs_of(clusters, CHOSEN["first"], SHARES["sum"])
 
 
 def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor, pairs: Pairs) -> Tensor:
@@ -55,18 +69,8 @@ def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor
     return dw / dz + (layers + di) / dw
 
 
-def seek(ratios: Tensor, pairs: Pairs) -> Tensor:
+def seek(ratios: Tensor, pairs: Pairs, epsilon: float = EPSILON) -> Tensor:
     """1 / (x + ε), with x the weighted sum of the ratios [P]; zero where there is no pair."""
     if not len(ratios):
         return ratios.sum()
-    return 1 / ((ratios * ratios.new_tensor(pairs.weights)).sum() + EPSILON)
-
-
-def _pairs_of(members: Sequence[int]) -> list[tuple[int, int]]:
-    return [(one, other) for index, one in enumerate(members) for other in members[index + 1 :]]
-
-
-def _weighted(pairs: Iterable[tuple[tuple[int, int], float]], like: Tensor) -> Pairs:
-    listed = list(pairs)
-    indices = torch.tensor([pair for pair, _ in listed], dtype=torch.int64, device=like.device).reshape(-1, 2)
-    return Pairs(indices[:, 0], indices[:, 1], [weight for _, weight in listed])
+    return 1 / ((ratios * ratios.new_tensor(pairs.weights)).sum() + epsilon)

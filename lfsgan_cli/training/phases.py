@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lfsgan_cli.training.config import Gradients
 
 FULL_RATE = "full_rate"  # under which an optimizer's groups keep the rate that is lowered in the end
 
@@ -59,10 +62,31 @@ def run(phases: Sequence[Phase], first: int, last: int) -> Iterator[Step]:
         yield Step(step + 1, {phase.name: phase.update(step) for phase in phases if step % phase.every == 0})
 
 
-def lazy_adam(groups: Sequence[Rated], every: int) -> torch.optim.Adam:
+class FadingAdam(torch.optim.Adam):
+    """Adam to which a step without a gradient is one with a gradient of zero: its counters and moments move.
+
+    As in the published code with torch 1.12, whose `zero_grad` leaves zeros. What never had a gradient stays at rest.
+    """
+
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Zeros, not None."""
+        super().zero_grad(set_to_none)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Whatever learned before has a gradient again, of zero."""
+        super().load_state_dict(state_dict)
+        for parameter in self.state:
+            parameter.grad = torch.zeros_like(parameter)
+
+
+ADAMS: dict[Gradients, type[torch.optim.Adam]] = {"dropped": torch.optim.Adam, "zeroed": FadingAdam}
+
+
+def lazy_adam(groups: Sequence[Rated], every: int, gradients: Gradients = "dropped") -> torch.optim.Adam:
     """Adam for a network that is regularized by an extra update every so many steps (Karras et al., 2020, appendix B).
 
     The extra update makes steps more frequent; learning rate and decay are lowered to match. every=0: no such update.
+    gradients: what is left of them after a step, see `FadingAdam`.
     """
     ratio = every / (every + 1) if every else 1.0
     rated = [
@@ -70,7 +94,7 @@ def lazy_adam(groups: Sequence[Rated], every: int) -> torch.optim.Adam:
         for group in groups
         if group.parameters
     ]
-    return torch.optim.Adam(rated, betas=(0.0, 0.99**ratio), fused=True)
+    return ADAMS[gradients](rated, betas=(0.0, 0.99**ratio), fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:

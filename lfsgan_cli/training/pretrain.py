@@ -65,15 +65,15 @@ class Pretraining(Run):
 
     def _draw(self, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         config = self.generator.config
-        z = latents.normal(count, config.w_dim, self.rng)
-        ws = latents.mixed(self.generator, z, self.config.mixing, self.rng, self.choices)
-        image: Tensor = self.generator.synthesis(ws, latents.noises(config, count, self.rng), dtype=dtype)
+        z = self.draws.normal(count, config.w_dim)
+        ws = latents.mixed(self.generator, z, self.config.mixing, self.draws)
+        image: Tensor = self.generator.synthesis(ws, self.draws.noises(config, count), dtype=dtype)
         return image.to(dtype), ws
 
     def _d_loss(self, _step: int) -> Iterator[Tensor]:
         self._reals = batch_of(self.pictures, list(islice(self._indices, self.config.batch)), self.device)
         if self.config.mirror:
-            self._reals = mirrored(self._reals, self.rng)
+            self._reals = mirrored(self._reals, self.draws.rng)
         with torch.no_grad():
             fakes, _ = self._draw(self.config.batch, self.dtype)
         yield losses.logistic_d(self.discriminator(self._reals.to(self.dtype)), self.discriminator(fakes))
@@ -88,7 +88,7 @@ class Pretraining(Run):
 
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
         image, ws = self._draw(max(1, self.config.batch // 2), self.generator.w_mean.dtype)
-        noise = torch.randn(image.shape, generator=self.rng, device=self.device)
+        noise = self.draws.normal(*image.shape)
         path = losses.path_length(image, ws, self.path_mean, noise)
         self.path_mean = path.mean
         yield path.penalty * (self.config.path_weight * self.config.path_every)

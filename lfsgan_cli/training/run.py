@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from lfsgan_cli.training import state
+from lfsgan_cli.training.draws import Draws
 from lfsgan_cli.training.phases import Phase, Step, run
 
 
 class Run(ABC):
     """What pretraining and learning a task share.
 
-    modules, optimizers: all that learns, by name, in the order of their state. rng: where all randomness comes from.
-    choices: where random numbers come from that Python looks at; on the CPU, since it would wait for a GPU's.
+    modules, optimizers: all that learns, by name, in the order of their state. draws: where all randomness comes from.
     done: finished steps. path_mean: running mean of path lengths.
     """
 
@@ -26,8 +26,7 @@ class Run(ABC):
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
-        self.rng = torch.Generator(device).manual_seed(seed)
-        self.choices = self.rng if device.type == "cpu" else torch.Generator().manual_seed(seed)
+        self.draws = Draws(seed, device)
         self.path_mean = torch.zeros((), device=device)
         self.done = 0
 
@@ -55,14 +54,14 @@ class Run(ABC):
     def pack(self) -> state.Tensors:
         """The whole state as tensors."""
         scalars: dict[str, Tensor] = {"path_mean": self.path_mean, "done": torch.tensor(self.done)}
-        if self.choices is not self.rng:
-            scalars["choices"] = self.choices.get_state()
-        return state.pack(self.modules, self.optimizers, self.rng, scalars)
+        if self.draws.choices is not self.draws.rng:
+            scalars["choices"] = self.draws.choices.get_state()
+        return state.pack(self.modules, self.optimizers, self.draws.rng, scalars)
 
     def unpack(self, tensors: state.Tensors) -> None:
         """Go on from a packed state."""
-        scalars = state.unpack(tensors, self.modules, self.optimizers, self.rng)
+        scalars = state.unpack(tensors, self.modules, self.optimizers, self.draws.rng)
         self.path_mean = scalars["path_mean"].to(self.device)
         self.done = int(scalars["done"])
-        if self.choices is not self.rng:
-            self.choices.set_state(scalars["choices"])
+        if self.draws.choices is not self.draws.rng:
+            self.draws.choices.set_state(scalars["choices"])

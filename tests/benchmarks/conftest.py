@@ -21,7 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import lfsgan_cli
 from lfsgan_cli.basefile import Base
-from lfsgan_cli.jobs.learning import distances_to
+from lfsgan_cli.jobs.likeness import likeness_to
 from lfsgan_cli.pictures.dataset import Shots
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learn import Learning
@@ -111,10 +111,11 @@ def learning(base: Base) -> Steps:
     """The default recipe on noise pictures."""
     generator, discriminator = base.average, copy.deepcopy(base.discriminator)  # learning leaves the base alone
     pictures = _noise_pictures(SHOTS)
-    distances = distances_to(Shots(pictures, ("noise",) * SHOTS, 0, ""), torch.device("cpu"))
+    shots = Shots(pictures, ("noise",) * SHOTS, 0, "")
+    likeness = likeness_to(shots, "efficientnet-lite0", torch.device("cpu"))
     config = replace(LearnConfig(), anchor_candidates=0)  # few latents to choose among: that is before the first step
     adapter = LeFT(generator, LeFT.Config())
-    return _standing_still(Learning(generator, adapter, discriminator, list(pictures), distances, config))
+    return _standing_still(Learning(generator, adapter, discriminator, list(pictures), likeness, config))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from lfsgan_adapters.left import LeFT
-from torch import Tensor
 
 from lfsgan_cli.jobs.bench_counting import counted
 from lfsgan_cli.jobs.bench_phases import Part, learning_parts, pretraining_parts
@@ -17,6 +16,7 @@ from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learn import Learning
 from lfsgan_cli.training.pretrain import Pretraining
 from lfsgan_cli.training.run import Run
+from tests.brightness import InBrightness
 
 SHOTS = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), np.uint8))
 CYCLE = 12  # steps after which all intervals of LEARN have come round
@@ -27,17 +27,12 @@ LEARN = LearnConfig(
 PRETRAIN = PretrainConfig(kimg=0.016, batch=4, r1_every=4, path_every=2, mixing=1.0)  # four steps
 
 
-def in_brightness(images: Tensor) -> Tensor:
-    levels = torch.tensor([shot.mean() / 127.5 - 1 for shot in SHOTS], dtype=torch.float32)
-    return (images.mean((1, 2, 3))[:, None] - levels).abs()
-
-
 def learning(config: LearnConfig = LEARN) -> Learning:
     base = tiny_generator()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         adapter, discriminator = LeFT(base, LeFT.Config()), Discriminator(base.config)
-    return Learning(base, adapter, discriminator, SHOTS, in_brightness, config)
+    return Learning(base, adapter, discriminator, SHOTS, InBrightness(SHOTS), config)
 
 
 def pretraining() -> Pretraining:
@@ -89,8 +84,8 @@ def test_other_schedules_add_up_too(changed: dict[str, float]) -> None:
 def test_measuring_leaves_the_networks_as_they_are() -> None:
     run = learning()
     parts = learning_parts(run)
-    before = copy.deepcopy({**run.adapter.state_dict(), **run.discriminator.state_dict()})
+    before = copy.deepcopy({**run.adapter.state_dict(), **run.judge.discriminator.state_dict()})
     for part in parts:
         part.action()
-    after = {**run.adapter.state_dict(), **run.discriminator.state_dict()}
+    after = {**run.adapter.state_dict(), **run.judge.discriminator.state_dict()}
     assert [name for name in before if not torch.equal(before[name], after[name])] == []

@@ -83,7 +83,7 @@ def test_what_is_given_is_taken(folder: Path) -> None:
     ]
     left, chain = suite.methods
     assert (left.pairs, left.sequential) == (("rank=2",), False)
-    assert left.recipe(3) == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
+    assert left.seeded(3) == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
     assert (chain.adapter, chain.sequential) == ("full", True)
     assert chain.training.lr == load("full").lr  # its own, where the suite gives none
 

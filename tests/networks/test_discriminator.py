@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.networks.discriminator import Discriminator, PatchHead
+from lfsgan_cli.networks.discriminator import Discriminator, patch_head
 
 TOLERANCE = 1e-4  # as for the generator's images
 
@@ -45,4 +45,28 @@ def test_patches_come_from_features_of_an_eighth_of_the_side(resolution: int, si
     config = NetworkConfig(resolution, channels, w_dim=4, mapping_layers=1)
     features = Discriminator(config).patch_features(torch.zeros(1, 3, resolution, resolution))
     assert features.shape == (1, channels[side], side, side)
-    assert PatchHead(config)(features).shape == (1, 1, side, side)
+    assert patch_head(config)(features).shape == (1, 1, side, side)
+
+
+# By the public code's rule, 512 channels and a side of 32 or 16, with two further ones as deep as those at 256 pixels.
+def test_four_layers_inside_can_be_scored_from() -> None:
+    channels = {4: 9, 8: 8, 16: 7, 32: 6, 64: 5, 128: 4, 256: 3}
+    config = NetworkConfig(256, channels, w_dim=4, mapping_layers=1)
+    discriminator, images = Discriminator(config), torch.zeros(1, 3, 256, 256)
+    shapes = [discriminator.patch_features(images, deeper).shape for deeper in range(4)]
+    assert shapes == [(1, 6, 32, 32), (1, 6, 32, 32), (1, 7, 16, 16), (1, 7, 16, 16)]
+    for deeper in range(4):
+        patch_head(config, deeper)(discriminator.patch_features(images, deeper))
+
+
+def test_a_small_network_has_no_deeper_layer_than_its_last() -> None:
+    config = NetworkConfig(16, {4: 3, 8: 3, 16: 3}, w_dim=4, mapping_layers=1)
+    discriminator, images = Discriminator(config), torch.randn(1, 3, 16, 16)
+    assert torch.equal(discriminator.patch_features(images), discriminator.patch_features(images, 3))
+
+
+def test_the_first_blocks_come_with_what_reads_the_colours() -> None:
+    discriminator = Discriminator(NetworkConfig(16, {4: 3, 8: 3, 16: 3}, w_dim=4, mapping_layers=1))
+    assert list(discriminator.first_blocks(0)) == []
+    assert list(discriminator.first_blocks(1)) == [discriminator.from_rgb, discriminator.blocks[0]]
+    assert len(list(discriminator.first_blocks(9))) == 3

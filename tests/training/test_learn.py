@@ -20,6 +20,7 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learn import Learning
+from tests.brightness import InBrightness
 
 KINDS: list[Any] = [LeFT, FullFineTune, CAM]
 SHOTS = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), np.uint8))
@@ -38,18 +39,12 @@ CONFIG = LearnConfig(
 )
 
 
-def in_brightness(images: Tensor) -> Tensor:
-    """Distances of pictures from the shots; enough to make clusters of."""
-    levels = torch.tensor([shot.mean() / 127.5 - 1 for shot in SHOTS], dtype=torch.float32)
-    return (images.mean((1, 2, 3))[:, None] - levels).abs()
-
-
 def new_run(kind: Any = LeFT, config: LearnConfig = CONFIG, base: Generator | None = None) -> Learning:
     base = base or tiny_generator()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         adapter, discriminator = kind(base, kind.Config()), Discriminator(base.config)
-    return Learning(base, adapter, discriminator, SHOTS, in_brightness, config)
+    return Learning(base, adapter, discriminator, SHOTS, InBrightness(SHOTS), config)
 
 
 def finished(run: Learning) -> dict[str, Tensor]:

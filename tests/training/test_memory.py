@@ -32,7 +32,7 @@ def test_parts_change_neither_features_nor_gradients(part: int) -> None:
 
     def drawn(part: int) -> tuple[list[Tensor], Tensor]:
         generator.zero_grad()
-        maps = with_features(generator, w, torch.float64, part)
+        maps = with_features(generator, w, None, torch.float64, part)
         sum(one.square().mean() for one in maps).backward()  # type: ignore[union-attr]
         return maps, torch.cat([p.grad.flatten() for p in generator.synthesis.parameters() if p.grad is not None])
 
@@ -53,7 +53,7 @@ def kept(part: int) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        alive = with_features(generator, w, torch.float32, part)
+        alive = with_features(generator, w, None, torch.float32, part)
     assert alive
     return sum(storages.values())
 

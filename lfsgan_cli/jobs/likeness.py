@@ -1,0 +1,68 @@
+"""Which network tells a training run how unlike two pictures look."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lfsgan_cli.metrics import vgg
+from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
+from lfsgan_cli.metrics.perceptual import embed, pairwise
+from lfsgan_cli.metrics.vgg import LpipsVgg
+from lfsgan_cli.metrics.weights import cached
+from lfsgan_cli.pictures.dataset import Shots
+from lfsgan_cli.sampling import to_pixels
+from lfsgan_cli.training.config import LikenessChoice, LikenessName
+from lfsgan_cli.training.likeness import Likeness
+
+SIZE = 128  # side at which EfficientNet compares pictures while learning: a fifth of 224's cost
+
+
+def choose(choice: LikenessChoice) -> LikenessName:
+    """What is meant: `auto` takes LPIPS-VGG where its weights are in the cache, and never downloads."""
+    if choice != "auto":
+        return choice
+    return "vgg" if cached(vgg.WEIGHTS).exists() else "efficientnet-lite0"
+
+
+def likeness_to(shots: Shots, name: LikenessName, device: torch.device) -> Likeness:
+    """The named network's judgement, with the shots embedded once."""
+    levels = torch.from_numpy(shots.pictures).permute(0, 3, 1, 2)
+    return ByVgg(levels, device) if name == "vgg" else ByEfficientNet(levels, device)
+
+
+class ByEfficientNet:
+    """Distances by EfficientNet-Lite0, whose gradients reach the pictures. levels: the shots, uint8 [K, 3, R, R]."""
+
+    def __init__(self, levels: Tensor, device: torch.device) -> None:
+        self.network = EfficientNetLite0(SIZE).to(device)
+        with torch.no_grad():
+            self.centres = embed(self.network, from_levels(levels).to(device))
+
+    def to_shots(self, images: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return pairwise(embed(self.network, images), self.centres)
+
+    def between(self, images: Tensor, others: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return pairwise(embed(self.network, images), embed(self.network, others))
+
+
+class ByVgg:
+    """LPIPS-VGG at the shots' own size, as the public LFS-GAN code asks it; no gradients pass."""
+
+    def __init__(self, levels: Tensor, device: torch.device) -> None:
+        self.judge = LpipsVgg(cached(vgg.WEIGHTS), device, size=levels.shape[-1])
+        self.centres = self.judge.embed(levels)
+
+    def to_shots(self, images: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return pairwise(self._embedded(images), self.centres)
+
+    def between(self, images: Tensor, others: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return pairwise(self._embedded(images), self._embedded(others))
+
+    def _embedded(self, images: Tensor) -> Tensor:
+        parts = torch.split(to_pixels(images.detach()), self.judge.batch)
+        return torch.cat([self.judge.embed(part) for part in parts])

@@ -1,0 +1,46 @@
+"""The loss of mode seeking on freshly drawn pictures, as a run's configuration wants it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.likeness import Likeness
+from lfsgan_cli.training.memory import graph_part, with_features
+from lfsgan_cli.training.mode_seeking import CHOSEN, SHARES, Pairs, pair_ratios, pairs_of, seek
+
+
+class Seeking:
+    """Draws `seeking_batch` pictures of the task and pushes those apart that are nearest to the same centre."""
+
+    def __init__(
+        self, generator: Generator, likeness: Likeness, config: LearnConfig, draws: Draws, dtype: torch.dtype
+    ) -> None:
+        self.generator, self.likeness, self.config = generator, likeness, config
+        self.draws, self.dtype = draws, dtype
+        self._distances = {"shots": self._to_shots, "batch": likeness.between}[config.seeking_centres]
+        self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
+
+    def loss(self, reals: Tensor) -> Tensor:
+        """reals: the step's real pictures, [N, 3, R, R]."""
+        config, network = self.config, self.generator.config
+        z = self.draws.normal(config.seeking_batch, network.w_dim)
+        w = self.generator.mapping(z)
+        part = graph_part(len(w), network, self.dtype)
+        images, *features = with_features(self.generator, w, self._noises(), self.dtype, part)
+        pairs = self._pairs(images, reals)
+        return seek(pair_ratios(z, w, features, images, pairs), pairs, config.seeking_epsilon)
+
+    @torch.no_grad()
+    def _pairs(self, images: Tensor, reals: Tensor) -> Pairs:
+        clusters = self._distances(images, reals).argmin(1)
+        return pairs_of(clusters, CHOSEN[self.config.seeking_pairs], SHARES[self.config.seeking_scale])
+
+    def _to_shots(self, images: Tensor, _reals: Tensor) -> Tensor:
+        return self.likeness.to_shots(images)
+
+    def _fresh_noises(self) -> list[Tensor] | None:
+        return self.draws.noises(self.generator.config, self.config.seeking_batch)

@@ -1,0 +1,20 @@
+"""Compares pictures by their brightness alone: enough to make clusters of, and to draw pictures to shots."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class InBrightness:
+    """The likeness of pictures to shots, uint8 [H, W, 3] each."""
+
+    def __init__(self, shots: Sequence[Any]) -> None:
+        self.levels = torch.tensor([shot.mean() / 127.5 - 1 for shot in shots], dtype=torch.float32)
+
+    def to_shots(self, images: Tensor) -> Tensor:
+        return (images.mean((1, 2, 3))[:, None] - self.levels).abs()
+
+    def between(self, images: Tensor, others: Tensor) -> Tensor:
+        return (images.mean((1, 2, 3))[:, None] - others.mean((1, 2, 3))).abs()
