@@ -1,5 +1,6 @@
 """The program's expected endings: each error words itself in one line (value, what was expected, the way out)."""
 
+import errno
 from typing import ClassVar
 
 
@@ -8,3 +9,13 @@ class LfsganError(Exception):
 
     status: ClassVar[int] = 1
     label: ClassVar[str] = "Error: "
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory is full, on the computer or on a device; told without torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # as torch calls it
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # torch's allocator on the CPU has no class of its own
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator: " in str(error)

@@ -16,6 +16,8 @@ MAX_NAME = 100
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
 # Windows opens a device instead of a file of such a name, with any extension.
 _RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{digit}" for port in ("COM", "LPT") for digit in range(1, 10)}
+_TOKEN_BYTES = 8
+_PARTIAL = re.compile(rf"\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}\.partial")
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}  # what network file systems answer
 
 
@@ -46,6 +48,11 @@ def write_atomic(path: Path, data: Chunk | Iterable[Chunk]) -> None:
         raise FileWriteError(path, error) from error
 
 
+def partials(folder: Path) -> list[Path]:
+    """Temporary files of `write_atomic` below a folder: of a write that is under way, or that was killed."""
+    return sorted(path for path in folder.rglob(".*.partial") if _PARTIAL.fullmatch(path.name))
+
+
 def check_name(name: str) -> str:
     """`name`, if every file system can hold it: letters a-z, digits and `._-`, at most 100; TaskNameError otherwise."""
     if len(name) > MAX_NAME:
@@ -58,7 +65,7 @@ def check_name(name: str) -> str:
 
 
 def _write_beside(path: Path, chunks: Iterable[Chunk]) -> None:
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial = path.with_name(f".{secrets.token_hex(_TOKEN_BYTES)}.partial")
     try:
         with partial.open("xb") as file:
             for chunk in chunks:
@@ -70,10 +77,11 @@ def _write_beside(path: Path, chunks: Iterable[Chunk]) -> None:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have names that came, went or changed in a folder on the disk; OSError."""
     if os.name == "nt":  # a folder cannot be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -17,7 +17,7 @@ from lfsgan_cli.commands.common import (
     laid_on_white,
     to_repeat,
 )
-from lfsgan_cli.console import print_json, say
+from lfsgan_cli.console import print_json, say, warn
 from lfsgan_cli.progress import progress
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
@@ -27,6 +27,8 @@ from lfsgan_cli.training.recipes import recipe as recipe_of
 if TYPE_CHECKING:
     import torch
 
+    from lfsgan_cli.jobs.learning import Learner
+    from lfsgan_cli.jobs.pretraining import Pretrainer
     from lfsgan_cli.jobs.taskplan import Job
     from lfsgan_cli.taskfile import TaskSummary
 
@@ -148,6 +150,7 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
 
 
 def _learn(job: "Job", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
+    from lfsgan_cli.jobs.interrupt import stop_at_once
     from lfsgan_cli.jobs.learning import Learner
     from lfsgan_cli.jobs.runfolder import Stopwatch
 
@@ -155,14 +158,22 @@ def _learn(job: "Job", where: "torch.device", save_every: float, device: str) ->
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)
     if job.resumed:
-        say(f"Going on after step {learner.done:,} of {learner.total:,}.")
+        tell_resumed(learner)
     command = to_repeat("learn-task", "--name", name, "--resume", workspace=job.workspace.root, device=device)
     with progress(f"Learning {name}", learner.total, done=learner.done, unit="steps") as advance:
         for step in learner.steps(save_every=save_every, resume_command=command):
             advance(1, losses_line(step.losses) if step.done % 10 == 0 else None)
-    learned = learner.finish(watch.seconds)
+    with stop_at_once(learner.total, command):
+        learned = learner.finish(watch.seconds)
     say(f"Learned in {watch.seconds:.0f} s.")
     return learned
+
+
+def tell_resumed(trainer: "Learner | Pretrainer") -> None:
+    """Where a run goes on, and from which kept states it cannot."""
+    for path in trainer.passed_over:
+        warn(f"the kept state {str(path)!r} is damaged; going on from the one before it")
+    say(f"Going on after step {trainer.done:,} of {trainer.total:,}.")
 
 
 def losses_line(losses: Any) -> str:

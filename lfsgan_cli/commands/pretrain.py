@@ -16,7 +16,7 @@ from lfsgan_cli.commands.common import (
     given_options,
     to_repeat,
 )
-from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, losses_line
+from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, losses_line, tell_resumed
 from lfsgan_cli.console import print_json, say
 from lfsgan_cli.progress import progress
 from lfsgan_cli.training.config import PretrainConfig
@@ -140,18 +140,20 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
 
 
 def _train(job: "Job", where: "torch.device", save_every: float, again: str) -> "BaseSummary":
+    from lfsgan_cli.jobs.interrupt import stop_at_once
     from lfsgan_cli.jobs.pretraining import Pretrainer
     from lfsgan_cli.jobs.runfolder import Stopwatch
 
     watch = Stopwatch()
     trainer = Pretrainer(job, where)
     if job.resumed:
-        say(f"Going on after step {trainer.done:,} of {trainer.total:,}.")
+        tell_resumed(trainer)
     batch = job.plan.training.batch
     with progress("Pretraining", trainer.total * batch, done=trainer.done * batch, unit="pictures") as advance:
         for step in trainer.steps(save_every=save_every, resume_command=again):
             advance(batch, losses_line(step.losses) if step.done % 10 == 0 else None)
-    return trainer.finish(watch.seconds)
+    with stop_at_once(trainer.total, again):
+        return trainer.finish(watch.seconds)
 
 
 def _tell_base(path: Path, base: "BaseSummary", *, as_json: bool) -> None:

@@ -12,7 +12,8 @@ from lfsgan_cli.jobs.costs import spending
 from lfsgan_cli.jobs.learning import Learner
 from lfsgan_cli.jobs.recipes import resolved
 from lfsgan_cli.jobs.repeated import OtherShotsError, Repeated
-from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, Stopwatch, UnusableStateError
+from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, Stopwatch
+from lfsgan_cli.jobs.states import UnusableStateError
 from lfsgan_cli.jobs.taskplan import ChangedShotsError, Job
 from lfsgan_cli.jobs.warmstart import OtherStartError
 from lfsgan_cli.training.phases import Step as TrainingStep

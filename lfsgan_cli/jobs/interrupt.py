@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -50,10 +50,26 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """SIGINT and SIGTERM only ask while the block runs."""
     request = StopRequest()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, request.ask) for number in numbers]
-    try:
+    with _handled_by(request.ask):
         yield request
+
+
+@contextmanager
+def stop_at_once(total: int, resume: str) -> Iterator[None]:
+    """SIGINT and SIGTERM end the block with StoppedRunError: all steps are done and kept, the rest can be redone."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise STOPPED[signal.Signals(number)](total, total, resume)
+
+    with _handled_by(end):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = [signal.signal(number, handler) for number in STOPPED]
+    try:
+        yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number, earlier in zip(STOPPED, before, strict=True):
+            signal.signal(number, earlier)

@@ -8,10 +8,11 @@ from typing import Any
 
 from lfsgan_cli.jobs.interrupt import STOPPED, stop_on_signals
 from lfsgan_cli.jobs.runfolder import RunFolder, Stopwatch
+from lfsgan_cli.jobs.soundness import DivergedRunError, enough_memory, unsound_loss
 from lfsgan_cli.training.phases import Step
 from lfsgan_cli.training.run import Run
 
-LOG_EVERY = 10  # steps; reading losses more often would make a GPU wait
+LOG_EVERY = 10  # steps; looking at losses more often would make a GPU wait
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,28 @@ class Keeping:
 
 
 def kept(run: Run, keeping: Keeping) -> Iterator[Step]:
-    """The run's steps; raises StoppedRunError, with the state kept, when a signal asked to stop."""
+    """The run's steps, the last of them kept; StoppedRunError, with the state kept, when a signal asked to stop.
+
+    DivergedRunError where losses are no numbers any more, OutOfMemoryRunError; the states kept before stay.
+    """
     watch = Stopwatch()
-    with stop_on_signals() as request:
+    with stop_on_signals() as request, enough_memory(run, keeping.plan["training"]["batch"], keeping.resume):
         for step in run.steps():
             if step.done % LOG_EVERY == 0 or step.done == run.total:
-                keeping.folder.log(step)
+                _log(step, keeping)
             yield step
             if step.done % keeping.picture_every == 0 and step.done < run.total:
                 keeping.picture(step.done)
             if request.signal is not None:
                 keeping.folder.save(run, keeping.plan)
                 raise STOPPED[request.signal](step.done, run.total, keeping.resume)
-            if watch.passed(keeping.save_every):
+            # The last one too: what remains to be done then takes a while, and may be interrupted as well.
+            if watch.passed(keeping.save_every) or step.done == run.total:
                 keeping.folder.save(run, keeping.plan)
+
+
+def _log(step: Step, keeping: Keeping) -> None:
+    wrong = unsound_loss(step.losses)
+    if wrong is not None:
+        raise DivergedRunError(wrong, step.done, keeping.plan, keeping.folder.kept)
+    keeping.folder.log(step)

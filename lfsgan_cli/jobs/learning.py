@@ -44,8 +44,7 @@ class Learner:
             likeness_to(job.shots, choose(training.likeness), device),
             training,
         )
-        if job.resumed:
-            job.folder.restore(self.run)
+        self.passed_over = job.folder.restore(self.run) if job.resumed else ()
 
     @property
     def total(self) -> int:

@@ -169,7 +169,7 @@ def _refuse_changes(
 
 
 class Pretrainer:
-    """A job at work."""
+    """A job at work. passed_over: kept states that were damaged, so that it goes on from an earlier one."""
 
     def __init__(self, job: Job, device: torch.device) -> None:
         self.job, self.device = job, device
@@ -177,8 +177,7 @@ class Pretrainer:
         live, average, discriminator = _start(job, config)
         networks = live.to(device), average.to(device), discriminator.to(device)
         self.run = Pretraining(*networks, job.pictures, job.plan.training)
-        if job.resumed:
-            job.folder.restore(self.run)
+        self.passed_over = job.folder.restore(self.run) if job.resumed else ()
 
     @property
     def total(self) -> int:

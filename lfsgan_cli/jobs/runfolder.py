@@ -1,4 +1,4 @@
-"""The folder of one training run: its plan, its state, its log, its pictures."""
+"""The folder of one training run: its plan, its last states, its log, its pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lfsgan_cli import __version__, tensorfile
+from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.files import write_atomic
+from lfsgan_cli.files import partials, write_atomic
+from lfsgan_cli.jobs import runlog, states
+from lfsgan_cli.jobs.soundness import DivergedRunError, unsound_tensor
+from lfsgan_cli.jobs.states import UnusableStateError
 from lfsgan_cli.option_types import spell
-from lfsgan_cli.taskfolder import RUN, STATS
+from lfsgan_cli.taskfolder import RUN
 
 if TYPE_CHECKING:
     from lfsgan_cli.training.phases import Step
@@ -47,16 +50,6 @@ class ChangedPlanError(LfsganError):
         )
 
 
-class UnusableStateError(LfsganError):
-    """A kept state that this program cannot go on from."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"cannot go on from {str(path)!r}: it is damaged, or another version of lfsgan kept it; "
-            "start again with --overwrite instead of --resume"
-        )
-
-
 class OtherDeviceError(LfsganError):
     """A run whose random numbers come from another kind of device."""
 
@@ -74,67 +67,74 @@ def differing(known: Mapping[str, Any], given: Mapping[str, Any], label: str) ->
 
 
 class RunFolder:
-    """Files of a run. The state carries the plan in its header, so that both are always of the same run."""
+    """Files of a run. A state carries the plan in its header, so that both are always of the same run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._written = -1
-
-    @property
-    def state_path(self) -> Path:
-        """The newest kept state."""
-        return self.path / "state.safetensors"
 
     @property
     def unfinished(self) -> bool:
         """Whether a run was begun here that can go on."""
-        return self.state_path.exists()
+        return bool(states.paths(self.path))
 
     @property
     def finished(self) -> bool:
         """Whether a run came to its end here, and no other was begun since."""
         return (self.path / RUN).exists() and not self.unfinished
 
+    @property
+    def kept(self) -> int | None:
+        """The step after which the newest state was kept."""
+        return next(map(states.step_of, states.paths(self.path)), None)
+
     def prepare(self) -> None:
-        """An empty folder: whatever an earlier run left is removed."""
+        """An empty folder: whatever an earlier run left is removed, first of all what could be gone on from."""
+        states.drop(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
 
     def plan(self, read: Callable[[dict[str, Any]], P]) -> P:
         """What the kept run was asked to do, as `read` makes it of plain JSON values."""
-        if not self.unfinished:
-            raise NothingToResumeError(self.path)
+        state = self._newest()
         try:
-            return read(json.loads(tensorfile.read_header(self.state_path).metadata[PLAN_KEY]))
+            return read(json.loads(state.metadata[PLAN_KEY]))
         except (KeyError, TypeError, ValueError) as error:
-            raise UnusableStateError(self.state_path) from error
+            raise UnusableStateError(state.path) from error
 
     def save(self, run: Run, plan: Mapping[str, Any]) -> None:
-        """Keep the whole state, in place of the one before."""
+        """Keep the whole state, and the one before; DivergedRunError leaves both where it is not worth keeping."""
+        tensors = run.pack()
+        wrong = unsound_tensor(tensors)
+        if wrong is not None:
+            raise DivergedRunError(wrong, run.done, plan, self.kept)
+        runlog.settle(self.path)
         text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
-        metadata = {"format": "pt", "lfsgan.format": "state/1", PLAN_KEY: text, DEVICE_KEY: run.device.type}
-        tensorfile.write(self.state_path, run.pack(), metadata)
+        states.write(self.path, run.done, tensors, {PLAN_KEY: text, DEVICE_KEY: run.device.type})
 
-    def restore(self, run: Run) -> None:
-        """Put a run where its kept state stands; later lines of its log, which will come again, are cut."""
-        tensors, metadata = tensorfile.read(self.state_path)
-        began = metadata.get(DEVICE_KEY, run.device.type)
+    def restore(self, run: Run) -> tuple[Path, ...]:
+        """Put a run where its newest whole state stands; newer ones are returned, which are damaged.
+
+        Later lines of its log and later pictures, which will come again, are removed, and files half written.
+        """
+        state = self._newest()
+        began = state.metadata.get(DEVICE_KEY, run.device.type)
         if began != run.device.type:
             raise OtherDeviceError(began, run.device.type)
         try:
-            run.unpack(tensors)
+            run.unpack(state.tensors)
         except (KeyError, ValueError, RuntimeError) as error:
-            raise UnusableStateError(self.state_path) from error
-        self._cut_log(run.done)
+            raise UnusableStateError(state.path) from error
+        runlog.cut(self.path, run.done)
+        for partial in partials(self.path):
+            partial.unlink(missing_ok=True)
+        return state.passed_over
 
     def log(self, step: Step) -> None:
         """One line of `stats.jsonl`: the step and its losses."""
-        losses = {name: float(f"{float(loss):.6g}") for name, loss in step.losses.items()}
-        with (self.path / STATS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step.done, **losses}) + "\n")
+        runlog.add(self.path, step)
 
     def finish(self, document: Mapping[str, Any], seconds: float) -> None:
-        """Note how and on what the run was done, and drop its state."""
+        """Note how and on what the run was done, and drop its states."""
         about = {
             **document,
             "seconds": round(seconds, 1),
@@ -143,14 +143,12 @@ class RunFolder:
             **machine(),
         }
         write_atomic(self.path / RUN, (json.dumps(about, indent=2, sort_keys=True) + "\n").encode())
-        self.state_path.unlink(missing_ok=True)
+        states.drop(self.path)
 
-    def _cut_log(self, done: int) -> None:
-        path = self.path / STATS
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= done]
-            write_atomic(path, "".join(kept).encode())
+    def _newest(self) -> states.State:
+        if not self.unfinished:
+            raise NothingToResumeError(self.path)
+        return states.newest(self.path)
 
 
 def machine() -> dict[str, Any]:

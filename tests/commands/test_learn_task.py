@@ -100,7 +100,7 @@ def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") 
     assert "Draw it: lfsgan generate --task cats -n 64" in result.stderr
     run = {path.removeprefix("lfsgan_workspace/tasks/cats/") for path in program.tree("lfsgan_workspace/tasks/cats")}
     assert {"few_shots/000004.png", "stats.jsonl", "run.json", "fakes000002.png"} <= run
-    assert "state.safetensors" not in run
+    assert not [path for path in run if "state" in path]
 
 
 def test_quiet_is_silent_and_json_is_one_document(program: "Program") -> None:
@@ -180,11 +180,21 @@ def test_a_resumed_run_needs_its_own_pictures_base_and_state(begun: "Program") -
     (folder / "few_shots/000000.png").write_bytes(shot)
     begun.done("pretrain", "--data", "dogs", "--resolution", 16, "--channels", 16, "--kimg", 0, "--overwrite", "-q")
     assert "learning 'new' began on the base " in begun.refused(*RESUME)
-    (folder / "state.safetensors").write_bytes(b"torn")
-    assert "state.safetensors" in begun.refused(*RESUME)
+    for state in folder.glob("state*.safetensors"):
+        state.write_bytes(b"torn")
+    assert f"{max(folder.glob('state*.safetensors')).name}': 4 bytes are too few" in begun.refused(*RESUME)
+
+
+def test_a_damaged_state_is_passed_over_with_a_warning(begun: "Program") -> None:
+    newest = max((begun.folder / "lfsgan_workspace/tasks/new").glob("state*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    said = begun.done(*RESUME, "-q").stderr
+    path = f"lfsgan_workspace/tasks/new/{newest.name}"
+    assert said == f"Warning: the kept state {path!r} is damaged; going on from the one before it\n"
+    assert shown(begun, "new")["training"]["steps"] == 30
 
 
 def test_a_workspace_whose_base_is_still_in_training_takes_no_other_base(program: "Program") -> None:
     (program.folder / "lfsgan_workspace/base.safetensors").unlink()
-    (program.folder / "lfsgan_workspace/base/state.safetensors").write_bytes(b"")
+    (program.folder / "lfsgan_workspace/base/state000000.safetensors").write_bytes(b"")
     assert "finish it with `lfsgan pretrain --resume`" in program.refused(*LEARN, "new")

@@ -106,15 +106,44 @@ def test_a_resumed_run_is_not_changed(unfinished: "Program", options: tuple[obje
     assert words in unfinished.refused("pretrain", "--data", "data", "--resume", *options)
 
 
+def test_a_damaged_state_is_passed_over_and_the_end_is_the_same(unfinished: "Program") -> None:
+    run = unfinished.folder / "lfsgan_workspace/base"
+    begun = ("pretrain", "--data", "data", *TINY[:-2], "--kimg", 0.12)  # as the fixture began
+    unfinished.done(*begun, "--workspace", "whole")
+    newest = max(run.glob("state*.safetensors"))
+    newest.write_bytes(b"torn")
+    said = unfinished.done("pretrain", "--data", "data", "--resume").stderr
+    assert f"Warning: the kept state 'lfsgan_workspace/base/{newest.name}' is damaged; going on from the one" in said
+    assert "Going on after step 0 of 30." in said
+    for name in ("base.safetensors", "base/stats.jsonl", "base/fakes000030.png"):
+        assert unfinished.contents(f"lfsgan_workspace/{name}") == unfinished.contents(f"whole/{name}")
+
+
+def test_losses_that_explode_end_the_run_with_advice_and_its_last_state(newcomer: "Program") -> None:
+    wild = newcomer(*PRETRAIN[:-2], "--kimg", 0.12, "--lr", 1e18)
+    [line] = [line for line in wild.stderr.splitlines() if line.startswith("Error")]
+    assert wild.exit_code == 1
+    assert line.startswith("Error: training went wrong: after step 10 the loss ")
+    assert line.endswith(
+        "; the state after step 0 is kept; start again with --overwrite and a lower --lr (it was 1e+18)"
+    )
+    assert [path for path in newcomer.tree() if "state" in path] == ["lfsgan_workspace/base/state000000.safetensors"]
+    assert "base.safetensors" not in newcomer.tree("lfsgan_workspace")
+
+
+def test_a_bad_state_never_takes_the_place_of_a_good_one(newcomer: "Program") -> None:
+    wild = newcomer(*PRETRAIN, "--lr", 1e30, "--save-every", 0)  # two steps: no line of the log comes before a state
+    assert "holds numbers that are not finite; the state after step 0 is kept" in wild.stderr
+    assert [path for path in newcomer.tree() if "state" in path] == ["lfsgan_workspace/base/state000000.safetensors"]
+
+
 def test_an_unfinished_run_is_not_begun_anew_by_accident(unfinished: "Program") -> None:
     assert "holds an unfinished pretraining: go on with --resume" in unfinished.refused(*PRETRAIN)
 
 
 def test_a_base_is_not_replaced_under_tasks_that_were_learned_while_it_was_trained(unfinished: "Program") -> None:
     shutil.copy(unfinished.folder / "other.safetensors", unfinished.folder / BASE)
-    unfinished.folder.joinpath("lfsgan_workspace/base/state.safetensors").rename(unfinished.folder / "state")
     unfinished.learn("cats")
-    unfinished.folder.joinpath("state").rename(unfinished.folder / "lfsgan_workspace/base/state.safetensors")
     assert "it carries the tasks cats" in unfinished.refused("pretrain", "--data", "data", "--resume")
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from lfsgan_cli import tensorfile
-from lfsgan_cli.jobs.runfolder import PLAN_KEY, NothingToResumeError, RunFolder, UnusableStateError
+from lfsgan_cli.jobs import states
+from lfsgan_cli.jobs.runfolder import PLAN_KEY, NothingToResumeError, RunFolder
+from lfsgan_cli.jobs.states import UnusableStateError
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,8 @@ class Plan:
 
 
 def keep(folder: Path, metadata: dict[str, str]) -> RunFolder:
-    run = RunFolder(folder)
-    tensorfile.write(run.state_path, {"x": torch.zeros(1)}, {"format": "pt", **metadata})
-    return run
+    states.write(folder, 0, {"x": torch.zeros(1)}, metadata)
+    return RunFolder(folder)
 
 
 def test_a_kept_plan_comes_back(tmp_path: Path) -> None:
