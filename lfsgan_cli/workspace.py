@@ -14,7 +14,7 @@ from lfsgan_cli import basefile, options, registry, taskfile
 from lfsgan_cli.adapted import adapt, merge
 from lfsgan_cli.adapter import construct
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.files import write_atomic
+from lfsgan_cli.files import FileWriteError, write_atomic
 from lfsgan_cli.taskfile import BaseInfo, TaskInfo
 from lfsgan_cli.taskfolder import BASE_FILE, SUFFIX, NoWorkspaceError, find_task, run_folder, task_names
 
@@ -91,8 +91,16 @@ class Workspace:
             return False
         self.root.mkdir(parents=True, exist_ok=True)
         with embedded_base() as path:
-            write_atomic(self.base_path, path.read_bytes())
+            self._put(path.read_bytes())
         return True
+
+    def _put(self, base: bytes) -> None:
+        try:
+            write_atomic(self.base_path, base)
+        except FileWriteError:
+            # Windows replaces no file that is open: another process put the same bytes there, and reads them.
+            if not self.base_path.exists():
+                raise
 
     def check_base_free(self, *, overwrite: bool) -> None:
         """Refuse to replace a base: always under tasks, otherwise unless `overwrite`."""

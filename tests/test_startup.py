@@ -11,7 +11,7 @@ import typer
 
 from lfsgan_cli.app import app
 
-HEAVY = {"torch", "numpy", "PIL", "safetensors", "rich", "scipy", "cleanfid"}
+HEAVY = {"torch", "numpy", "PIL", "safetensors", "rich", "scipy", "cleanfid", "filelock"}
 RUNS = 15
 
 

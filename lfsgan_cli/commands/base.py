@@ -50,6 +50,7 @@ def show(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> 
 @base.command("import")
 @everywhere
 def import_(
+    ctx: typer.Context,
     file: Foreign,
     part: PartChoice = "g_ema",
     name: BaseName = "",
@@ -60,9 +61,13 @@ def import_(
 ) -> None:
     """Make a network of another program the base; nothing in its file is executed."""
     from lfsgan_cli.jobs import importing
+    from lfsgan_cli.locks import hold_base
     from lfsgan_cli.workspace import workspace_at
 
-    job = importing.begin(workspace_at(workspace), file, part=part, name=name, overwrite=overwrite)
+    place = workspace_at(workspace)
+    if not dry_run:
+        ctx.with_resource(hold_base(place.root))
+    job = importing.begin(place, file, part=part, name=name, overwrite=overwrite)
     _tell_lacks(job)
     if dry_run:
         _tell_plan(job, as_json=as_json)

@@ -106,6 +106,7 @@ def learn_task(
     from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs import recipes, taskplan
     from lfsgan_cli.jobs.repeated import Repeated
+    from lfsgan_cli.locks import hold_tasks
     from lfsgan_cli.registry import load
     from lfsgan_cli.workspace import workspace_at
 
@@ -114,6 +115,8 @@ def learn_task(
     if images is None and not resume:
         raise typer.BadParameter("expected a folder or a zip file of pictures", param_hint="--images")
     place, where = workspace_at(workspace), pick(device)
+    if not dry_run:
+        ctx.with_resource(hold_tasks(place.root, name))
     said = given_options(ctx, REPEATABLE)
     repeated = Repeated({**said, **options.values(LearnConfig, settings or [])}, pairs or [], images)
     if resume and taskplan.is_learned(place, name):

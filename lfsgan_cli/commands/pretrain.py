@@ -86,11 +86,14 @@ def pretrain(
     """Train a base of your own from many pictures."""
     from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs import pretraining
+    from lfsgan_cli.locks import hold_base
     from lfsgan_cli.workspace import workspace_at
 
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite", param_hint="--resume")
     place, where, given = workspace_at(workspace), pick(device), given_options(ctx, REPEATABLE)
+    if not dry_run:
+        ctx.with_resource(hold_base(place.root))
     if resume and pretraining.is_trained(place):
         trained = pretraining.check_trained(place, given)
         say("The base is trained already, nothing is left to do.")

@@ -29,6 +29,7 @@ OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace a file
 
 
 def import_task(
+    ctx: typer.Context,
     file: Official,
     name: NewName,
     activation: Activation = None,
@@ -41,10 +42,13 @@ def import_task(
     """Take in a task of the public LFS-GAN code; the workspace must have its base."""
     from lfsgan_cli.devices import pick
     from lfsgan_cli.jobs.taskfiles import begin_import, finish_import
+    from lfsgan_cli.locks import hold_tasks
     from lfsgan_cli.taskfolder import task_path
     from lfsgan_cli.workspace import check_workspace
 
     place, where = check_workspace(workspace), pick(device)
+    if not dry_run:
+        ctx.with_resource(hold_tasks(place.root, name))
     job = begin_import(place, file, name, activation=activation is not False, overwrite=overwrite)
     if not dry_run:
         finish_import(job, where)

@@ -14,6 +14,7 @@ from lfsgan_cli.jobs.benchmark_measuring import StepMeasuring
 from lfsgan_cli.jobs.interrupt import StopRequest, stop_on_signals
 from lfsgan_cli.jobs.learning import Learner
 from lfsgan_cli.jobs.looking import Seen
+from lfsgan_cli.locks import hold_tasks
 from lfsgan_cli.training.phases import Step as TrainingStep
 
 Stepped: TypeAlias = Callable[[TrainingStep], None]
@@ -65,8 +66,9 @@ def run(benchmark: Benchmark, todo: Sequence[Step], watcher: Watcher, resume: st
     with stop_on_signals() as request:
         for step in todo:
             stop = _Stop(request, resume)
-            _learn(benchmark, step, watcher, stop)
-            _measure(benchmark, step, watcher, stop)
+            with hold_tasks(benchmark.root(step), step.task.name):
+                _learn(benchmark, step, watcher, stop)
+                _measure(benchmark, step, watcher, stop)
             watcher.finished(step)
 
 
