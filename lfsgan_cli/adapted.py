@@ -14,6 +14,7 @@ from torch.func import functional_call
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.strength import at_strength
 
 PARTS = ("mapping.", "synthesis.")  # of a generator; adapters change what is inside them
 
@@ -65,12 +66,16 @@ class Adapted(nn.Module):
             yield
 
 
-def adapt(generator: Generator, adapter: Adapter) -> Generator:
-    """The generator as the task draws it: a view on both, with a mean w of its own (see `sampling.mean_w`)."""
+def adapt(generator: Generator, adapter: Adapter, strength: float = 1.0) -> Generator:
+    """The generator as the task draws it: a view on both, with a mean w of its own (see `sampling.mean_w`).
+
+    strength: see `strength.at_strength`.
+    """
     _check_parts(adapter)
+    task = at_strength(adapter, strength)
     view = Generator(
-        Adapted(generator.mapping, adapter.weights.under("mapping."), adapter.features.under("mapping.")),
-        Adapted(generator.synthesis, adapter.weights.under("synthesis."), adapter.features.under("synthesis.")),
+        Adapted(generator.mapping, task.weights.under("mapping."), task.features.under("mapping.")),
+        Adapted(generator.synthesis, task.weights.under("synthesis."), task.features.under("synthesis.")),
         generator.config,
     )
     view.w_mean = generator.w_mean.clone()
@@ -78,12 +83,12 @@ def adapt(generator: Generator, adapter: Adapter) -> Generator:
 
 
 @torch.no_grad()
-def merge(generator: Generator, adapter: Adapter) -> Generator:
-    """A copy of the generator with the task written in; as fast as the base."""
+def merge(generator: Generator, adapter: Adapter, strength: float = 1.0) -> Generator:
+    """A copy of the generator with the task written in, at that strength; as fast as the base."""
     if not adapter.mergeable:
         raise NotMergeableError(adapter)
     merged = copy.deepcopy(generator)
-    for name, task in adapter.weights.items():
+    for name, task in at_strength(adapter, strength).weights.items():
         merged.get_parameter(name).copy_(task(generator.get_parameter(name)))
     return merged
 

@@ -128,15 +128,19 @@ class Workspace:
             raise BaseMismatchError(info, self.base.name, self.base.identity)
         return info
 
-    def generator(self, name: str, device: torch.device) -> Generator:
-        """What draws a task: merged into a copy of the base where the adapter allows, an overlay elsewhere."""
+    def generator(self, name: str, device: torch.device, strength: float = 1.0) -> Generator:
+        """What draws a task: merged into a copy of the base where the adapter allows, an overlay elsewhere.
+
+        strength: the share of what the task changes. The mean w is the task's own at 1, and the base's otherwise.
+        """
         info = self.info(name)
         _, tensors = taskfile.read(find_task(self.root, name))
         # Built beside the base on the CPU, then moved together: an overlay does not take its base along.
         adapter = rebuild(info, tensors, self.base.average.cpu()).to(device)
         draw = merge if adapter.mergeable else adapt
-        generator = draw(self.base.average.to(device), adapter)
-        generator.w_mean = tensors[taskfile.W_MEAN].float().to(device)
+        generator = draw(self.base.average.to(device), adapter, strength)
+        if strength == 1:
+            generator.w_mean = tensors[taskfile.W_MEAN].float().to(device)
         return generator
 
     def remove_run(self, name: str) -> None:

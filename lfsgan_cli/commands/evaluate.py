@@ -9,7 +9,7 @@ import typer
 from lfsgan_cli.commands import evaluate_options as given
 from lfsgan_cli.commands.checking import check_pictures
 from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
-from lfsgan_cli.commands.generate import NoiseChoice, Truncation
+from lfsgan_cli.commands.generate import NoiseChoice, Strength, Truncation
 from lfsgan_cli.commands.retention import prove
 from lfsgan_cli.commands.weights import Weights
 from lfsgan_cli.console import print_json, say, table, warn
@@ -49,6 +49,7 @@ def evaluate(
     vgg_weights: given.VggWeights = None,
     offline: given.Offline = False,
     truncation: Truncation = 1.0,
+    strength: Strength = 1.0,
     noise: NoiseChoice = "seed",
     batch: given.Batch = 50,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
@@ -66,16 +67,17 @@ def evaluate(
     if with_base and reals is None:
         raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
     from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs.drawing import Style
 
     where = pick(device)
     if fakes is not None:
         subjects = _foreign(fakes, shots)
     else:
+        from lfsgan_cli.jobs.styles import Style
         from lfsgan_cli.jobs.subjects import Gallery
         from lfsgan_cli.workspace import check_workspace
 
-        gallery = Gallery(check_workspace(workspace), count, Style(truncation, noise), where, shots, save)
+        style = Style(truncation, noise, strength)
+        gallery = Gallery(check_workspace(workspace), count, style, where, shots, save)
         subjects = _subjects(gallery, task, with_base=with_base)
     weights = Weights(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
     eye, words = weights.eye(where, perceptual=wanted.perceptual)

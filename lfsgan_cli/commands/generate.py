@@ -20,6 +20,10 @@ Truncation = Annotated[
     float,
     typer.Option("--truncation", min=0, max=2, help="1 draws everything, less stays nearer to the mean picture."),
 ]
+Strength = Annotated[
+    float,
+    typer.Option("--strength", min=0, max=1.2, help="Share of what a task changes: 0 draws the base, 1 the task."),
+]
 NoiseChoice = Annotated[
     Literal["seed", "const", "none"],
     typer.Option("--noise", help="Fine detail from the seed, the same for all, or none."),
@@ -49,6 +53,7 @@ def generate(
     count: Count = None,
     seeds: Seeds = None,
     truncation: Truncation = 1.0,
+    strength: Strength = 1.0,
     noise: NoiseChoice = "seed",
     with_base: WithBase = False,
     batch: Batch = None,
@@ -64,13 +69,18 @@ def generate(
     names: list[str | None] = [*([None] if with_base else []), *dict.fromkeys(task or [])]
     if not names:
         raise typer.BadParameter("expected a learned task (or --with-base); `lfsgan tasks list`", param_hint="--task")
+    if strength != 1 and not any(names):
+        raise typer.BadParameter(
+            "scales what a task changes, and the base has no task; give --task", param_hint="--strength"
+        )
     wanted = _seeds(count, seeds)
     from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs.drawing import Drawing, Style
+    from lfsgan_cli.jobs.drawing import Drawing
+    from lfsgan_cli.jobs.styles import Style
     from lfsgan_cli.workspace import check_workspace
 
     place, where = check_workspace(workspace), pick(device)
-    drawing = Drawing(place, names, wanted, Style(truncation, noise), outdir)
+    drawing = Drawing(place, names, wanted, Style(truncation, noise, strength), outdir)
     means = drawing.means(where, batch, "bf16" if precision == "bf16" else "fp32", compile_)
     if not dry_run:
         _draw(drawing, means)

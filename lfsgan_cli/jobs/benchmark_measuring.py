@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ class StepMeasuring:
             "options": task.info.config,
             "training": task.info.training,
             "task_sha256": self._hashes[step.task.name],
-            "drawn": {"seeds": f"0-{benchmark.suite.count - 1}", **asdict(STYLE)},
+            "drawn": {"seeds": f"0-{benchmark.suite.count - 1}", **STYLE.note()},
             "device": str(benchmark.device),
             "versions": {"lfsgan": __version__, **machine()},
             "conditions": benchmark.conditions,

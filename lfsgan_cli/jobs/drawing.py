@@ -12,24 +12,17 @@ import torch
 from lfsgan_cli.batching import usual_batch
 from lfsgan_cli.compiling import Choice, compiled, is_worth_it
 from lfsgan_cli.jobs.sheets import Pixels, check_folder, check_ours, near_square, save, save_sheet, to_arrays
+from lfsgan_cli.jobs.styles import Style, drawer
 from lfsgan_cli.jobs.writing import written
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.precision import dtype_of
 from lfsgan_cli.precision_names import Precision
-from lfsgan_cli.sampling import NoiseMode, draw
+from lfsgan_cli.sampling import draw
 from lfsgan_cli.workspace import Workspace
 
 BASE = "base"  # the folder of the base's own pictures; no task can have that name
 SHEET_COLUMNS = 64  # more pictures than this in a row of the sheet could not be looked at
 SHEET_PICTURES = 1024
-
-
-@dataclass(frozen=True)
-class Style:
-    """How pictures are drawn; part of what identifies each."""
-
-    truncation: float
-    noise: NoiseMode
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,8 @@ class Drawing:
                 yield path
             rows.append(row)
         layout = near_square(rows[0]) if len(rows) == 1 else rows
-        save_sheet(self.sheet, layout, self._note([name or BASE for name in self.names], list(self.seeds), means))
+        note = self._note(self.style, [name or BASE for name in self.names], list(self.seeds), means)
+        save_sheet(self.sheet, layout, note)
         yield self.sheet
 
     @property
@@ -98,7 +92,7 @@ class Drawing:
 
     def _draw(self, name: str | None, means: Means) -> Iterator[tuple[Path, Pixels]]:
         (self.outdir / (name or BASE)).mkdir(parents=True, exist_ok=True)
-        style, left = self.style, iter(self.seeds)
+        style, left = self.style if name else self.style.of_base, iter(self.seeds)
         own = self._generator(name, means)
         batches = draw(
             own, self.seeds, truncation=style.truncation, noise=style.noise, batch=means.batch,
@@ -108,18 +102,16 @@ class Drawing:
         seeded = (list(zip(to_arrays(batch), left, strict=False)) for batch in batches)
 
         def write(item: tuple[Pixels, int]) -> None:
-            save(self.path(name, item[1]), item[0], self._note(name or BASE, item[1], means))
+            save(self.path(name, item[1]), item[0], self._note(style, name or BASE, item[1], means))
 
         for picture, seed in written(seeded, write):
             yield self.path(name, seed), picture
 
     def _generator(self, name: str | None, means: Means) -> Generator:
-        workspace = self.workspace
-        plain = workspace.generator(name, means.device) if name else workspace.base.average.to(means.device)
+        workspace, device = self.workspace, means.device
+        plain = drawer(workspace, name, self.style, device) if name else workspace.base.average.to(device)
         return compiled(plain, means.batch) if means.compile else plain
 
-    def _note(self, task: Any, seed: Any, means: Means) -> dict[str, Any]:
-        style = self.style
-        base = self.workspace.base.identity
-        note = {"task": task, "seed": seed, "base": base, "truncation": style.truncation, "noise": style.noise}
+    def _note(self, style: Style, task: Any, seed: Any, means: Means) -> dict[str, Any]:
+        note = {"task": task, "seed": seed, "base": self.workspace.base.identity, **style.note()}
         return note if means.precision == "fp32" else {**note, "precision": means.precision}

@@ -11,6 +11,7 @@ from lfsgan_cli import taskfile, tensorfile
 from lfsgan_cli.adapted import merge
 from lfsgan_cli.checkpoints import rosinality, torchfile
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.sampling import mean_w
 from lfsgan_cli.taskfolder import find_task
 from lfsgan_cli.workspace import Workspace, rebuild
 
@@ -57,14 +58,18 @@ def base_document(workspace: Workspace) -> Document:
     }
 
 
-def task_document(workspace: Workspace, name: str) -> Document:
-    """A task written into the base: `g_ema` and `latent_avg`; NotMergeableError where it has more than weights."""
-    info = workspace.info(name)
+def task_document(workspace: Workspace, name: str, strength: float = 1.0) -> Document:
+    """A task written into the base: `g_ema` and `latent_avg`; NotMergeableError where it has more than weights.
+
+    strength: the share of what the task changes; StrengthError outside of 0 to 1.2.
+    """
+    info, base = workspace.info(name), workspace.base.average
     _, tensors = taskfile.read(find_task(workspace.root, name))
-    merged = merge(workspace.base.average, rebuild(info, tensors, workspace.base.average))
+    merged = merge(base, rebuild(info, tensors, base), strength)
+    known = {0.0: base.w_mean, 1.0: tensors[taskfile.W_MEAN].float()}.get(strength)
     return {
         rosinality.AVERAGE: rosinality.to_state(merged),
-        rosinality.MEAN: tensors[taskfile.W_MEAN].float(),
+        rosinality.MEAN: mean_w(merged) if known is None else known,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
@@ -126,7 +126,8 @@ class Measuring:
         for subject, one in zip(subjects, near, strict=True):
             note = self._note(subject, self._reals(subject))
             for value in self._values(subject, pictures, found, one, seen):
-                measured = Measurement(subject.title, value, note)
+                named = replace(value, name=value.name + subject.way)
+                measured = Measurement(subject.title, named, note)
                 _append(subject.log, measured)
                 yield measured
 

@@ -6,22 +6,22 @@ import hashlib
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lfsgan_cli.jobs.drawing import Style
 from lfsgan_cli.jobs.runfolder import machine
 from lfsgan_cli.jobs.sheets import Pixels, to_arrays
+from lfsgan_cli.jobs.styles import Style
 from lfsgan_cli.sampling import draw
 from lfsgan_cli.workspace import Workspace
 
 SEEDS = range(8)
 BATCH = 8  # fixed: another one may round otherwise
 STYLE = Style(1.0, "seed")  # no truncation: all that was learned
-DRAWN: dict[str, Any] = {**asdict(STYLE), "batch": BATCH}  # as a record notes it
+DRAWN: dict[str, Any] = {**STYLE.note(), "batch": BATCH}  # as a record notes it
 
 
 @dataclass(frozen=True)

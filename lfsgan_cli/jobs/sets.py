@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lfsgan_cli.jobs.drawing import Style
 from lfsgan_cli.jobs.sheets import save, to_arrays
+from lfsgan_cli.jobs.styles import Style
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.pictures.dataset import PictureSet
 from lfsgan_cli.sampling import draw

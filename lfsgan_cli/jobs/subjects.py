@@ -11,9 +11,11 @@ import torch
 
 from lfsgan_cli import tensorfile
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.jobs.drawing import BASE, Style
+from lfsgan_cli.jobs.drawing import BASE
 from lfsgan_cli.jobs.sets import RESIZE, Drawn, Found, Pictures, Saved
 from lfsgan_cli.jobs.sheets import check_folder, check_ours
+from lfsgan_cli.jobs.styles import Style, drawer
+from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.pictures.dataset import PictureSet
 from lfsgan_cli.pictures.decode import decode
 from lfsgan_cli.pictures.source import open_source
@@ -38,6 +40,7 @@ class Subject:
     are different sides of one set, which is looked at once. count: of its pictures, of side `resolution`. shots: what
     it was learned from, where that is known; shotless: it was learned from none. note: what repeats the set. log: the
     folder of its `metrics.jsonl`. reals: what this one is compared with, unless all are compared with the same.
+    way: what every name of its numbers ends in, so that none is taken for that of the task as it was learned.
     """
 
     title: str
@@ -49,6 +52,7 @@ class Subject:
     log: Path | None
     shotless: bool = False
     reals: Found | None = None
+    way: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,19 @@ class Gallery:
         folder = self.workspace.task_run(name)
         learned_from = self.shots or folder / FEW_SHOTS
         shots = found(learned_from, self.resolution) if learned_from.exists() else None
-        return self._subject(name, lambda: self.workspace.generator(name, self.device), shots, content, folder)
+        way = "" if self.style.strength == 1 else f" strength={self.style.strength:g}"
+
+        def network() -> Generator:
+            return drawer(self.workspace, name, self.style, self.device)
+
+        return replace(self._subject(name, network, self.style, shots, content, folder), way=way)
 
     def base(self) -> Subject:
         """The base itself."""
         shots = found(self.shots, self.resolution) if self.shots else None
         average = self.workspace.base.average
-        subject = self._subject(BASE, lambda: average.to(self.device), shots, None, self.workspace.base_run)
-        return replace(subject, shotless=True)
+        style, run = self.style.of_base, self.workspace.base_run
+        return replace(self._subject(BASE, lambda: average.to(self.device), style, shots, None, run), shotless=True)
 
     @property
     def resolution(self) -> int:
@@ -84,12 +93,17 @@ class Gallery:
         return self.workspace.base.average.config.resolution
 
     def _subject(
-        self, title: str, network: Callable[[], Any], shots: Found | None, content: str | None, log: Path
+        self,
+        title: str,
+        network: Callable[[], Generator],
+        style: Style,
+        shots: Found | None,
+        content: str | None,
+        log: Path,
     ) -> Subject:
         note = {
             "seeds": f"0-{self.count - 1}",
-            "truncation": self.style.truncation,
-            "noise": self.style.noise,
+            **style.note(),
             "base": self.workspace.base.identity,
             "task_sha256": content,
             "device": str(self.device),
@@ -99,7 +113,7 @@ class Gallery:
             check_ours([self.save / title / f"seed{seed:04}.png" for seed in range(self.count)])
 
         def open_drawn() -> Pictures:
-            drawn = Drawn(network(), range(self.count), self.style)
+            drawn = Drawn(network(), range(self.count), style)
             return drawn if self.save is None else Saved(drawn, self.save / title, {"task": title, **note})
 
         return Subject(title, open_drawn, self.count, self.resolution, shots, note, log)

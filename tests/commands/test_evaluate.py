@@ -203,3 +203,19 @@ def test_variety_alone_looks_at_no_real_picture(learned: "Program") -> None:
     assert "Would look at 8 pictures." in said
     learned.done("evaluate", "--lpips", "-n", 8, "--reals", "data")
     assert not (learned.folder.parent / "cache/features").exists()
+
+
+def test_a_number_at_another_strength_has_another_name(learned: "Program") -> None:
+    reals = ("--reals", "data", "--with-base")
+    base, half = results(learned, *reals, "--strength", 0.5)
+    _, whole = results(learned, *reals)
+    assert half["name"] == "fid[efficientnet-lite0] n=4 reals=12 strength=0.5"
+    assert (half["strength"], whole["name"]) == (0.5, base["name"])
+    assert "strength" not in base | whole
+    assert half["value"] != whole["value"]
+    assert [one["name"] for one in notes(learned, METRICS)] == [half["name"], whole["name"]]
+
+
+def test_at_strength_0_a_task_measures_as_the_base(learned: "Program") -> None:
+    base, none = results(learned, "--reals", "data", "--with-base", "--strength", 0)
+    assert none["value"] == base["value"]

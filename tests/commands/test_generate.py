@@ -210,3 +210,39 @@ def test_a_task_of_another_base_is_refused_with_both_names(learned: "Program") -
     assert "task 'cats' was learned on base 'data' (" in line
     assert "but this workspace has 'others' (" in line
     assert "use that base's workspace, or learn the task here" in line
+
+
+@pytest.mark.parametrize("adapter", ["left", "cam"])
+def test_strength_leads_from_the_base_to_the_task(learned: "Program", adapter: str) -> None:
+    learned.learn("cats", "--adapter", adapter, "--lr", 0.02, "--overwrite")
+    draw = (*CATS, "-n", 2, "--truncation", 0.7)
+    learned.done(*draw, "--with-base", "--outdir", "plain")
+    for strength in (0, 0.5, 1, 1.2):
+        learned.done(*draw, "--strength", strength, "--outdir", f"at{strength}")
+    base = pixels(learned, "plain/base/seed0001.png")
+    assert np.array_equal(pixels(learned, "at0/cats/seed0001.png"), base)
+    assert learned.contents("at1/cats/seed0001.png") == learned.contents("plain/cats/seed0001.png")
+    far = [np.abs(pixels(learned, f"at{s}/cats/seed0001.png") - base).mean() for s in (0, 0.5, 1, 1.2)]
+    assert far == sorted(set(far))
+
+
+def test_a_picture_says_its_strength_and_the_bases_has_none(learned: "Program") -> None:
+    learned.done(*CATS, "--with-base", "-n", 1, "--strength", 0.5)
+    learned.done(*CATS, "--with-base", "-n", 1, "--outdir", "whole")
+    assert note(learned, "out/cats/seed0000.png")["strength"] == 0.5
+    assert note(learned, "out/grid.png")["strength"] == 0.5
+    assert learned.contents("out/base/seed0000.png") == learned.contents("whole/base/seed0000.png")
+    assert "strength" not in note(learned, "whole/cats/seed0000.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*CATS, "--strength", -0.1), "--strength"),
+        ((*CATS, "--strength", 1.3), "--strength"),
+        ((*CATS, "--strength", "nan"), "--strength"),
+        (("generate", "--with-base", "--strength", 0.5), "scales what a task changes, and the base has no task"),
+    ],
+)
+def test_a_strength_that_says_nothing_is_refused(learned: "Program", arguments: tuple[object, ...], words: str) -> None:
+    assert words in learned.refused(*arguments)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.checkpoints.reading import read
+from lfsgan_cli.jobs.styles import Style, drawer
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.workspace import Workspace
 from tests.conftest import Program
@@ -58,3 +59,16 @@ def test_what_is_there_is_not_replaced(learned: Program) -> None:
 
 def test_a_task_that_is_not_there_is_named(learned: Program) -> None:
     assert "no task 'cat'" in learned.refused("merge", "--task", "cat", "cat.pt")
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_the_merged_file_draws_the_task_at_a_strength(learned: Program, strength: float) -> None:
+    learned.done("merge", "--task", "cats", "cats.pt", "--strength", strength)
+    workspace = Workspace(learned.folder / "lfsgan_workspace")
+    expected = drawn(drawer(workspace, "cats", Style(0.7, "seed", strength), torch.device("cpu")))
+    assert torch.equal(drawn(rebuilt(learned, "cats.pt")), expected)
+
+
+@pytest.mark.parametrize("strength", ["-0.1", "1.3", "nan"])
+def test_a_merged_file_at_an_impossible_strength_is_refused(learned: Program, strength: str) -> None:
+    assert "--strength" in learned.refused("merge", "--task", "cats", "cats.pt", "--strength", strength)
