@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from torch import Tensor, nn
+
+from lfsgan_cli import options
 
 if TYPE_CHECKING:
     from lfsgan_cli.networks.config import NetworkConfig
@@ -45,12 +47,16 @@ class Adapter(nn.Module):
     At the start every module must give back what it got, so that the task begins as the base.
 
     version: raised when old task files of this adapter can no longer be read.
+    earlier: options that came later than its first version, with the values that files without them mean.
+    stored: the number type of a learned task's file; `fp16` where its rounding does not show in pictures.
     lr: the learning rate that suits it, unless the user gives one.
     nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
     """
 
     Config: ClassVar[type[Any]]
     version: ClassVar[int] = 1
+    earlier: ClassVar[Mapping[str, Any]] = {}
+    stored: ClassVar[Literal["fp32", "fp16"]] = "fp32"
     lr: ClassVar[float] = 0.002
 
     def __init__(self) -> None:
@@ -67,6 +73,14 @@ class Adapter(nn.Module):
         """
         return {}
 
+    @classmethod
+    def settled(cls, config: Any, network: NetworkConfig) -> Any:  # noqa: ARG003 - those who override it need it
+        """The config with every choice made that it leaves to the network, so that a task's file names it.
+
+        config, and what is returned: instances of `Config`.
+        """
+        return config
+
     @property
     def mergeable(self) -> bool:
         """Whether the task can be written into a copy of the network: yes, if it changes weights only."""
@@ -80,6 +94,24 @@ class Adapter(nn.Module):
     def tensors(self) -> dict[str, Tensor]:
         """What is kept in the task's file, detached."""
         return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+
+    def round_off(self) -> dict[str, Tensor]:
+        """What is kept in a learned task's file, in the type that the adapter is stored in.
+
+        The adapter itself is rounded to it, so that it draws as the file will. Numbers beyond fp16 stay as they are.
+        """
+        kept = {name: self._rounded(tensor) for name, tensor in self.tensors().items()}
+        self.load_state_dict(kept)
+        return kept
+
+    def _rounded(self, tensor: Tensor) -> Tensor:
+        half = tensor.half() if self.stored == "fp16" and tensor.is_floating_point() else tensor
+        return half if half.isfinite().all() else tensor
+
+
+def read_config(cls: type[Adapter], values: Mapping[str, Any]) -> Any:
+    """The config that a task's header holds; OptionError where that is none of this adapter."""
+    return options.from_json(cls.Config, {**cls.earlier, **values})
 
 
 def construct(cls: type[Adapter], network: nn.Module, config: Any) -> Adapter:

@@ -10,9 +10,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lfsgan_cli import basefile, options, registry, taskfile
+from lfsgan_cli import basefile, registry, taskfile
 from lfsgan_cli.adapted import adapt, merge
-from lfsgan_cli.adapter import construct
+from lfsgan_cli.adapter import construct, read_config
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import FileWriteError, write_atomic
 from lfsgan_cli.taskfile import BaseInfo, TaskInfo
@@ -155,7 +155,7 @@ def rebuild(info: TaskInfo, tensors: Mapping[str, Tensor], network: Generator) -
         raise AdapterStateError(
             info, f"the file is of its version {info.adapter_version}, installed is {cls.version}; install that version"
         )
-    adapter = construct(cls, network, options.from_json(cls.Config, info.config))
+    adapter = construct(cls, network, read_config(cls, info.config))
     try:
         adapter.load_state_dict({name: tensor for name, tensor in tensors.items() if name != taskfile.W_MEAN})
     except RuntimeError as error:

@@ -2,132 +2,114 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, LinearModulator, Shift, Soft
 from lfsgan_adapters.left_names import published_names
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.networks.layers import DemodulatedConv2d, Linear, ModulatedConv2d
+from lfsgan_cli.networks.generator import build_generator
+from lfsgan_cli.networks.layers import DemodulatedConv2d, Linear, ModulatedConv2d, Noise, StyledConv, ToRGB
 
+MOST_RANK = 1024  # a larger one adds nothing, and a file that claims it would take any memory
+AFFORDABLE = 237_000  # numbers, 16 bits each: half a megabyte, less the file's header and its mean w
 CANCELLED = "demodulation divides a scale of an output channel out again"
 DEAD = "both factors of the product start at zero, and so do both gradients (init=paper)"
-
-
-class LinearModulator(nn.Module):
-    """Ŵ = W ⊙ (o iᵀ) + p qᵀ with factors o, p: [d_out, R] and i, q: [d_in, R]."""
-
-    def __init__(self, out: Tensor, inner: Tensor, add: tuple[Tensor, Tensor] | None) -> None:
-        super().__init__()
-        self.mul_out, self.mul_in = nn.Parameter(out), nn.Parameter(inner)
-        self.add_out = nn.Parameter(add[0]) if add else None
-        self.add_in = nn.Parameter(add[1]) if add else None
-
-    def forward(self, weight: Tensor) -> Tensor:
-        """weight: [d_out, d_in], raw (before the equalized learning rate's scale)."""
-        scaled = weight * (self.mul_out @ self.mul_in.T)
-        return scaled if self.add_out is None or self.add_in is None else scaled + self.add_out @ self.add_in.T
-
-
-class BiasModulator(nn.Module):
-    """b̂ = b ⊙ m + a, with m, a: [d]."""
-
-    def __init__(self, width: int, *, additive: bool) -> None:
-        super().__init__()
-        self.mul = nn.Parameter(torch.ones(width))
-        self.add = nn.Parameter(torch.zeros(width)) if additive else None
-
-    def forward(self, bias: Tensor) -> Tensor:
-        """bias: [d]."""
-        scaled = bias * self.mul
-        return scaled if self.add is None else scaled + self.add
-
-
-class ConvModulator(nn.Module):
-    """Ŵ[o,i,p] = W[o,i,p] · Σₛ i[i,s] σ(Σᵣ o[o,r] t[s,r,p] + (a bᵀ)[o,p]) + (c dᵀ)[i,p].
-
-    Factors of the product: out [C_out, R], taps [R, R, k²], inner [C_in, R]; of the sums: a [C_out, R], b [k², R],
-    c [C_in, R], d [k², R]. σ is ReLU or nothing.
-    """
-
-    def __init__(
-        self,
-        product: tuple[Tensor, Tensor, Tensor],
-        gate: tuple[Tensor, Tensor] | None,
-        shift: tuple[Tensor, Tensor] | None,
-        activation: nn.Module,
-    ) -> None:
-        super().__init__()
-        self.out, self.taps, self.inner = map(nn.Parameter, product)
-        self.gate_out = nn.Parameter(gate[0]) if gate else None
-        self.gate_taps = nn.Parameter(gate[1]) if gate else None
-        self.shift_in = nn.Parameter(shift[0]) if shift else None
-        self.shift_taps = nn.Parameter(shift[1]) if shift else None
-        self.activation = activation
-
-    def forward(self, weight: Tensor) -> Tensor:
-        """weight: […, C_out, C_in, k, k], raw (before scaling, style and demodulation)."""
-        gates = torch.einsum("or,srp->sop", self.out, self.taps)
-        if self.gate_out is not None and self.gate_taps is not None:
-            gates = gates + self.gate_out @ self.gate_taps.T
-        factor = torch.einsum("is,sop->oip", self.inner, self.activation(gates))
-        modulated = weight.flatten(-2) * factor
-        if self.shift_in is not None and self.shift_taps is not None:
-            modulated = modulated + self.shift_in @ self.shift_taps.T
-        return modulated.view_as(weight)
 
 
 class LeFT(Adapter):
     """Rescales and shifts weights by tensors of low rank: mapping, style affines, 3×3 convolutions and ToRGB."""
 
     lr = 0.005  # with the few minutes' training that is the default
+    earlier: ClassVar[Mapping[str, Any]] = {"gates": "hard", "biases": False}
+    stored = "fp16"
 
     @dataclass(frozen=True)
     class Config:
         """Options of LeFT."""
 
-        rank: Annotated[int, "rank of every factorized tensor"] = 16
-        activation: Annotated[bool, "ReLU on the gates of convolutions"] = True
+        rank: Annotated[int | None, "rank of every factorized tensor; none: 16, or what half a megabyte holds"] = None
+        activation: Annotated[bool, "gates on the taps of convolutions, so that none turns negative"] = True
+        gates: Annotated[Literal["soft", "hard"], "hard: ReLU, which never opens again; init=paper always has it"] = "soft"
         additive: Annotated[bool, "shift weights and biases, not only rescale them"] = True
+        biases: Annotated[bool, "shift the biases of features and colours as well, and the strength of noise"] = True
         init: Annotated[
             Literal["live", "paper"], "live: every factor learns; paper: all equal, as in the published code"
         ] = "live"
 
         def __post_init__(self) -> None:
-            """A rank is at least one."""
-            if self.rank < 1:
-                raise ValueError(f"rank is {self.rank}: expected at least 1")
+            """A rank is at least one, and no larger than the widest layer."""
+            if self.rank is not None and not 1 <= self.rank <= MOST_RANK:
+                raise ValueError(f"rank is {self.rank}: expected 1 to {MOST_RANK}, or none")
 
     def __init__(self, network: nn.Module, config: Config) -> None:
         super().__init__()
-        start: Live | Paper = Live(config.rank) if config.init == "live" else Paper(config.rank)
+        rank = config.rank or affordable_rank(network)
+        start: Live | Paper = Live(rank) if config.init == "live" else Paper(rank)
         for name, layer in network.named_modules():
             match layer:
                 case Linear():
                     self.weights[f"{name}.weight"] = start.linear(layer.weight, additive=config.additive)
                     self.weights[f"{name}.bias"] = BiasModulator(len(layer.bias), additive=config.additive)
                 case ModulatedConv2d():
-                    activation = nn.ReLU() if config.activation else nn.Identity()
-                    self.weights[f"{name}.weight"] = start.conv(layer.weight, activation, additive=config.additive)
+                    self.weights[f"{name}.weight"] = start.conv(layer.weight, _gate(config), additive=config.additive)
+                case Noise() if config.biases:
+                    self.weights[f"{name}.strength"] = Shift(layer.strength.shape)
+                case StyledConv() | ToRGB() if config.biases:
+                    self.weights[f"{name}.bias"] = Shift(layer.bias.shape)
                 case _:
-                    pass  # noise, biases and the start stay the base's, as in the public code
-        self.nulls = dict(self._null_tensors(network, config))
+                    pass  # the start of the synthesis stays the base's, as in the public code
+        self.nulls = dict(self._null_tensors(network, config, rank))
+
+    @classmethod
+    def settled(cls, config: Config, network: NetworkConfig) -> Config:
+        """With the rank that the network's size allows."""
+        with torch.device("meta"):
+            return replace(config, rank=config.rank or affordable_rank(build_generator(network)))
 
     @classmethod
     def published_names(cls, network: NetworkConfig) -> dict[str, str]:
         """See `left_names`: the tensors of the public code are laid out alike."""
         return published_names(network)
 
-    def _null_tensors(self, network: nn.Module, config: Config) -> list[tuple[str, str]]:
+    def _null_tensors(self, network: nn.Module, config: Config, rank: int) -> list[tuple[str, str]]:
         paper = config.init == "paper"
         demodulated = [name for name, layer in network.named_modules() if isinstance(layer, DemodulatedConv2d)]
         shelf = [f"weights.{name.replace('.', '/')}/weight.out" for name in demodulated]
-        nulls = [(name, CANCELLED) for name in shelf if config.rank == 1 or paper]
+        nulls = [(name, CANCELLED) for name in shelf if rank == 1 or paper]
         sums = (".add_out", ".add_in", ".gate_out", ".gate_taps", ".shift_in", ".shift_taps")
         return nulls + [(name, DEAD) for name, _ in self.named_parameters() if paper and name.endswith(sums)]
+
+
+def affordable_rank(network: nn.Module) -> int:
+    """The largest power of two, up to 16, with which a task has at most `AFFORDABLE` numbers; 1 in any case."""
+    ranks = [rank for rank in (16, 8, 4, 2) if _numbers(network, rank) <= AFFORDABLE]
+    return ranks[0] if ranks else 1
+
+
+def _numbers(network: nn.Module, rank: int) -> int:
+    """How many numbers the factors have in all, with sums; biases, a few thousand, are left out."""
+    total = 0
+    for layer in network.modules():
+        if isinstance(layer, Linear):
+            total += 2 * rank * sum(layer.weight.shape)
+        elif isinstance(layer, ModulatedConv2d):
+            _, c_out, c_in, height, width = layer.weight.shape
+            taps = height * width
+            total += rank * (2 * c_out + 2 * c_in + 2 * taps) + rank * rank * taps
+    return total
+
+
+def _gate(config: LeFT.Config) -> nn.Module:
+    if not config.activation:
+        return nn.Identity()
+    # The published start is the identity only with a gate that scales as its input does, as ReLU.
+    return Soft() if config.gates == "soft" and config.init == "live" else nn.ReLU()
 
 
 class Paper:

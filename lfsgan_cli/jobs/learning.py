@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import torch
 
-from lfsgan_cli import options, registry, taskfile
+from lfsgan_cli import registry, taskfile
 from lfsgan_cli.adapted import adapt
-from lfsgan_cli.adapter import Adapter, construct
+from lfsgan_cli.adapter import Adapter, construct, read_config
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.jobs.keeping import Keeping, kept
 from lfsgan_cli.jobs.likeness import choose, likeness_to
@@ -70,7 +70,7 @@ class Learner:
         """Write the task's file, and record what it draws; the summary of what is in it."""
         job, average = self.job, self.run.average.module
         view = adapt(self.base, average)
-        tensors = {name: tensor.cpu() for name, tensor in average.tensors().items()}
+        tensors = {name: tensor.cpu() for name, tensor in average.round_off().items()}
         tensors[taskfile.W_MEAN] = mean_w(view).cpu()
         path = task_path(job.workspace.root, job.plan.name)
         taskfile.write(path, self._info(), tensors)
@@ -111,7 +111,7 @@ def _seeded_adapter(job: Job, base: Generator) -> Adapter:
     cls = registry.load(job.plan.adapter)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)
-        adapter = construct(cls, base, options.from_json(cls.Config, job.plan.options))
+        adapter = construct(cls, base, read_config(cls, job.plan.options))
     if job.start is not None:
         adapter.load_state_dict(dict(job.start.state))
     return adapter

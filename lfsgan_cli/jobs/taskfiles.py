@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lfsgan_cli import options, registry, taskfile
+from lfsgan_cli import registry, taskfile
 from lfsgan_cli.adapted import adapt
-from lfsgan_cli.adapter import Adapter, construct
+from lfsgan_cli.adapter import Adapter, construct, read_config
 from lfsgan_cli.checkpoints import lfsgan
 from lfsgan_cli.checkpoints.found import CheckpointError
 from lfsgan_cli.checkpoints.lfsgan import PublishedTask
@@ -114,7 +114,7 @@ def _adapter(
 ) -> Adapter:
     # Without memory until the tensors are known to fit, whatever size the file claims.
     with torch.device("meta"):
-        adapter = construct(cls, workspace.base.average.cpu(), options.from_json(cls.Config, values))
+        adapter = construct(cls, workspace.base.average.cpu(), read_config(cls, values))
     tensors = adapter.tensors()
     table = {theirs: ours for theirs, ours in cls.published_names(published.network).items() if ours in tensors}
     _check_shapes(path, {theirs: tensors[ours].shape for theirs, ours in table.items()}, published.tensors)

@@ -140,10 +140,12 @@ def begin(
     Raises one-line errors for names, options, pictures, bases and starts that cannot be used.
     """
     folder = free_folder(workspace, name, overwrite=overwrite)
-    config = options.parse(registry.load(adapter).Config, pairs)
+    cls = registry.load(adapter)
+    config = options.parse(cls.Config, pairs)
     if not workspace.base_path.exists() and RunFolder(workspace.base_run).unfinished:
         raise BaseInTrainingError(workspace.root)
     base = workspace.base
+    config = cls.settled(config, base.average.config)
     start = None if init_from is None else read_start(workspace, init_from, adapter, config)
     shots = load_shots(images, base.average.config.resolution)
     plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity, recipe)

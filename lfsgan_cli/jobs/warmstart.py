@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from lfsgan_cli import options, registry, taskfile, tensorfile
+from lfsgan_cli.adapter import read_config
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.runfolder import differing
 from lfsgan_cli.option_types import spell
@@ -68,7 +69,7 @@ def read_start(workspace: Workspace, name: str, adapter: str, config: Any) -> St
         raise SourceAdapterError(name, info.adapter, adapter)
     _, tensors = taskfile.read(find_task(workspace.root, name))
     state = rebuild(info, tensors, workspace.base.average).state_dict()
-    theirs = options.to_json(options.from_json(registry.load(adapter).Config, info.config))
+    theirs = options.to_json(read_config(registry.load(adapter), info.config))
     changes = differing(theirs, options.to_json(config), "-o ")
     if changes:
         raise SourceOptionsError(name, changes)

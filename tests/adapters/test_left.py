@@ -1,10 +1,12 @@
 """LeFT is the published modulator, tensor by tensor, and its mended start is really of the rank it is given."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from lfsgan_adapters.left import BiasModulator, ConvModulator, LeFT, LinearModulator
+from lfsgan_adapters.left import LeFT
+from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, LinearModulator, Soft
 from lfsgan_adapters.left_names import CONV, LINEAR
 from torch import Tensor, nn
 
@@ -64,6 +66,46 @@ def test_every_kind_of_left_keeps_the_contract(rank: int, activation: bool, addi
     check_adapter(LeFT, LeFT.Config(rank=rank, activation=activation, additive=additive, init=init))
 
 
+@pytest.mark.parametrize("gates", ["soft", "hard"])
+@pytest.mark.parametrize("biases", [True, False], ids=["biases", "weights"])
+def test_so_it_does_with_every_gate_and_with_biases_or_without(gates: Any, biases: bool) -> None:
+    check_adapter(LeFT, LeFT.Config(rank=2, gates=gates, biases=biases))
+
+
+def test_a_soft_gate_is_one_at_one_near_relu_elsewhere_and_never_shut() -> None:
+    x = torch.tensor([-3.0, -1.0, 0.0, 1.0, 2.0, 4.0], dtype=torch.float64, requires_grad=True)
+    y = Soft()(x)
+    y.sum().backward()  # type: ignore[no-untyped-call]
+    assert y[3].detach().item() == pytest.approx(1.0, abs=1e-12)
+    # log(1 + exp(4x)) is off ReLU by at most log(2) / 4 = 0.173, at zero.
+    assert float((y - x.relu()).detach().abs().max()) < 0.175
+    assert x.grad is not None
+    assert bool((x.grad > 0).all())
+
+
+def test_biases_are_shifted_where_the_public_code_leaves_them_alone() -> None:
+    names = dict(LeFT(tiny_generator(), LeFT.Config(rank=1)).weights.items())
+    without = dict(LeFT(tiny_generator(), LeFT.Config(rank=1, biases=False)).weights.items())
+    added = sorted(names.keys() - without.keys())
+    assert all(name.startswith("synthesis.") and name.endswith((".bias", ".strength")) for name in added)
+    network = dict(tiny_generator().named_parameters())
+    left_out = {name for name in network if name.startswith("synthesis.")} - names.keys()
+    assert left_out == {"synthesis.start"}
+
+
+# Half a megabyte in halves of 32 bits is 250,000 numbers; counted as above, FFHQ-256 has 191,540 at rank 2.
+def test_without_a_rank_a_task_takes_half_a_megabyte_at_most() -> None:
+    with torch.device("meta"):
+        large = LeFT.settled(LeFT.Config(), NetworkConfig.standard(256))
+        assert large.rank == 2
+        # The published start has the same tensors, and needs no numbers of the network.
+        task = LeFT(build_generator(NetworkConfig.standard(256)), replace(large, init="paper"))
+        assert task.size * 2 < 450_000
+    assert LeFT.settled(LeFT.Config(rank=5), NetworkConfig.standard(256)).rank == 5
+    assert LeFT.settled(LeFT.Config(), tiny_generator().config).rank == 16
+    assert LeFT.settled(LeFT.Config(), NetworkConfig.standard(1024)).rank == 2
+
+
 def test_only_rank_one_declares_a_null_and_only_the_cancelled_scale_of_demodulated_convolutions() -> None:
     nulls = LeFT(tiny_generator(), LeFT.Config(rank=1)).nulls
     assert nulls
@@ -79,14 +121,14 @@ def test_only_rank_one_declares_a_null_and_only_the_cancelled_scale_of_demodulat
 def test_a_task_has_as_many_parameters_as_published(resolution: int, rank: int, count: int) -> None:
     with torch.device("meta"):
         network = build_generator(NetworkConfig.standard(resolution))
-        assert LeFT(network, LeFT.Config(rank=rank, init="paper")).size == count
+        assert LeFT(network, LeFT.Config(rank=rank, init="paper", biases=False)).size == count
 
 
 def test_without_the_sums_half_of_it_is_left() -> None:
     # The products alone; also what CoLoR-GAN's public code counts for its factors at 256 pixels (method 1.7).
     with torch.device("meta"):
         network = build_generator(NetworkConfig.standard(256))
-        assert LeFT(network, LeFT.Config(rank=1, init="paper", additive=False)).size == 54_161
+        assert LeFT(network, LeFT.Config(rank=1, init="paper", additive=False, biases=False)).size == 54_161
 
 
 def test_both_starts_have_the_same_tensors() -> None:
