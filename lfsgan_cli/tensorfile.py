@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.tensorheader import Header, TensorFileError, TensorSpec, encode, layout, read_header
+from lfsgan_cli.wording import one_line, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,7 @@ __all__ = [
     "TensorFileError",
     "TensorSpec",
     "content_hash",
+    "not_finite",
     "read",
     "read_header",
     "write",
@@ -33,7 +35,7 @@ class TensorDtypeError(LfsganError):
     """A tensor of a type that the files do not hold."""
 
     def __init__(self, name: str, dtype: str) -> None:
-        super().__init__(f"tensor {name!r} has the dtype {dtype}, expected one of {', '.join(_NAMES)}")
+        super().__init__(f"tensor {quoted(name)} has the dtype {dtype}, expected one of {', '.join(_NAMES)}")
 
 
 def write(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> None:
@@ -54,8 +56,8 @@ def read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
 
     try:
         return load_file(path), header.metadata
-    except (SafetensorError, OSError) as error:
-        raise TensorFileError(path, str(error)) from error
+    except (SafetensorError, OSError, RuntimeError) as error:  # torch's own, for shapes that it cannot have
+        raise TensorFileError(path, quoted(one_line(str(error)), 200)) from error
 
 
 def content_hash(tensors: Mapping[str, "Tensor"]) -> str:
@@ -67,6 +69,13 @@ def content_hash(tensors: Mapping[str, "Tensor"]) -> str:
     for name in _specs(tensors):
         digest.update(_bytes(tensors[name]))
     return f"0x{digest.hexdigest()}"
+
+
+def not_finite(tensors: Mapping[str, "Tensor"]) -> str | None:
+    """The name of a tensor that holds NaN or an infinite number; None where all numbers are finite."""
+    import torch
+
+    return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
 
 
 def _specs(tensors: Mapping[str, "Tensor"]) -> dict[str, TensorSpec]:

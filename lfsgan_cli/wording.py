@@ -19,3 +19,9 @@ def choices(known: Iterable[str], name: str = "") -> str:
     ordered = sorted(known)
     near = get_close_matches(name, ordered, n=1)
     return (", ".join(ordered) or "none") + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
+def quoted(value: object, most: int = 80) -> str:
+    """What a file says, fit for a message: as Python spells it, on one printable line, cut after `most` characters."""
+    spelled = repr(value)
+    return spelled if len(spelled) <= most else f"{spelled[:most]}…"

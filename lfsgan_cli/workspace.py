@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lfsgan_cli import basefile, registry, taskfile
 from lfsgan_cli.adapted import adapt, merge
 from lfsgan_cli.adapter import construct, read_config
+from lfsgan_cli.budget import Budget, OverBudgetError
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import FileWriteError, write_atomic
 from lfsgan_cli.taskfile import BaseInfo, TaskInfo
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from lfsgan_cli.networks.generator import Generator
 
 EMBEDDED = "avatars-64"
+MISFIT = "its tensors have other names or shapes; the file is damaged"
+# What an adapter may make while it is built: more numbers than it keeps, and a few that it needs on the way.
+MARGIN, SMALL = 4, 1 << 24
 
 
 class WorkspaceFileError(LfsganError):
@@ -155,11 +159,17 @@ def rebuild(info: TaskInfo, tensors: Mapping[str, Tensor], network: Generator) -
         raise AdapterStateError(
             info, f"the file is of its version {info.adapter_version}, installed is {cls.version}; install that version"
         )
-    adapter = construct(cls, network, read_config(cls, info.config))
+    config = read_config(cls, info.config)
+    state = {name: tensor for name, tensor in tensors.items() if name != taskfile.W_MEAN}
+    numbers = sum(tensor.numel() for tensor in state.values())
     try:
-        adapter.load_state_dict({name: tensor for name, tensor in tensors.items() if name != taskfile.W_MEAN})
-    except RuntimeError as error:
-        raise AdapterStateError(info, "its tensors have other names or shapes; the file is damaged") from error
+        with Budget(MARGIN * numbers + SMALL):
+            adapter = construct(cls, network, config)
+        adapter.load_state_dict(state)
+    except (RuntimeError, OverBudgetError) as error:
+        raise AdapterStateError(info, MISFIT) from error
+    if tensors[taskfile.W_MEAN].shape != network.w_mean.shape:
+        raise AdapterStateError(info, MISFIT)
     return adapter.requires_grad_(False)  # noqa: FBT003
 
 

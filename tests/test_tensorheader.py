@@ -1,6 +1,7 @@
 """The header reader believes nothing, and needs no torch."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lfsgan_cli.tensorheader import TensorFileError, encode, layout, read_header
+from lfsgan_cli.tensorheader import MAX_HEADER_BYTES, TensorFileError, encode, layout, read_header
 
 PAIR = {"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
 
@@ -59,7 +60,12 @@ def test_a_header_is_read_without_torch_or_numpy(tmp_path: Path) -> None:
         (entry(shape=[2, -3]), "natural numbers"),
         (entry(shape=[True, 6]), "natural numbers"),
         (entry(shape=[2.0, 3.0]), "natural numbers"),
-        (entry(shape=[2**63, 0]), "natural numbers"),
+        (entry(shape=[2**63, 0]), "more than 63 bits"),
+        (entry(shape=[2**62, 2**62, 0]), "more axes or numbers"),
+        (entry(shape=[1] * 16 + [6]), "more axes or numbers"),
+        (raw(b'{"a":NaN}'), "not JSON"),
+        (raw(b'{"\\ud800":{}}'), "not JSON"),
+        (raw(b'{"' + b"x" * 5000 + b'":{}}'), "not described"),
         (entry(shape=[2, 4]), "does not fill"),
         (entry(data_offsets=[24, 0]), "does not fill"),
         (entry(data_offsets=[4, 28]), "a gap"),
@@ -71,7 +77,22 @@ def test_a_foreign_or_broken_file_is_one_line_with_the_reason(tmp_path: Path, co
     with pytest.raises(TensorFileError, match=r"cats\.safetensors'") as error:
         read_header(path)
     assert reason in str(error.value)
-    assert "\n" not in str(error.value)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 500
+
+
+def test_a_header_that_claims_terabytes_is_refused_before_room_is_made_for_it(tmp_path: Path) -> None:
+    for claimed in (2**40, 2**63, 2**64 - 1, MAX_HEADER_BYTES + 1):
+        (tmp_path / "file").write_bytes(claimed.to_bytes(8, "little") + b"{}")
+        with pytest.raises(TensorFileError, match="another kind of file"):
+            read_header(tmp_path / "file")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_without_waiting_for_what_it_brings(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cats.safetensors")
+    with pytest.raises(TensorFileError, match="a pipe or a device"):
+        read_header(tmp_path / "cats.safetensors")
 
 
 def test_tensors_that_overlap_are_refused(tmp_path: Path) -> None:

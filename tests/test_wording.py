@@ -2,7 +2,7 @@
 
 import pytest
 
-from lfsgan_cli.wording import choices, one_line, printable
+from lfsgan_cli.wording import choices, one_line, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,10 @@ def test_choices_are_sorted_and_the_near_one_is_proposed() -> None:
     assert choices(["left", "cam"], "lfet") == "cam, left (did you mean 'left'?)"
     assert choices(["left", "cam"], "xyz") == "cam, left"
     assert choices([]) == "none"
+
+
+@pytest.mark.parametrize("value", ["\x1b[31m", "x" * 10_000, ["\n"] * 500, None, "\u202e", "\ud800"])
+def test_what_a_file_says_is_quoted_short_and_on_one_line(value: object) -> None:
+    assert quoted(value).isprintable()
+    assert len(quoted(value)) <= 81  # a mark of what was cut off comes on top
+    assert quoted("cats") == "'cats'"

@@ -106,9 +106,8 @@ def _network(tensors: Mapping[str, Tensor]) -> NetworkConfig:
     blocks = _count(r"to_rgbs\.\d+\.conv", "w_mul2_in_channel_wise", tensors)
     layers = ["to_rgb1.conv", *(f"to_rgbs.{block}.conv" for block in range(blocks))]
     widths = [_factor(tensors, layer, "w_mul2_in_channel_wise").shape[0] for layer in layers]
-    return NetworkConfig(
-        resolution=4 << blocks,
-        channels={4 << power: width for power, width in enumerate(widths)},
+    return NetworkConfig.of_widths(
+        widths,
         w_dim=_factor(tensors, "conv1.conv.modulation", "w_mul_in_dim").shape[0],
         mapping_layers=_count(r"style\.\d+", "w_mul_in_dim", tensors),
     )

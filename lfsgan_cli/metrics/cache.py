@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from lfsgan_cli import tensorfile
+from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.metrics.weights import cache_folder
 
 KEY = "lfsgan.key"
@@ -41,7 +42,8 @@ def folder() -> Path:
 def _kept(path: Path, key: str) -> Mapping[str, Tensor] | None:
     try:
         tensors, metadata = tensorfile.read(path)
-    except tensorfile.TensorFileError:
+        content = tensorfile.content_hash(tensors)
+    except LfsganError:  # no safetensors file, or of types that nothing here writes
         return None
-    intact = metadata.get(HASH) == tensorfile.content_hash(tensors)
+    intact = metadata.get(HASH) == content and tensorfile.not_finite(tensors) is None
     return tensors if intact and metadata.get(KEY) == key else None

@@ -18,10 +18,12 @@ from typing import IO
 import platformdirs
 
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.plainfile import read_plain
 
 CACHE_VARIABLE = "LFSGAN_CACHE_DIR"
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT = 60  # seconds without a byte
+MOST_BYTES = 1 << 30  # of a file of weights; the largest, VGG16's, has 0.6 GB
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def cached(weights: Weights) -> Path:
 def read(weights: Weights, path: Path) -> bytes:
     """The file's bytes, the same that were checked: WrongWeightsError, UnreadableWeightsError."""
     try:
-        data = path.read_bytes()
+        data = read_plain(path, MOST_BYTES)
     except OSError as error:
         raise UnreadableWeightsError(weights, path, error) from error
     _check(weights, str(path), hashlib.sha256(data).hexdigest())

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.wording import quoted
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
+# A file may claim any size, and layers take memory and time before a single number of it is read. The widest published
+# networks have 1024 channels, latents of 512 and 8 mapping layers.
+MOST_WIDE = 8192
+MOST_MAPPING_LAYERS = 64
+MOST_SIDES = 9  # from 4 to 1024
 
 
 class NetworkConfigError(LfsganError):
@@ -38,12 +44,13 @@ class NetworkConfig:
             )
         if sorted(self.channels) != list(self.sides):
             raise NetworkConfigError(
-                f"channel table {dict(self.channels)}: expected one number of channels for each of the sides "
-                f"{', '.join(map(str, self.sides))}"
+                f"channel table {quoted(dict(self.channels), 200)}: expected one number of channels for each of the "
+                f"sides {', '.join(map(str, self.sides))}"
             )
-        for label, number in [*self.channels.items(), ("w_dim", self.w_dim), ("mapping_layers", self.mapping_layers)]:
-            if number < 1:
-                raise NetworkConfigError(f"network size {label}={number}: expected at least 1")
+        for side, width in self.channels.items():
+            _check_size(str(side), width, MOST_WIDE)
+        _check_size("w_dim", self.w_dim, MOST_WIDE)
+        _check_size("mapping_layers", self.mapping_layers, MOST_MAPPING_LAYERS)
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -76,6 +83,15 @@ class NetworkConfig:
         }
         return cls(resolution=resolution, channels=table, w_dim=w_dim, mapping_layers=mapping_layers)
 
+    @classmethod
+    def of_widths(cls, widths: Sequence[int], *, w_dim: int, mapping_layers: int) -> NetworkConfig:
+        """The network with so many channels at the sides 4, 8, 16 …, as a checkpoint's shapes tell them."""
+        # Before sides are computed: a file may hold any number of layers, and each doubles the side.
+        if len(widths) > MOST_SIDES:
+            raise NetworkConfigError(f"{len(widths)} sizes of feature maps: expected at most {MOST_SIDES}")
+        table = {4 << power: width for power, width in enumerate(widths)}
+        return cls(resolution=max(table, default=0), channels=table, w_dim=w_dim, mapping_layers=mapping_layers)
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, for a file's header."""
         return {
@@ -90,12 +106,23 @@ class NetworkConfig:
         """Back from `to_json`; anything else is refused."""
         try:
             return cls(
-                resolution=int(document["resolution"]),
-                channels={int(side): int(width) for side, width in document["channels"].items()},
-                w_dim=int(document["w_dim"]),
-                mapping_layers=int(document["mapping_layers"]),
+                resolution=_whole(document["resolution"]),
+                channels={int(side): _whole(width) for side, width in document["channels"].items()},
+                w_dim=_whole(document["w_dim"]),
+                mapping_layers=_whole(document["mapping_layers"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NetworkConfigError(
-                f"network description {str(document)[:200]!r}: expected resolution, channels, w_dim and mapping_layers"
+                f"network description {quoted(document, 200)}: expected resolution, channels, w_dim and mapping_layers"
             ) from error
+
+
+def _whole(number: Any) -> int:
+    if type(number) is not int:
+        raise TypeError(number)
+    return number
+
+
+def _check_size(label: str, number: int, most: int) -> None:
+    if not 1 <= number <= most:
+        raise NetworkConfigError(f"network size {label}={number}: expected 1 to {most}")

@@ -77,8 +77,7 @@ def config_of(generator: Mapping[str, Tensor]) -> NetworkConfig:
         w_dim = generator["conv1.conv.modulation.weight"].shape[1]
     except (KeyError, IndexError) as error:
         raise NetworkConfigError(f"generator of {len(generator)} tensors: {error} is missing or misshapen") from error
-    channels = {4 << power: width for power, width in enumerate(widths)}
-    return NetworkConfig(resolution=4 << blocks, channels=channels, w_dim=w_dim, mapping_layers=len(layers))
+    return NetworkConfig.of_widths(widths, w_dim=w_dim, mapping_layers=len(layers))
 
 
 def _renamed(names: Iterable[str], rules: list[tuple[str, str, int]]) -> dict[str, str]:

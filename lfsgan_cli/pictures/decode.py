@@ -12,8 +12,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lfsgan_cli.pictures.errors import BadPictureError
-from lfsgan_cli.pictures.formats import FORMATS, begins_well, ends_well, riff_is_short
+from lfsgan_cli.pictures.formats import FORMATS, begins_well, bytes_a_pixel, ends_well, riff_is_short
 from lfsgan_cli.wording import one_line
+
+# What decoding one picture may take, in bytes; a picture of a few kB can claim any number of pixels.
+MOST_BYTES = 480_000_000
+LONGEST = 200  # characters of what Pillow says
+_BAND = 1 << 18  # pixels that are converted at a time
 
 # For the whole process, since `warnings.catch_warnings` is not safe with threads. What Pillow only warns about is
 # either a danger (twice the pixels it holds to be safe) or unimportant (metadata that it cannot read).
@@ -36,7 +41,9 @@ def decode(data: bytes) -> Decoded:
         BadPictureError: not a picture, cut off, damaged, empty, or so large that it may be an attack.
     """
     with _opened(data) as image:
-        return _on_white(_with_8_bits(ImageOps.exif_transpose(image)))
+        ImageOps.exif_transpose(image, in_place=True)
+        plain = image.mode == "RGB" and not image.has_transparency_data
+        return Decoded(image, flattened=False) if plain else _converted(image)
 
 
 def verify(data: bytes) -> bool:
@@ -60,7 +67,7 @@ def fit(picture: Image.Image, resolution: int) -> Image.Image:
     """The largest square in the centre, resized (Lanczos) to `resolution` pixels a side if it has not that size yet."""
     side = min(picture.size)
     left, top = ((length - side) // 2 for length in picture.size)
-    square = picture.crop((left, top, left + side, top + side))
+    square = picture.crop((left, top, left + side, top + side)) if picture.size != (side, side) else picture
     if side == resolution:
         return square
     return square.resize((resolution, resolution), Image.Resampling.LANCZOS)
@@ -70,24 +77,26 @@ def fit(picture: Image.Image, resolution: int) -> Image.Image:
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """The picture, its pixels not read yet; whatever Pillow raises in the block becomes a `BadPictureError`."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _refuse_size(*image.size)
-            yield image
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        _refuse_size(image)
+        yield image
     except BadPictureError:
         raise
     except Exception as error:  # on damaged bytes Pillow's parsers raise nearly anything
         raise BadPictureError(_reason(error, data)) from error
 
 
-def _refuse_size(width: int, height: int) -> None:
+def _refuse_size(image: Image.Image) -> None:
+    width, height = image.size
     if width < 1 or height < 1:
         raise BadPictureError(f"no pixels in it ({width} wide, {height} high)")
-    if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
-        raise BadPictureError(_too_large())
+    most = MOST_BYTES // bytes_a_pixel(image.format or "", progressive=bool(image.info.get("progressive")))
+    if width * height > min(most, Image.MAX_IMAGE_PIXELS or most):
+        raise BadPictureError(_too_large(min(most, Image.MAX_IMAGE_PIXELS or most)))
 
 
-def _too_large() -> str:
-    return f"more than the {Image.MAX_IMAGE_PIXELS:,} pixels that are safe to open; make it smaller"
+def _too_large(most: int | None) -> str:
+    return f"more than the {most:,} pixels that are safe to open; make it smaller"
 
 
 def _reason(error: Exception, data: bytes) -> str:
@@ -95,7 +104,7 @@ def _reason(error: Exception, data: bytes) -> str:
         case _ if not data:
             return "an empty file"
         case Image.DecompressionBombError() | Image.DecompressionBombWarning():
-            return _too_large()
+            return _too_large(Image.MAX_IMAGE_PIXELS)
         case _ if "truncated" in str(error).lower() or riff_is_short(data):
             return "cut off"
         case UnidentifiedImageError() if begins_well(data):
@@ -103,7 +112,19 @@ def _reason(error: Exception, data: bytes) -> str:
         case UnidentifiedImageError():
             return "not a PNG, JPEG, WebP, GIF, BMP or TIFF picture"
         case _:
-            return f"damaged ({one_line(str(error) or type(error).__name__)})"
+            return f"damaged ({one_line(str(error) or type(error).__name__)[:LONGEST]})"
+
+
+def _converted(image: Image.Image) -> Decoded:
+    """In bands of a few rows: conversions take several times the memory of what they convert."""
+    width, height = image.size
+    rows = max(1, _BAND // width)
+    picture, flattened = Image.new("RGB", image.size), False
+    for top in range(0, height, rows):
+        band = _on_white(_with_8_bits(image.crop((0, top, width, min(top + rows, height)))))
+        picture.paste(band.picture, (0, top))
+        flattened = flattened or band.flattened
+    return Decoded(picture, flattened)
 
 
 def _with_8_bits(image: Image.Image) -> Image.Image:

@@ -32,6 +32,13 @@ class BrokenZipError(LfsganError):
         super().__init__(f"{str(path)!r} is not a whole zip file (damaged or cut off): copy it anew")
 
 
+class HarmfulZipError(LfsganError):
+    """A zip file that takes far more memory or time than its size: made so, or damaged."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{str(path)!r} is refused: {reason}; nothing was unpacked: put the pictures into a folder")
+
+
 class UnreadableSourceError(LfsganError):
     """The operating system refuses to read the folder or zip file."""
 
@@ -46,7 +53,7 @@ class NoPicturesError(LfsganError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"no picture in {str(path)!r}: looked for names ending in {' '.join(SUFFIXES)} "
-            "(hidden files and links that lead out of the folder are left out)"
+            "(hidden files, and links and names that lead out of it, are left out)"
         )
 
 

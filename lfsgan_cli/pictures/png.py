@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from lfsgan_cli.plainfile import open_plain
+
 Pixels = NDArray[np.uint8]
 
 
@@ -26,7 +28,7 @@ def encode(picture: Pixels, text: Mapping[str, str]) -> bytes:
 def text_of(path: Path) -> dict[str, str]:
     """A PNG's text chunks; empty for whatever cannot be read as a PNG, which then is none of ours."""
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with open_plain(path) as file, Image.open(file, formats=["PNG"]) as image:
             image.load()  # text may follow the pixels
             chunks = image.text if isinstance(image, PngImagePlugin.PngImageFile) else {}
     except Exception:  # noqa: BLE001 - on foreign or damaged bytes Pillow's parsers raise nearly anything

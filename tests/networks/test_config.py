@@ -42,6 +42,9 @@ def test_the_standard_networks_are_those_of_the_published_checkpoints() -> None:
         ({"channels": {**CHANNELS, 8: 0}}, "8=0"),
         ({"w_dim": 0}, "w_dim=0"),
         ({"mapping_layers": -1}, "mapping_layers=-1"),
+        ({"channels": {**CHANNELS, 8: 8193}}, "8=8193: expected 1 to 8192"),
+        ({"w_dim": 10**12}, "w_dim=10"),
+        ({"mapping_layers": 65}, "mapping_layers=65"),
     ],
 )
 def test_what_stylegan2_cannot_be_is_refused_by_name(changed: dict[str, Any], named: str) -> None:
@@ -50,7 +53,15 @@ def test_what_stylegan2_cannot_be_is_refused_by_name(changed: dict[str, Any], na
         NetworkConfig(**(settings | changed))
 
 
-@pytest.mark.parametrize("document", [{}, {"resolution": 16, "channels": 3, "w_dim": 4, "mapping_layers": 1}, []])
+@pytest.mark.parametrize(
+    "document", [{}, {"resolution": 16, "channels": 3, "w_dim": 4, "mapping_layers": 1}, [], {"x": "y" * 5000}]
+)
 def test_a_foreign_description_is_refused(document: Any) -> None:
     with pytest.raises(NetworkConfigError, match="network description"):
         NetworkConfig.from_json(document)
+
+
+def test_any_number_of_sides_is_counted_before_they_are_computed() -> None:
+    assert NetworkConfig.of_widths([8, 8, 4], w_dim=4, mapping_layers=1).channels == CHANNELS
+    with pytest.raises(NetworkConfigError, match="100000 sizes of feature maps: expected at most 9"):
+        NetworkConfig.of_widths([1] * 100_000, w_dim=4, mapping_layers=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.pictures import source as source_module
+from lfsgan_cli.pictures import sizes
 from lfsgan_cli.pictures.errors import (
     BadPictureError,
     BrokenZipError,
@@ -77,7 +77,7 @@ class TestFoldersAndZipsAlike:
         self, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         source = open_source(make(tmp_path / "set.zip", "long-name.png"))
-        monkeypatch.setattr(source_module, "MAX_FILE_BYTES", 5)
+        monkeypatch.setattr(sizes, "MAX_FILE_BYTES", 5)
         with pytest.raises(BadPictureError, match="13 bytes, more than the 5"):
             source.read(0)
 

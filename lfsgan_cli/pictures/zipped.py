@@ -1,0 +1,105 @@
+"""A zip file's pictures, read where they lie; a file that is made to do harm is refused before it is unpacked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import threading
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from lfsgan_cli.pictures.errors import BadPictureError, BrokenZipError, HarmfulZipError
+from lfsgan_cli.pictures.formats import is_picture
+from lfsgan_cli.pictures.sizes import refuse_huge
+from lfsgan_cli.plainfile import open_plain
+
+# In memory, a zip's list of entries takes some fifteen times what it takes in the file.
+MAX_LIST_BYTES = 16 << 20
+MAX_LIST_SHARE = 0.1  # of the file, for sets of millions of pictures
+MAX_UNPACKED_BYTES = 1 << 27  # of one entry that was compressed; pictures hardly are
+MAX_TOTAL_BYTES = 4 << 30
+MAX_RATIO = 100  # of all that is unpacked to the file, beyond MAX_TOTAL_BYTES; PNG and JPEG have one
+
+_ENCRYPTED = 0x1  # flag bit 0 of a zip entry
+_UNIX = 3  # the system whose kind of file an entry's attributes tell
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}  # LZMA asks for any amount of memory
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, struct.error)
+
+
+class Zip:
+    """A zip file's pictures; nothing is unpacked to disk, and what its names say leads nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        file = open_plain(path)
+        size = os.fstat(file.fileno()).st_size
+        guarded = _Guarded(file, max(MAX_LIST_BYTES, int(size * MAX_LIST_SHARE)))
+        try:
+            self._file = zipfile.ZipFile(guarded)
+        except (*_DAMAGE, NotImplementedError) as error:
+            raise BrokenZipError(path) from error
+        guarded.most = size
+        entries = [entry for entry in self._file.infolist() if not entry.is_dir() and not _is_link(entry)]
+        _refuse_harm(path, entries, size)
+        # Of two entries with one name the last counts, as for programs that unpack.
+        self._entries = {entry.filename: entry for entry in entries}
+        self.names = tuple(sorted(filter(is_picture, self._entries)))
+
+    def read(self, index: int) -> bytes:
+        """The file's bytes, checked against the zip's checksum."""
+        entry = self._entries[self.names[index]]
+        refuse_huge(entry.file_size)
+        _refuse_unpacking(entry)
+        try:
+            with self._lock:  # ZipFile counts its open entries without one
+                return self._file.read(entry)
+        except NotImplementedError as error:
+            raise BadPictureError("compressed in a way that cannot be read here") from error
+        except (*_DAMAGE, OSError) as error:
+            raise BadPictureError("damaged inside the zip file") from error
+
+
+class _Guarded:
+    """A file of which no more than `most` bytes are read at once, whatever the list in it says."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self.most = file, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        found = self._file.read(self.most + 1 if count < 0 else min(count, self.most + 1))
+        if len(found) > self.most:
+            raise zipfile.BadZipFile(f"{count} bytes at once")
+        return found
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+def _is_link(entry: zipfile.ZipInfo) -> bool:
+    return entry.create_system == _UNIX and stat.S_ISLNK(entry.external_attr >> 16)
+
+
+def _refuse_harm(path: Path, entries: Sequence[zipfile.ZipInfo], size: int) -> None:
+    if sum(entry.compress_size for entry in entries) > size:
+        raise HarmfulZipError(path, "its entries lie over one another")
+    total = sum(entry.file_size for entry in entries)
+    if total > max(MAX_TOTAL_BYTES, size * MAX_RATIO):
+        raise HarmfulZipError(path, f"it would unpack to {total:,} bytes")
+
+
+def _refuse_unpacking(entry: zipfile.ZipInfo) -> None:
+    if entry.flag_bits & _ENCRYPTED:
+        raise BadPictureError("locked by a password")
+    if entry.compress_type not in _METHODS:
+        raise BadPictureError("compressed in a way that is not read here; deflate is")
+    if entry.file_size > MAX_UNPACKED_BYTES and entry.compress_type != zipfile.ZIP_STORED:
+        raise BadPictureError(f"it would unpack to {entry.file_size:,} bytes; put it into a folder as it is")
