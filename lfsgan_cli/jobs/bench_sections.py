@@ -20,7 +20,6 @@ from lfsgan_cli.jobs.bench_timing import rounds
 from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.peakmemory import PeakMemory
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.pictures.dataset import Shots, identity
 from lfsgan_cli.sampling import draw
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learn import Learning
@@ -106,11 +105,10 @@ def affordable(config: NetworkConfig) -> int:
 def _learning(networks: Networks, device: torch.device) -> Learning:
     base, discriminator = networks.generator.to(device), copy.deepcopy(networks.discriminator).to(device)
     pictures = _noise_pictures(base.config, SHOTS)
-    shots = Shots(pictures, tuple(f"{index}.png" for index in range(SHOTS)), 0, identity(pictures))
     kind = registry.load(ADAPTER)
     adapter = construct(kind, base, kind.Config()).to(device)
     config = replace(LearnConfig(), anchor_candidates=0)  # as few as can be: they are drawn before the first step
-    likeness = likeness_to(shots, choose(config.likeness), device)
+    likeness = likeness_to(pictures, choose(config.likeness), device)
     return Learning(base, adapter, discriminator, list(pictures), likeness, config)
 
 

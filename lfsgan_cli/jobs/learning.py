@@ -15,7 +15,7 @@ from lfsgan_cli.jobs.keeping import Keeping, kept
 from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.records import record
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
-from lfsgan_cli.jobs.taskplan import Job
+from lfsgan_cli.jobs.taskplan import Job, halves
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
@@ -36,13 +36,15 @@ class Learner:
         base, training = job.workspace.base, job.plan.training
         self.adapter = _seeded_adapter(job, base.average).to(device)
         self.base = base.average.to(device)
+        learned, held = halves(job.shots, training.held_out)
         self.run = Learning(
             self.base if training.trained_on == "average" else base.live.to(device),
             self.adapter,
             copy.deepcopy(base.discriminator).to(device),
-            list(job.shots.pictures),
-            likeness_to(job.shots, choose(training.likeness), device),
+            list(learned),
+            likeness_to(learned, choose(training.likeness), device),
             training,
+            list(held),
         )
         self.passed_over = job.folder.restore(self.run) if job.resumed else ()
 
@@ -68,9 +70,9 @@ class Learner:
 
     def finish(self, seconds: float) -> TaskSummary:
         """Write the task's file, and record what it draws; the summary of what is in it."""
-        job, average = self.job, self.run.average.module
-        view = adapt(self.base, average)
-        tensors = {name: tensor.cpu() for name, tensor in average.round_off().items()}
+        job, learned = self.job, self.run.learned
+        view = adapt(self.base, learned)
+        tensors = {name: tensor.cpu() for name, tensor in learned.round_off().items()}
         tensors[taskfile.W_MEAN] = mean_w(view).cpu()
         path = task_path(job.workspace.root, job.plan.name)
         taskfile.write(path, self._info(), tensors)
@@ -101,7 +103,7 @@ class Learner:
 
     @torch.no_grad()
     def _sheet(self, done: int) -> None:
-        view = adapt(self.base, self.run.average.module)
+        view = adapt(self.base, self.run.learned)
         pictures = torch.cat(list(draw(view, SHEET_SEEDS, noise="const")))
         note = {"task": self.job.plan.name, "step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
         save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)

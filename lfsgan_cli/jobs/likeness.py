@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lfsgan_cli.metrics import vgg
@@ -10,7 +12,6 @@ from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
 from lfsgan_cli.metrics.perceptual import embed, pairwise
 from lfsgan_cli.metrics.vgg import LpipsVgg
 from lfsgan_cli.metrics.weights import cached
-from lfsgan_cli.pictures.dataset import Shots
 from lfsgan_cli.sampling import to_pixels
 from lfsgan_cli.training.config import LikenessChoice, LikenessName
 from lfsgan_cli.training.likeness import Likeness
@@ -25,9 +26,9 @@ def choose(choice: LikenessChoice) -> LikenessName:
     return "vgg" if cached(vgg.WEIGHTS).exists() else "efficientnet-lite0"
 
 
-def likeness_to(shots: Shots, name: LikenessName, device: torch.device) -> Likeness:
-    """The named network's judgement, with the shots embedded once."""
-    levels = torch.from_numpy(shots.pictures).permute(0, 3, 1, 2)
+def likeness_to(shots: NDArray[np.uint8], name: LikenessName, device: torch.device) -> Likeness:
+    """The named network's judgement, with the shots, [K, R, R, 3], embedded once."""
+    levels = torch.from_numpy(shots).permute(0, 3, 1, 2)
     return ByVgg(levels, device) if name == "vgg" else ByEfficientNet(levels, device)
 
 

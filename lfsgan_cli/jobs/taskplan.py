@@ -12,12 +12,14 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.repeated import Repeated
 from lfsgan_cli.jobs.runfolder import RunFolder
 from lfsgan_cli.jobs.warmstart import Start, read_start
-from lfsgan_cli.pictures.dataset import Shots, load_shots
+from lfsgan_cli.pictures.dataset import Pixels, Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
 from lfsgan_cli.taskfolder import FEW_SHOTS, find_task, stands_for, task_path
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.workspace import Workspace
+
+LEAST = 2  # pictures to learn from
 
 
 class TaskExistsError(LfsganError):
@@ -71,6 +73,16 @@ class BaseInTrainingError(LfsganError):
         super().__init__(
             f"the base of {str(root)!r} is not trained to its end: finish it with `lfsgan pretrain --resume`, "
             "or learn the task in another --workspace"
+        )
+
+
+class TooManyHeldOutError(LfsganError):
+    """Too few pictures are left to learn from."""
+
+    def __init__(self, held_out: int, shots: int) -> None:
+        super().__init__(
+            f"held_out={held_out} leaves {max(0, shots - held_out)} of {shots} pictures to learn from: expected "
+            f"{LEAST} or more, so hold out at most {max(0, shots - LEAST)}"
         )
 
 
@@ -148,6 +160,7 @@ def begin(
     config = cls.settled(config, base.average.config)
     start = None if init_from is None else read_start(workspace, init_from, adapter, config)
     shots = load_shots(images, base.average.config.resolution)
+    halves(shots, training.held_out)
     plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity, recipe)
     if start is not None:
         plan = replace(plan, init_from=start.name, init_from_sha256=start.sha256)
@@ -169,6 +182,14 @@ def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
     if shots.identity != plan.shots:
         raise ChangedShotsError(folder.path / FEW_SHOTS)
     return Job(workspace, plan, shots, folder, resumed=True)
+
+
+def halves(shots: Shots, held_out: int) -> tuple[Pixels, Pixels]:
+    """The pictures to learn from, and the last ones, which only choose the snapshot; TooManyHeldOutError."""
+    left = len(shots.pictures) - held_out
+    if held_out and left < LEAST:
+        raise TooManyHeldOutError(held_out, len(shots.pictures))
+    return shots.pictures[:left], shots.pictures[left:]
 
 
 def is_learned(workspace: Workspace, name: str) -> bool:

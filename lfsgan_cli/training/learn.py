@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import torch
@@ -16,12 +16,14 @@ from lfsgan_cli.precision import choose, dtype_of
 from lfsgan_cli.training import latents, losses
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.correspondence import Correspondence
 from lfsgan_cli.training.judge import Judge
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
 from lfsgan_cli.training.phases import Phase, Rated, lazy_adam, set_rate
 from lfsgan_cli.training.run import Run
 from lfsgan_cli.training.seeking import Seeking
+from lfsgan_cli.training.selection import Best, Last, Selection
 
 R1_RESOLUTION = 64  # where `r1_gamma` is taken as it stands
 AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps done
@@ -30,7 +32,8 @@ AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps
 class Learning(Run):
     """One task's adapter against few shots.
 
-    base: the frozen generator. discriminator: a copy of the base's, to be trained and thrown away.
+    base: the frozen generator. discriminator: a copy of the base's, to be trained and thrown away. likeness: to the
+    shots. held: pictures that are not learned from and choose the snapshot; without any, the last one is taken.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Learning(Run):
         shots: Pictures,
         likeness: Likeness,
         config: LearnConfig,
+        held: Pictures = (),
     ) -> None:
         super().__init__(config.seed, base.w_mean.device)
         self.generator, self.adapter = adapt(base, adapter), adapter
@@ -49,13 +53,22 @@ class Learning(Run):
         self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
         self.judge = Judge(discriminator, config, self.draws, self.device)
         self.seeking = Seeking(self.generator, likeness, config, self.draws, self.dtype)
-        self.targets = batch_of(shots, range(len(shots)), self.device)
+        self.correspondence = Correspondence(base, self.generator, config, self.draws, self.dtype)
+        self.targets = batch_of(self.shots, range(len(self.shots)), self.device)
         self.anchors = latents.Anchors(*self._anchor_points(base), config.anchor_spread, config.anchor_noise)
+        self.selection = self._selection(base, held)
         self.modules = {
             "adapter": adapter, "average": self.average.module,
-            "discriminator": discriminator, "heads": self.judge.heads,
+            "discriminator": discriminator, "heads": self.judge.heads, **self.selection.modules,
         }  # fmt: skip
         self._file_phases()
+
+    def _selection(self, base: Generator, held: Pictures) -> Selection:
+        average = self.average.module
+        if not len(held):
+            return Last(average)
+        kept = batch_of(held, range(len(held)), self.device)
+        return Best(average, adapt(base, average), kept, self.targets, self.likeness, self.total)
 
     def _anchor_points(self, base: Generator) -> tuple[Tensor, Tensor]:
         config, count = self.config, len(self.shots)
@@ -91,7 +104,22 @@ class Learning(Run):
     def follow(self) -> None:
         """The average follows the adapter; towards the end, learning rates fall to zero."""
         self.average.follow(self.adapter, 1, self.done)
+        self.selection.look(self.done)
         self._set_rates()
+
+    @property
+    def learned(self) -> Adapter:
+        """What is to be stored."""
+        return self.selection.chosen
+
+    def scalars(self) -> dict[str, Tensor]:
+        """Beside the others, the best snapshot's score."""
+        return {**super().scalars(), "score": self.selection.score}
+
+    def take_up(self, scalars: Mapping[str, Tensor]) -> None:
+        """Back from `scalars`."""
+        super().take_up(scalars)
+        self.selection.score = scalars["score"]
 
     def _set_rates(self) -> None:
         falling = self.config.decay * self.total  # steps
@@ -146,6 +174,8 @@ class Learning(Run):
         yield loss
         if self.config.seeking_weight and step % self.config.seeking_every == 0:
             yield self.config.seeking_weight * self.seeking.loss(self._reals)
+        if self.config.correspondence_weight and step % self.config.correspondence_every == 0:
+            yield self.config.correspondence_weight * self.correspondence.loss()
 
     def _anchor_loss(self, fakes: Tensor, near: latents.Near) -> Tensor:
         """How far pictures are from their anchors' shots, perceptually and pixel by pixel; the closer, the heavier."""

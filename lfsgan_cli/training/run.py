@@ -53,14 +53,21 @@ class Run(ABC):
 
     def pack(self) -> state.Tensors:
         """The whole state as tensors."""
-        scalars: dict[str, Tensor] = {"path_mean": self.path_mean, "done": torch.tensor(self.done)}
-        if self.draws.choices is not self.draws.rng:
-            scalars["choices"] = self.draws.choices.get_state()
-        return state.pack(self.modules, self.optimizers, self.draws.rng, scalars)
+        return state.pack(self.modules, self.optimizers, self.draws.rng, self.scalars())
 
     def unpack(self, tensors: state.Tensors) -> None:
         """Go on from a packed state."""
-        scalars = state.unpack(tensors, self.modules, self.optimizers, self.draws.rng)
+        self.take_up(state.unpack(tensors, self.modules, self.optimizers, self.draws.rng))
+
+    def scalars(self) -> dict[str, Tensor]:
+        """What must be kept beside modules, optimizers and the random numbers' state."""
+        scalars = {"path_mean": self.path_mean, "done": torch.tensor(self.done)}
+        if self.draws.choices is not self.draws.rng:
+            scalars["choices"] = self.draws.choices.get_state()
+        return scalars
+
+    def take_up(self, scalars: Mapping[str, Tensor]) -> None:
+        """Back from `scalars`."""
         self.path_mean = scalars["path_mean"].to(self.device)
         self.done = int(scalars["done"])
         if self.draws.choices is not self.draws.rng:

@@ -22,7 +22,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import lfsgan_cli
 from lfsgan_cli.basefile import Base
 from lfsgan_cli.jobs.likeness import likeness_to
-from lfsgan_cli.pictures.dataset import Shots
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learn import Learning
 from lfsgan_cli.training.pretrain import Pretraining
@@ -111,8 +110,7 @@ def learning(base: Base) -> Steps:
     """The default recipe on noise pictures."""
     generator, discriminator = base.average, copy.deepcopy(base.discriminator)  # learning leaves the base alone
     pictures = _noise_pictures(SHOTS)
-    shots = Shots(pictures, ("noise",) * SHOTS, 0, "")
-    likeness = likeness_to(shots, "efficientnet-lite0", torch.device("cpu"))
+    likeness = likeness_to(pictures, "efficientnet-lite0", torch.device("cpu"))
     config = replace(LearnConfig(), anchor_candidates=0)  # few latents to choose among: that is before the first step
     adapter = LeFT(generator, LeFT.Config())
     return _standing_still(Learning(generator, adapter, discriminator, list(pictures), likeness, config))

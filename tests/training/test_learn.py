@@ -140,6 +140,87 @@ def test_another_seed_learns_another_task() -> None:
     assert any(not torch.equal(first[name], second[name]) for name in first if name.startswith("module.adapter."))
 
 
+def held_out_run() -> Learning:
+    base = tiny_generator()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        adapter, discriminator = LeFT(base, LeFT.Config()), Discriminator(base.config)
+    shots, config = SHOTS[:3], replace(CONFIG, held_out=2)
+    return Learning(base, adapter, discriminator, shots, InBrightness(shots), config, SHOTS[3:])
+
+
+def test_a_run_that_chooses_its_snapshot_goes_on_with_the_best_so_far(tmp_path: Path) -> None:
+    run = held_out_run()
+    for step in run.steps():
+        if step.done == 3:
+            tensorfile.write(tmp_path / "3", run.pack(), {})
+    resumed = held_out_run()
+    resumed.unpack(tensorfile.read(tmp_path / "3")[0])
+    again, whole = finished(resumed), run.pack()
+    assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
+    assert float(whole["scalar.score"]) < torch.inf
+
+
+def test_without_held_out_shots_the_last_average_is_learned() -> None:
+    run = new_run()
+    assert run.learned is run.average.module
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"correspondence_weight": 1.0, "correspondence_every": 2},
+        {"patch_heads": 4},
+        {"freeze_blocks": 1},
+        {"gradients": "zeroed"},
+        {"anchors": "random", "anchor_noise": "fixed"},
+        {"seeking_pairs": "first"},
+        {"seeking_scale": "sum"},
+        {"seeking_centres": "batch"},
+        {"seeking_noise": "random"},
+        {"seeking_epsilon": 1.0},
+        {"r1_scaled": False},
+        {"average_steps": 0.0},
+    ],
+)
+def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes_on_bit_for_bit(
+    changed: dict[str, Any], tmp_path: Path
+) -> None:
+    usual = replace(CONFIG, seeking_batch=8)  # enough for a cluster of more than one pair
+    config = replace(usual, **changed)
+    run = new_run(config=config)
+    for step in run.steps():
+        if step.done == 3:
+            tensorfile.write(tmp_path / "3", run.pack(), {})
+    whole, plain = run.pack(), finished(new_run(config=usual))
+    learned = [name for name in whole if name.startswith("module.average.")]
+    assert any(not torch.equal(whole[name], plain[name]) for name in learned)
+    resumed = new_run(config=config)
+    resumed.unpack(tensorfile.read(tmp_path / "3")[0])
+    again = finished(resumed)
+    assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
+
+
+def test_frozen_blocks_of_the_discriminator_stay_as_they_are() -> None:
+    run = new_run(config=replace(CONFIG, freeze_blocks=1))
+    before = copy.deepcopy(run.judge.discriminator.state_dict())
+    finished(run)
+    after = run.judge.discriminator.state_dict()
+    still = {name.split(".")[0] + "." + name.split(".")[1] for name in after if torch.equal(after[name], before[name])}
+    assert still == {"from_rgb.weight", "from_rgb.bias", "blocks.0"}
+
+
+def test_a_step_without_a_gradient_moves_adam_only_where_gradients_are_zeroed() -> None:
+    def counted(gradients: Any) -> set[int]:
+        run = new_run(config=replace(CONFIG, gradients=gradients, r1_gamma=0.0))
+        finished(run)
+        return {int(slots["step"]) for slots in run.optimizers["d"].state.values()}
+
+    # Six steps, three of them on patches. The head is not asked before the second.
+    assert counted("dropped") == {3, 6}
+    assert counted("zeroed") == {5, 6}
+
+
 def test_learning_rates_fall_to_zero_in_the_last_share_of_the_steps() -> None:
     run = new_run(config=replace(CONFIG, decay=0.5))
     group = run.optimizers["g"].param_groups[0]

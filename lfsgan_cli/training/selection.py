@@ -1,0 +1,110 @@
+"""Which snapshot of a run is taken: the last, or the one whose pictures are most like shots kept from learning."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from lfsgan_cli.adapter import Adapter
+from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.likeness import Likeness
+
+LOOKS = 10  # snapshots that are looked at in a run, at even distances, the last one included
+DRAWN = 64  # pictures of each look
+AT_ONCE = 16
+COPYING = 1.0  # what a share of copies counts beside a distance; distances of other domains differ by about 0.5
+
+
+class Selection(ABC):
+    """modules, score: what must be kept with a run."""
+
+    modules: dict[str, nn.Module]
+    score: Tensor
+
+    @abstractmethod
+    def look(self, done: int) -> None:
+        """Called after every step, with the number of finished ones."""
+
+    @property
+    @abstractmethod
+    def chosen(self) -> Adapter:
+        """The snapshot to be stored."""
+
+
+class Last(Selection):
+    """The averaged adapter as it stands."""
+
+    def __init__(self, average: Adapter) -> None:
+        self._average = average
+        self.modules, self.score = {}, torch.zeros(())
+
+    def look(self, done: int) -> None:
+        """Nothing to do."""
+
+    @property
+    def chosen(self) -> Adapter:
+        """See `Selection`."""
+        return self._average
+
+
+class Best(Selection):
+    """The snapshot of the averaged adapter with the least distance to the shots that were held out, copies charged.
+
+    view: draws with `average`. held: pictures [H, 3, R, R] that learning never sees; learned: those that it sees.
+    """
+
+    def __init__(
+        self, average: Adapter, view: Generator, held: Tensor, learned: Tensor, likeness: Likeness, total: int
+    ) -> None:
+        self._average, self._view, self._likeness = average, view, likeness
+        self._held, self._learned = held, learned
+        self._every = max(1, total // LOOKS)
+        # Drawn by a source of its own, so that looking changes nothing of the run.
+        self._z = Draws(0, held.device).normal(DRAWN, view.config.w_dim)
+        self._best = copy.deepcopy(average)
+        self.modules, self.score = {"chosen": self._best}, torch.tensor(torch.inf)
+
+    @property
+    def chosen(self) -> Adapter:
+        """See `Selection`."""
+        return self._best
+
+    def look(self, done: int) -> None:
+        """See `Selection`."""
+        if done % self._every:
+            return
+        score = self.judged()
+        if score < self.score:
+            self.score = score
+            self._best.load_state_dict(self._average.state_dict())
+
+    @torch.no_grad()
+    def judged(self) -> Tensor:
+        """The score of the snapshot as it stands, the less the better."""
+        images = torch.cat([self._view(z) for z in torch.split(self._z, AT_ONCE)])
+        return energy(self._likeness, images, self._held) + COPYING * copies(self._likeness, images, self._learned)
+
+
+def energy(likeness: Likeness, images: Tensor, shots: Tensor) -> Tensor:
+    """The energy distance of two sets of pictures, 2 E|x-s| - E|x-x'| - E|s-s'| (Székely & Rizzo, 2013).
+
+    Distances are the roots of perceptual ones, which are squares: else only the means of the sets would count.
+    """
+    across, among = likeness.between(images, shots).sqrt().mean(), _among(likeness, images)
+    return 2 * across - among - (_among(likeness, shots) if len(shots) > 1 else 0.0)
+
+
+def copies(likeness: Likeness, images: Tensor, shots: Tensor) -> Tensor:
+    """The share of pictures that are nearer to a shot than half the way between the two nearest shots."""
+    apart = likeness.between(shots, shots).sqrt()
+    apart.fill_diagonal_(torch.inf)
+    return (likeness.between(images, shots).sqrt().min(1).values < apart.min() / 2).float().mean()
+
+
+def _among(likeness: Likeness, images: Tensor) -> Tensor:
+    count = len(images)
+    return likeness.between(images, images).sqrt().sum() / (count * (count - 1))
