@@ -19,6 +19,7 @@ from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.report import report
 from lfsgan_cli.commands.tasks import tasks
 from lfsgan_cli.commands.tasks_files import export_task, import_task
+from lfsgan_cli.commands.tasks_tidy import remove_tasks, rename_task, verify_tasks
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, cls=Cli)
 
@@ -46,6 +47,9 @@ app.command("benchmark")(everywhere(benchmark))
 app.command("bench")(everywhere(bench))
 app.command("report")(everywhere(report))
 app.command("adapters")(everywhere(adapters))
+tasks.command("rename")(everywhere(rename_task))
+tasks.command("remove")(everywhere(remove_tasks))
+tasks.command("verify")(everywhere(verify_tasks))
 tasks.command("import")(everywhere(import_task))
 tasks.command("export")(everywhere(export_task))
 app.add_typer(tasks, name="tasks")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lfsgan_cli import tensorfile
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.hashing import data_hash
 from lfsgan_cli.networks.config import NetworkConfig
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
 FORMAT = "base/1"
 _ORIGIN = "lfsgan.origin"
+_HASH = "modelspec.hash_sha256"  # of the tensors
 _BUFFERS = (".const", ".w_mean")
 _KEYS = (
     "lfsgan.identity", "lfsgan.discriminator", "lfsgan.name", "lfsgan.network", "lfsgan.training",
-    "modelspec.hash_sha256",
+    _HASH,
 )  # fmt: skip
 
 
@@ -34,6 +36,17 @@ class BaseFileError(LfsganError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{str(path)!r} is not a usable base: {reason}; expected a file made by `lfsgan pretrain`")
+
+
+class DamagedBaseError(BaseFileError):
+    """A base's file that is not what was saved."""
+
+    def __init__(self, path: Path) -> None:
+        LfsganError.__init__(
+            self,
+            f"{str(path)!r} is damaged: its tensors are not the ones that were saved; put a whole copy of this very "
+            "base in its place (the embedded one comes back by itself once the damaged file is removed)",
+        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ def write(
         "modelspec.implementation": "lfsgan",
         "modelspec.title": base.name,
         "modelspec.resolution": f"{resolution}x{resolution}",
-        "modelspec.hash_sha256": tensorfile.content_hash(tensors),
+        _HASH: tensorfile.content_hash(tensors),
     }
     if origin:
         metadata[_ORIGIN] = _json(origin)
@@ -134,6 +147,14 @@ def read_summary(path: Path) -> BaseSummary:
     )
 
 
+def verify(path: Path) -> BaseSummary:
+    """What the header tells, once the tensors' bytes are those that it names; without torch."""
+    summary, header = read_summary(path), tensorfile.read_header(path)
+    if data_hash(path, header) != header.metadata[_HASH]:
+        raise DamagedBaseError(path)
+    return summary
+
+
 def read(path: Path) -> Base:
     """The base in fp32 on the CPU, frozen; refused where its tensors are not those that its header names."""
     from lfsgan_cli.networks.discriminator import Discriminator
@@ -142,8 +163,8 @@ def read(path: Path) -> Base:
     summary = read_summary(path)
     tensors, metadata = tensorfile.read(path)
     # Identities leave out noise, mean w and the live generator; those can be damaged as well.
-    if tensorfile.content_hash(tensors) != metadata["modelspec.hash_sha256"]:
-        raise BaseFileError(path, "its tensors are not the ones that were saved")
+    if tensorfile.content_hash(tensors) != metadata[_HASH]:
+        raise DamagedBaseError(path)
     average, live = build_generator(summary.network), build_generator(summary.network)
     discriminator = Discriminator(summary.network)
     for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):

@@ -92,6 +92,11 @@ def held(root: Path) -> dict[str, Holder | None]:
     return {_what(path): _read(path) for path in _paths(root) if _is_held(path)}
 
 
+def is_held(root: Path, name: str) -> bool:
+    """Whether a task's name is held, by this process or another."""
+    return _is_held(_path(root, f"{_TASK}{name}"))
+
+
 def _path(root: Path, name: str) -> Path:
     return root / FOLDER / f"{name}{_SUFFIX}"
 

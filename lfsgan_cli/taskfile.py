@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from lfsgan_cli import tensorfile
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.hashing import data_hash
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = "task/1"
 W_MEAN = "w_mean"
+WAY_OUT = "get the file again, or learn or import the task again with --overwrite"
+_HASH = "modelspec.hash_sha256"  # of the tensors
 _ADAPTER_TENSORS = ("weights.", "features.")
 _OWN_KEYS = {f"lfsgan.{key}" for key in ("format", "adapter", "adapter_version", "config", "base", "training")}
 
@@ -24,6 +27,13 @@ class TaskFileError(LfsganError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{str(path)!r} is not a usable task: {reason}; expected a file made by `lfsgan learn-task`")
+
+
+class DamagedTaskError(TaskFileError):
+    """A task's file that is not what was saved."""
+
+    def __init__(self, path: Path) -> None:
+        LfsganError.__init__(self, f"{str(path)!r} is damaged: its tensors are not the ones that were saved; {WAY_OUT}")
 
 
 class NotATaskError(LfsganError):
@@ -101,9 +111,17 @@ def read(path: Path) -> tuple[TaskInfo, dict[str, "Tensor"]]:
     """
     info = read_info(path)
     tensors, metadata = tensorfile.read(path)
-    if tensorfile.content_hash(tensors) != metadata["modelspec.hash_sha256"]:
-        raise TaskFileError(path, "its tensors are not the ones that were saved")
+    if tensorfile.content_hash(tensors) != metadata[_HASH]:
+        raise DamagedTaskError(path)
     return info, tensors
+
+
+def verify(path: Path) -> TaskInfo:
+    """The header's content, once the tensors' bytes are those that it names; without torch; raises as `read` does."""
+    info, header = read_info(path), tensorfile.read_header(path)
+    if data_hash(path, header) != header.metadata[_HASH]:
+        raise DamagedTaskError(path)
+    return info
 
 
 def _metadata(info: TaskInfo, content_hash: str) -> dict[str, str]:
@@ -121,7 +139,7 @@ def _metadata(info: TaskInfo, content_hash: str) -> dict[str, str]:
         "modelspec.implementation": "lfsgan",
         "modelspec.title": info.name,
         "modelspec.resolution": f"{resolution}x{resolution}",
-        "modelspec.hash_sha256": content_hash,
+        _HASH: content_hash,
     }
 
 
@@ -153,7 +171,7 @@ def _check_format(path: Path, found: str | None) -> None:
 
 
 def _check_keys(path: Path, metadata: Mapping[str, str]) -> None:
-    for key in sorted({*_OWN_KEYS, "modelspec.title", "modelspec.hash_sha256"} - metadata.keys()):
+    for key in sorted({*_OWN_KEYS, "modelspec.title", _HASH} - metadata.keys()):
         raise TaskFileError(path, f"its header lacks {key!r}")
     for key in sorted(key for key in metadata.keys() - _OWN_KEYS if key.startswith("lfsgan.")):
         raise TaskFileError(path, f"its header has the unknown key {key!r}")

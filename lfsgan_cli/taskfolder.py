@@ -1,5 +1,6 @@
 """Where a workspace keeps its base, its tasks and what is known of them: names and files, found without torch."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,12 +52,17 @@ class UnknownTaskError(LfsganError):
 
 def base_path(root: Path) -> Path:
     """The file of the workspace's base, which must be there; NoWorkspaceError or NoBaseError otherwise."""
-    if not root.is_dir():
-        raise NoWorkspaceError(root)
+    check_root(root)
     path = root / BASE_FILE
     if not path.is_file():
         raise NoBaseError(root)
     return path
+
+
+def check_root(root: Path) -> None:
+    """NoWorkspaceError where there is no workspace."""
+    if not root.is_dir():
+        raise NoWorkspaceError(root)
 
 
 def tasks_folder(root: Path) -> Path:
@@ -85,9 +91,26 @@ def stands_for(name: str) -> str | None:
 
 def task_names(root: Path) -> list[str]:
     """The names of the tasks in a workspace, sorted; NoWorkspaceError if there is no workspace."""
-    if not root.is_dir():
-        raise NoWorkspaceError(root)
+    check_root(root)
     return sorted(path.name.removesuffix(SUFFIX) for path in tasks_folder(root).glob(f"[!.]*{SUFFIX}"))
+
+
+def run_names(root: Path) -> list[str]:
+    """The names under which a run was begun, sorted, whether a task came of it or not; as `task_names` raises."""
+    check_root(root)
+    return sorted(path.name for path in tasks_folder(root).glob("[!.]*") if path.is_dir())
+
+
+def recorded_hash(run: Path) -> str | None:
+    """SHA-256 (hex) of a task's whole file as it was when it was learned; None where no record says."""
+    try:
+        document = json.loads((run / RETENTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    match document:
+        case {"file_sha256": str(recorded)}:
+            return recorded
+    return None
 
 
 def find_task(root: Path, name: str) -> Path:

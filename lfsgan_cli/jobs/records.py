@@ -16,6 +16,7 @@ import torch
 from lfsgan_cli import basefile, taskfile, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
+from lfsgan_cli.hashing import file_hash
 from lfsgan_cli.jobs.redrawing import DRAWN, SEEDS, Circumstances, circumstances, digest, redraw
 from lfsgan_cli.jobs.sheets import Pixels, save
 from lfsgan_cli.pictures.decode import decode
@@ -109,9 +110,3 @@ def record_path(folder: Path) -> Path:
 def picture_path(folder: Path, seed: int) -> Path:
     """One of its pictures."""
     return folder / "retention" / f"seed{seed:04}.png"
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,8 +14,9 @@ import torch
 from lfsgan_cli import basefile, taskfile, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import FileWriteError, write_atomic
+from lfsgan_cli.hashing import file_hash
 from lfsgan_cli.jobs import records
-from lfsgan_cli.jobs.records import Record, RecordError, file_hash, record, record_path
+from lfsgan_cli.jobs.records import Record, RecordError, record, record_path
 from lfsgan_cli.jobs.redrawing import SEEDS, Circumstances, circumstances, digest, redraw
 from lfsgan_cli.jobs.sheets import Pixels
 from lfsgan_cli.taskfolder import RETENTION, find_task, task_names, task_path, tasks_folder

@@ -16,8 +16,9 @@ from lfsgan_cli.checkpoints import lfsgan
 from lfsgan_cli.checkpoints.found import CheckpointError
 from lfsgan_cli.checkpoints.lfsgan import PublishedTask
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.hashing import file_hash
 from lfsgan_cli.jobs.exporting import check_free
-from lfsgan_cli.jobs.records import file_hash, record
+from lfsgan_cli.jobs.records import record
 from lfsgan_cli.jobs.taskplan import free_folder
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.sampling import mean_w
