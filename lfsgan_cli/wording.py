@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LONGEST_NAME = 200
+
 
 def printable(text: str) -> str:
     r"""`text` with all that steers a terminal (escapes, line ends, bidirectional marks) spelled out, as in `\x1b`."""
@@ -25,3 +27,8 @@ def quoted(value: object, most: int = 80) -> str:
     """What a file says, fit for a message: as Python spells it, on one printable line, cut after `most` characters."""
     spelled = repr(value)
     return spelled if len(spelled) <= most else f"{spelled[:most]}…"
+
+
+def is_presentable(name: str) -> bool:
+    """Whether a name that a file gives can be shown as it is: on one line, printable, and no longer than others."""
+    return name.isprintable() and len(name) <= LONGEST_NAME

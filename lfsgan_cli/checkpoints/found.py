@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.wording import one_line
 
 State = Mapping[str, Tensor]
 
@@ -18,7 +19,7 @@ class CheckpointError(LfsganError):
     """A file that cannot be read as what it should be; the sentence says what it is, and what to do."""
 
     def __init__(self, path: Path, what: str, out: str) -> None:
-        super().__init__(f"{path.name!r} {what}; {out}")
+        super().__init__(one_line(f"{path.name!r} {what}; {out}"))
 
 
 @dataclass(frozen=True)

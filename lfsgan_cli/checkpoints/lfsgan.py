@@ -14,6 +14,7 @@ from torch import Tensor
 from lfsgan_cli.checkpoints import torchfile
 from lfsgan_cli.checkpoints.found import CheckpointError
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
+from lfsgan_cli.plainfile import open_plain
 
 PART = "g_ema"  # so named, although it holds the live tensors
 INFIX = ".weight_modulation."
@@ -60,7 +61,7 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def _load(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(32)
     except OSError as error:
         raise CheckpointError(path, f"cannot be read: {error.strerror or error}", EXPECTED) from error
@@ -84,6 +85,7 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
         raise _stranger(path, foreign)
     for name, value in part.items():
         _check(path, name, value)
+    torchfile.check_distinct(path, part.values())
     return {name: value.detach().float() for name, value in part.items()}
 
 

@@ -7,6 +7,7 @@ instance by its method, and on a class because the method then lacks an argument
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from lfsgan_cli.checkpoints.survey import survey_legacy
 
 DEEPEST = 8  # modules within modules; a StyleGAN2 has four
 MOST = 20_000  # tensors, settings and modules of a network; a StyleGAN2 of 1024 pixels has about 3,000
@@ -126,6 +129,7 @@ class Blob(Sealed):
         """Read the numbers, with torch's own reader of harmless files; the bytes are let go."""
         if self.raw is None:
             return
+        survey_legacy(io.BytesIO(self.raw), len(self.raw))
         with warnings.catch_warnings(action="ignore"):  # they are about formats of the past
             storage = torch.load(io.BytesIO(self.raw), map_location="cpu", weights_only=True)
             self.numbers = torch.empty(0, dtype=storage.dtype).set_(storage.untyped())
@@ -135,11 +139,12 @@ class Blob(Sealed):
 class Placed(Sealed):
     """A tensor: where in a storage it lies. `settle`, after the storage was opened, gives it numbers of its own."""
 
-    __slots__ = ("_blob", "_place", "tensor")
+    __slots__ = ("_blob", "_place", "count", "tensor")
 
     def __init__(self, blob: Blob, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> None:
         self._blob: Blob | None = blob
         self._place = (size, stride, offset)
+        self.count = math.prod(size)
         self.tensor = torch.empty(0)
 
     def settle(self) -> None:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import os
 import pickle
-import pickletools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from lfsgan_cli.checkpoints.found import CheckpointError
 from lfsgan_cli.checkpoints.nvidia_objects import Blob, Encoded, Inert, Maker, Network, Parameter, Part, Placed, Table
+from lfsgan_cli.checkpoints.survey import ForeignNameError, survey
 from lfsgan_cli.checkpoints.torchfile import ForeignGlobalError, is_torch
+from lfsgan_cli.plainfile import open_plain
 from lfsgan_cli.wording import one_line
 
 PROTOCOLS = (2, 3, 4, 5)
-LONGEST = 1_000_000  # instructions; a StyleGAN2 of 1024 pixels takes about 50,000
 AVERAGE = "G_ema"  # what NVIDIA calls the generator's average
 LONGEST_NAME = 80  # characters of a name that messages show
-_NEVER = {"DUP", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}  # what no file of NVIDIA's uses
+
+SMALLEST = 2  # bytes of a number: half precision
 
 _STAND_INS: dict[tuple[str, str], object] = {
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): Network,
@@ -63,7 +65,7 @@ class TensorFlowPickleError(CheckpointError):
 
 def is_pickle(path: Path) -> bool:
     """Whether a file begins as a pickle of protocol 2 to 5 does, and not as one of torch's."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         head = file.read(64)
     return len(head) > 2 and head[0] == 0x80 and head[1] in PROTOCOLS and not is_torch(head)
 
@@ -76,6 +78,7 @@ def load(path: Path) -> dict[str, Part]:
     """
     try:
         found, blobs, tensors = _unpickled(path)
+        _refuse_repeated(tensors, path.stat().st_size)
         # What the unpickler remembered is gone by now, so that every storage can replace its bytes.
         while blobs:
             _open(blobs.pop(), path)
@@ -116,28 +119,25 @@ class _Unpickler(pickle.Unpickler):
 
 def _unpickled(path: Path) -> tuple[object, list[Blob], list[Placed]]:
     """What the file holds, and the storages and tensors within, which are still to be opened."""
-    with path.open("rb") as file:
-        _survey(file)
+    with open_plain(path) as file:
+        survey(file, os.fstat(file.fileno()).st_size)
         file.seek(0)
         unpickler = _Unpickler(file, path)
         return unpickler.load(), unpickler.blobs.made, unpickler.tensors.made
 
 
-def _survey(file: BinaryIO) -> None:
-    """Go through the instructions without following them; ValueError where following would cost more than the file."""
-    # Python makes room for numbered memories and for frames before it looks whether anything comes.
-    limits = dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), LONGEST) | {"FRAME": os.fstat(file.fileno()).st_size}
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if count > LONGEST or opcode.name in _NEVER:
-            raise ValueError(f"instruction {count}: {opcode.name}")
-        if isinstance(argument, int) and argument > limits.get(opcode.name, argument):
-            raise ValueError(f"instruction {count}: {opcode.name} {argument}")
+def _refuse_repeated(tensors: Sequence[Placed], size: int) -> None:
+    """Many tensors of the same numbers, which would each get their own."""
+    if sum(tensor.count for tensor in tensors) * SMALLEST > size:
+        raise ValueError("the tensors are larger than the file")
 
 
 def _open(blob: Blob, path: Path) -> None:
     """Open a storage; what it asks for is refused by name, as in the pickle around it."""
     try:
         blob.open()
+    except ForeignNameError as error:
+        raise ForeignGlobalError(path, error.name) from None
     except Exception as error:
         if asked := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise ForeignGlobalError(path, asked[1][:LONGEST_NAME]) from None

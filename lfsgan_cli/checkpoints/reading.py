@@ -5,13 +5,17 @@ Nothing in a file is ever executed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from lfsgan_cli import basefile, taskfile, tensorfile
 from lfsgan_cli.checkpoints import nvidia, rosinality, torchfile
 from lfsgan_cli.checkpoints.found import Checkpoint, CheckpointError
+from lfsgan_cli.plainfile import open_plain
+from lfsgan_cli.wording import one_line, quoted
 
 _HEAD_BYTES = 64
 _PICKLE = b"\x80"  # of every pickle since 2003 (protocol 2)
@@ -52,9 +56,19 @@ def read(path: Path) -> Checkpoint:
 
     Known are bases of lfsgan, rosinality's layout in torch files (zip or legacy) and in safetensors, NVIDIA's pickles.
     """
+    found = _read(path)
+    for state in (found.average, found.live, found.discriminator, {"w_mean": found.w_mean}):
+        if name := _not_finite(state or {}):
+            raise CheckpointError(path, f"has numbers in {quoted(name)} that are not finite", "take an undamaged copy")
+    return found
+
+
+def _read(path: Path) -> Checkpoint:
     head = _head(path)
     if torchfile.is_torch(head):
-        return _from_document(path, torchfile.load(path))
+        document = torchfile.load(path)
+        torchfile.check_distinct(path, _tensors(document))
+        return _from_document(path, document)
     if head[8:9] == b"{":
         return _from_safetensors(path)
     if head.startswith(_PICKLE):
@@ -62,9 +76,13 @@ def read(path: Path) -> Checkpoint:
     raise UnknownFileError(path, "is empty" if not head else "is no file of networks that lfsgan knows")
 
 
+def _not_finite(state: Mapping[str, Tensor | None]) -> str | None:
+    return tensorfile.not_finite({name: tensor for name, tensor in state.items() if tensor is not None})
+
+
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(_HEAD_BYTES)
     except OSError as error:
         raise CheckpointError(path, f"cannot be read: {error.strerror or error}", "name a file of networks") from error
@@ -122,7 +140,20 @@ def _from_document(path: Path, document: Any) -> Checkpoint:
         if any(mark in name for name in names):
             raise CheckpointError(path, what, out)
     shown = ", ".join(sorted(names)[:3])
-    raise UnknownFileError(path, f"holds nothing that lfsgan knows (its first names: {shown[:200] or 'none'})")
+    raise UnknownFileError(
+        path, f"holds nothing that lfsgan knows (its first names: {one_line(shown)[:200] or 'none'})"
+    )
+
+
+def _tensors(document: Any) -> Iterator[Tensor]:
+    """Those of a bare state, and of the parts that are networks."""
+    parts = document if isinstance(document, Mapping) else {}
+    for state in (parts, *(parts.get(name) for name in (*_PARTS, "state_dict"))):
+        yield from (value for value in (state.values() if isinstance(state, Mapping) else ()) if _is_numbers(value))
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, Tensor) and torchfile.is_plain(value)
 
 
 def _names(document: Mapping[Any, Any], prefix: str = "", depth: int = 2) -> Any:

@@ -14,13 +14,8 @@ from torch import nn
 
 from lfsgan_cli.checkpoints import nvidia_objects, nvidia_pickle
 from lfsgan_cli.checkpoints.found import CheckpointError
-from lfsgan_cli.checkpoints.nvidia_pickle import (
-    LONGEST,
-    DamagedPickleError,
-    TensorFlowPickleError,
-    is_pickle,
-    load,
-)
+from lfsgan_cli.checkpoints.nvidia_pickle import DamagedPickleError, TensorFlowPickleError, is_pickle, load
+from lfsgan_cli.checkpoints.survey import LONGEST, MOST_TUPLES
 from lfsgan_cli.checkpoints.torchfile import ForeignGlobalError
 from tests.checkpoints.nvidia_pickles import EasyDict, Module, generator, module, write
 from tests.conftest import GOLDEN
@@ -161,6 +156,7 @@ BOMBS = {
     "a frame without an end": b"\x80\x04\x95" + HUGE + b"N.",
     "a number of many digits": b"\x80\x04L" + b"9" * 100_000 + b"L\n.",
     "too many instructions": b"\x80\x04" + b"N0" * (LONGEST // 2 + 1) + b"N.",
+    "a name as deep as no stack": b"\x80\x04})" + b"\x85" * (4 * MOST_TUPLES) + b"K\x01s.",
     "a registered extension": b"\x80\x04\x82\x01.",
     "an object elsewhere": b"\x80\x04Pelsewhere\n.",
     "nothing on the stack": b"\x80\x04.",
@@ -177,7 +173,7 @@ def test_a_bomb_is_one_sentence(tmp_path: Path, name: str) -> None:
 
 
 def test_deep_nesting_is_no_matter(tmp_path: Path) -> None:
-    assert load(put(tmp_path, b"\x80\x04)" + b"\x85" * (LONGEST // 10) + b".")) == {}
+    assert load(put(tmp_path, b"\x80\x04})" + b"\x85" * MOST_TUPLES + b"K\x01s.")) == {}
 
 
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path: Path) -> None:
