@@ -14,6 +14,7 @@ from lfsgan_cli import basefile
 from lfsgan_cli.basefile import BaseSummary
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
+from lfsgan_cli.jobs.conditions import differences
 from lfsgan_cli.jobs.looking import Eye
 from lfsgan_cli.jobs.measures import COMPARISONS
 from lfsgan_cli.jobs.measuring import Wanted
@@ -31,15 +32,6 @@ class OutIsAFileError(LfsganError):
 
     def __init__(self, out: Path) -> None:
         super().__init__(f"{str(out)!r} is a file, and a benchmark is a folder; name another with --out")
-
-
-class OtherSuiteError(LfsganError):
-    """A folder that another benchmark is in."""
-
-    def __init__(self, out: Path) -> None:
-        super().__init__(
-            f"{str(out)!r} holds a benchmark of another suite, {str(out / SUITE)!r}; give this one another --out"
-        )
 
 
 class OtherConditionsError(LfsganError):
@@ -111,8 +103,6 @@ class Benchmark:
         self.suite, self.out, self.eye, self.device, self.batch = suite, out, eye, device, batch
         if out.exists() and not out.is_dir():
             raise OutIsAFileError(out)
-        if self._copy.exists() and self._copy.read_bytes() != suite.content:
-            raise OtherSuiteError(out)
         self.base = _base(suite)
         side = self.base.network.resolution
         self.shots: Mapping[str, Shots] = {domain.name: load_shots(domain.shots, side) for domain in suite.tasks}
@@ -147,7 +137,7 @@ class Benchmark:
         eye = self.eye
         judge = {"judge": eye.judge.name, "judge_sha256": eye.judge.identity} if self.suite.perceptual else {}
         return {
-            "suite": self.suite.sha256,
+            "settings": self.suite.settings,
             "base": self.base.identity,
             "extractor": eye.extractor.name,
             "extractor_sha256": eye.extractor.identity,
@@ -157,10 +147,9 @@ class Benchmark:
         }
 
     def begin(self) -> None:
-        """Make the folder, with a copy of the suite in it."""
+        """Make the folder, with a copy of the suite in it: methods, seeds and tasks may have come to it."""
         self.out.mkdir(parents=True, exist_ok=True)
-        if not self._copy.exists():
-            write_atomic(self._copy, self.suite.content)
+        write_atomic(self._copy, self.suite.content)
 
     def root(self, step: Step) -> Path:
         """Where the workspace of a step's method and seed is."""
@@ -182,10 +171,8 @@ class Benchmark:
 
     def _check_conditions(self) -> None:
         for line in self.lines.all():
-            theirs = line.get("conditions", {})
-            for name, now in self.conditions.items():
-                if theirs.get(name) != now:
-                    raise OtherConditionsError(self.out, name, theirs.get(name), now)
+            for what, was, now in differences(line, self.conditions, self.suite):
+                raise OtherConditionsError(self.out, what, was, now)
 
 
 def _base(suite: Suite) -> BaseSummary:

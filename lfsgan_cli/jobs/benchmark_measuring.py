@@ -19,8 +19,7 @@ from lfsgan_cli.jobs.runfolder import machine
 from lfsgan_cli.jobs.runlines import Line
 from lfsgan_cli.jobs.subjects import Gallery, Subject, found
 from lfsgan_cli.jobs.suite import Domain
-from lfsgan_cli.taskfolder import FEW_SHOTS, find_task
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.taskfolder import FEW_SHOTS, find_task, task_path
 
 
 class ChangedTaskError(LfsganError):
@@ -41,7 +40,7 @@ class StepMeasuring:
         self.benchmark, self.step = benchmark, step
         self.workspace = benchmark.workspace(step)
         self._sources = {domain.name: step.source(domain) for domain in step.domains}
-        self._hashes = {name: _hash(self.workspace, name) for name in {*self._sources.values(), step.task.name}}
+        self._hashes = {name: self._hash(name) for name in {*self._sources.values(), step.task.name}}
         self._known = {domain.name: self._earlier(domain) for domain in step.domains}
         self._job = self._measuring([domain for domain in step.domains if not self._known[domain.name]])
 
@@ -82,6 +81,19 @@ class StepMeasuring:
             raise ChangedTaskError(self.workspace.root, domain.name)
         return results
 
+    def _hash(self, name: str) -> str:
+        """Of a task's tensors as they lie there now; a task whose folder is gone is the one that was measured."""
+        if name != self.step.task.name and not task_path(self.workspace.root, name).exists():
+            measured = [one for line in self._lines() for one in line["results"] if one["drawn_by"] == name]
+            if measured:
+                return str(measured[0]["task_sha256"])
+        return tensorfile.content_hash(taskfile.read(find_task(self.workspace.root, name))[1])
+
+    def _lines(self) -> list[Line]:
+        """Of the steps before this one."""
+        keys = [(self.step.method.name, self.step.seed, number) for number in range(1, self.step.number)]
+        return [line for key in keys if (line := self.benchmark.lines.get(key))]
+
     def _measuring(self, domains: Sequence[Domain]) -> Measuring:
         benchmark = self.benchmark
         gallery = Gallery(self.workspace, benchmark.suite.count, STYLE, benchmark.device)
@@ -121,11 +133,6 @@ class StepMeasuring:
             "versions": {"lfsgan": __version__, **machine()},
             "conditions": benchmark.conditions,
         }
-
-
-def _hash(workspace: Workspace, name: str) -> str:
-    """Of the tensors as they lie there now, not of what the header says of them."""
-    return tensorfile.content_hash(taskfile.read(find_task(workspace.root, name))[1])
 
 
 def _numbers(measured: Measurement) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +11,8 @@ from lfsgan_cli import options, registry
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import TaskNameError, check_name
 from lfsgan_cli.jobs.recipes import option_pairs, spelled, training_of
-from lfsgan_cli.jobs.tomltable import SuiteError, Table
+from lfsgan_cli.jobs.suitefile import exists, read_toml
+from lfsgan_cli.jobs.tomltable import Table
 from lfsgan_cli.metrics.features import Mode as FidMode
 from lfsgan_cli.metrics.features import Name as Features
 from lfsgan_cli.metrics.judges import Name as LpipsFeatures
@@ -22,7 +21,7 @@ from lfsgan_cli.report.runs import RUNS
 from lfsgan_cli.taskfolder import stands_for
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT, recipe
-from lfsgan_cli.wording import choices, one_line
+from lfsgan_cli.wording import choices, quoted
 from lfsgan_cli.workspace import EMBEDDED
 
 Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorisation"]
@@ -34,13 +33,6 @@ MAX_SEED = 2**32 - 1  # as of `learn-task --seed`
 _SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
 _TASK = ("name", "shots", "reals")
 _METHOD = ("name", "recipe", "adapter", "options", "sequential", "training")
-
-
-class NoSuiteError(LfsganError):
-    """A file that is not there, or cannot be read."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"no suite at {str(path)!r}: {reason}; expected a TOML file as in examples/benchmarks")
 
 
 class UnknownMethodError(LfsganError):
@@ -80,7 +72,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Suite:
-    """What is to be run. base: a file, or None for the embedded one; sha256: of the suite's own bytes."""
+    """What is to be run. base: a file, or None for the embedded one; content: the suite's own bytes."""
 
     name: str
     base: Path | None
@@ -95,9 +87,10 @@ class Suite:
     content: bytes
 
     @property
-    def sha256(self) -> str:
-        """What tells this suite from others."""
-        return hashlib.sha256(self.content).hexdigest()
+    def settings(self) -> dict[str, Any]:
+        """What all numbers of a suite share, as JSON."""
+        chosen = {"features": self.features, "fid_mode": self.fid_mode, "lpips_features": self.lpips_features}
+        return {"count": self.count, "metrics": sorted(self.metrics), **chosen}
 
     @property
     def perceptual(self) -> bool:
@@ -118,8 +111,8 @@ def read_suite(path: Path, data: Path | None) -> Suite:
 
     Raises NoSuiteError, and SuiteError for whatever in it cannot be run: both in one line.
     """
-    content = _content(path)
-    document = Table(path, "the suite", _parsed(path, content), ("suite", "task", "method"))
+    content, values = read_toml(path)
+    document = Table(path, "the suite", values, ("suite", "task", "method"))
     settings = Table(path, "[suite]", document.table("suite"), _SUITE)
     folder = path.parent if data is None else data
     return Suite(
@@ -137,28 +130,14 @@ def read_suite(path: Path, data: Path | None) -> Suite:
     )
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NoSuiteError(path, error.strerror or "it cannot be read") from error
-
-
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SuiteError(path, f"expected TOML, and it is none: {one_line(str(error))}") from error
-
-
 def _base(settings: Table, folder: Path) -> Path | None:
     name: str = settings.get("base", str, EMBEDDED)
     if name == EMBEDDED:
         return None
-    if not (folder / name).is_file():
+    if not exists(folder / name) or not (folder / name).is_file():
         raise settings.error(
-            f"base = {name!r} in [suite]: there is no file {str(folder / name)!r}; expected {EMBEDDED!r}, or the path "
-            "of a base's file, from --data or else from the suite's folder"
+            f"base = {quoted(name)} in [suite]: there is no file {quoted(str(folder / name), 300)}; expected "
+            f"{EMBEDDED!r}, or the path of a base's file, from --data or else from the suite's folder"
         )
     return Path(folder, name)
 
@@ -186,10 +165,10 @@ def _task(table: Table, folder: Path) -> Domain:
 
 def _there(table: Table, name: str, key: str, folder: Path) -> Path:
     given: str = table.need(key, str)
-    if not (folder / given).exists():
+    if not exists(folder / given):
         raise table.error(
-            f"the {key} of task {name!r} are not at {str(folder / given)!r}; name the folder that {given!r} is in "
-            "with --data, or mend the path"
+            f"the {key} of task {name!r} are not at {quoted(str(folder / given), 300)}; name the folder that "
+            f"{quoted(given)} is in with --data, or mend the path"
         )
     return Path(folder, given)
 
@@ -228,8 +207,8 @@ def _name(table: Table, what: str) -> str:
         return check_name(name)
     except TaskNameError as error:
         raise table.error(
-            f"name = {name!r} in {table.place} cannot name {what}: expected letters a-z, digits and ._- with a letter "
-            "or digit in front, as for folders on any system"
+            f"name = {quoted(name)} in {table.place} cannot name {what}: expected letters a-z, digits and ._- with a "
+            "letter or digit in front, as for folders on any system"
         ) from error
 
 

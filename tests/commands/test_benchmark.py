@@ -1,6 +1,7 @@
 """`lfsgan benchmark`: methods against tasks, finished once, and the same numbers however often it was stopped."""
 
 import json
+import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -155,8 +156,34 @@ def test_a_mistake_on_the_command_line_is_one_line(
     assert words in program.refused(*arguments)
 
 
-def test_another_suite_does_not_mix_with_what_is_there(program: "Program") -> None:
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("steps = 3, batch", "steps = 4, batch", "another steps of method left (3, now 4)"),
+        ("rank = 1", "rank = 2", "another rank of method left (1, now 2)"),
+        ("count = 8", "count = 9", "another settings"),
+        ('name = "cats"', 'name = "lions"', "another task as number 1 (cats, now lions)"),
+        ('shots = "cats"', 'shots = "data"', "another shots of cats"),
+    ],
+)
+def test_what_was_learned_otherwise_does_not_mix_with_what_is_there(
+    program: "Program", was: str, now: str, words: str
+) -> None:
     write(program)
     program.done(*RUN, "--method", "left")
-    write(program, steps=4)
-    assert "holds a benchmark of another suite" in program.refused(*RUN)
+    write(program, SUITE.replace("STEPS", "3").replace(was, now))
+    assert words in program.refused(*RUN)
+
+
+def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "Program") -> None:
+    one_task, _, rest = SUITE.partition('[[task]]\nname = "dogs"')
+    write(program, one_task + rest[rest.index("[[method]]") :])
+    program.done(*RUN, "--method", "left")
+    [first] = lines(program)
+    shutil.rmtree(program.folder / "out" / "left")
+    write(program, SUITE + '\n[[method]]\nname = "more"\nadapter = "full"\ntraining = {steps = 1, batch = 2}\n')
+    program.done(*RUN, "--method", "left")
+    again, second = lines(program)
+    assert again == first
+    assert [one["domain"] for one in second["results"]] == ["cats", "dogs"]
+    assert second["results"][0] == first["results"][0]
