@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lfsgan_cli import tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.hashing import data_hash
-from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,10 +41,10 @@ class BaseFileError(LfsganError):
 class DamagedBaseError(BaseFileError):
     """A base's file that is not what was saved."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, what: str = "tensors are not the ones that were") -> None:
         LfsganError.__init__(
             self,
-            f"{str(path)!r} is damaged: its tensors are not the ones that were saved; put a whole copy of this very "
+            f"{str(path)!r} is damaged: its {what} saved; put a whole copy of this very "
             "base in its place (the embedded one comes back by itself once the damaged file is removed)",
         )
 
@@ -127,18 +127,20 @@ def write(
     }
     if origin:
         metadata[_ORIGIN] = _json(origin)
-    tensorfile.write(path, tensors, metadata)
+    tensorfile.write(path, tensors, tensorfile.sealed(tensors, metadata))
 
 
 def read_summary(path: Path) -> BaseSummary:
     """What the header alone tells, without torch."""
     header = tensorfile.read_header(path)
     metadata = _checked(path, header.metadata)
+    if tensorfile.is_broken(header):
+        raise DamagedBaseError(path, "header is not the one that was")
     return BaseSummary(
         name=metadata["lfsgan.name"],
         identity=metadata["lfsgan.identity"],
         discriminator=metadata["lfsgan.discriminator"],
-        network=NetworkConfig.from_json(_object(path, metadata, "lfsgan.network")),
+        network=_network(path, metadata),
         training=_object(path, metadata, "lfsgan.training"),
         origin=_object(path, metadata, _ORIGIN) if _ORIGIN in metadata else {},
         parameters=_parameters(header, "average."),
@@ -199,6 +201,13 @@ def _checked(path: Path, metadata: Mapping[str, str]) -> Mapping[str, str]:
         if key not in metadata:
             raise BaseFileError(path, f"its header lacks {key!r}")
     return metadata
+
+
+def _network(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
+    try:
+        return NetworkConfig.from_json(_object(path, metadata, "lfsgan.network"))
+    except NetworkConfigError as error:
+        raise BaseFileError(path, str(error)) from error
 
 
 def _object(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lfsgan_cli import tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.hashing import data_hash
+from lfsgan_cli.tensorheader import SEAL
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,8 +33,8 @@ class TaskFileError(LfsganError):
 class DamagedTaskError(TaskFileError):
     """A task's file that is not what was saved."""
 
-    def __init__(self, path: Path) -> None:
-        LfsganError.__init__(self, f"{str(path)!r} is damaged: its tensors are not the ones that were saved; {WAY_OUT}")
+    def __init__(self, path: Path, what: str = "tensors are not the ones that were") -> None:
+        LfsganError.__init__(self, f"{str(path)!r} is damaged: its {what} saved; {WAY_OUT}")
 
 
 class NotATaskError(LfsganError):
@@ -86,7 +87,8 @@ class TaskSummary:
 def write(path: Path, info: TaskInfo, tensors: Mapping[str, "Tensor"]) -> None:
     """Write a task: the adapter's tensors (`weights.…`, `features.…`) and `w_mean`. Equal tasks give equal bytes."""
     _check_tensors(path, tensors)
-    tensorfile.write(path, tensors, _metadata(info, tensorfile.content_hash(tensors)))
+    metadata = _metadata(info, tensorfile.content_hash(tensors))
+    tensorfile.write(path, tensors, tensorfile.sealed(tensors, metadata))
 
 
 def read_summary(path: Path) -> TaskSummary:
@@ -94,6 +96,8 @@ def read_summary(path: Path) -> TaskSummary:
     header = tensorfile.read_header(path)
     info = _info(path, header.metadata)
     _check_tensors(path, header.tensors)
+    if tensorfile.is_broken(header):
+        raise DamagedTaskError(path, "header is not the one that was")
     learned = [spec for name, spec in header.tensors.items() if name != W_MEAN]
     return TaskSummary(info, sum(math.prod(spec.shape) for spec in learned), header.file_bytes)
 
@@ -173,7 +177,7 @@ def _check_format(path: Path, found: str | None) -> None:
 def _check_keys(path: Path, metadata: Mapping[str, str]) -> None:
     for key in sorted({*_OWN_KEYS, "modelspec.title", _HASH} - metadata.keys()):
         raise TaskFileError(path, f"its header lacks {key!r}")
-    for key in sorted(key for key in metadata.keys() - _OWN_KEYS if key.startswith("lfsgan.")):
+    for key in sorted(key for key in metadata.keys() - _OWN_KEYS - {SEAL} if key.startswith("lfsgan.")):
         raise TaskFileError(path, f"its header has the unknown key {key!r}")
 
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
-from lfsgan_cli.tensorheader import Header, TensorFileError, TensorSpec, encode, layout, read_header
+from lfsgan_cli.tensorheader import (
+    SEAL,
+    Header,
+    TensorFileError,
+    TensorSpec,
+    encode,
+    is_broken,
+    layout,
+    read_header,
+    seal,
+)
 from lfsgan_cli.wording import one_line, quoted
 
 if TYPE_CHECKING:
@@ -19,9 +29,11 @@ __all__ = [
     "TensorFileError",
     "TensorSpec",
     "content_hash",
+    "is_broken",
     "not_finite",
     "read",
     "read_header",
+    "sealed",
     "write",
 ]
 
@@ -49,15 +61,23 @@ def write(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, st
 
 
 def read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-    """The tensors (on the CPU, memory mapped: pages are read when used) and the metadata; TensorFileError otherwise."""
+    """The tensors (on the CPU, memory mapped: pages are read when used) and the metadata, but for its seal.
+
+    Raises TensorFileError for what is no whole safetensors file.
+    """
     header = read_header(path)
     from safetensors import SafetensorError  # as below: seconds to import
     from safetensors.torch import load_file
 
     try:
-        return load_file(path), header.metadata
+        return load_file(path), {key: value for key, value in header.metadata.items() if key != SEAL}
     except (SafetensorError, OSError, RuntimeError) as error:  # torch's own, for shapes that it cannot have
         raise TensorFileError(path, quoted(one_line(str(error)), 200)) from error
+
+
+def sealed(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> dict[str, str]:
+    """`metadata` with a hash of the whole header of a file of these tensors, which `is_broken` compares."""
+    return {**metadata, SEAL: seal(metadata, _specs(tensors))}
 
 
 def content_hash(tensors: Mapping[str, "Tensor"]) -> str:

@@ -4,6 +4,7 @@ The format: 8 bytes with the header's length N (little endian), N bytes of JSON,
 Source: https://github.com/huggingface/safetensors#format
 """
 
+import hashlib
 import json
 import math
 import os
@@ -25,6 +26,7 @@ ITEM_BYTES = {
 # up to thirty times its own size.
 MAX_HEADER_BYTES = 8 << 20
 MAX_AXES = 16  # of a tensor; torch's own convolutions have four
+SEAL = "lfsgan.header_sha256"  # in a header: the hash of all else that it says
 _LENGTH_BYTES = 8
 _METADATA = "__metadata__"
 
@@ -98,6 +100,22 @@ def encode(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> byte
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _LENGTH_BYTES)
     return len(text).to_bytes(_LENGTH_BYTES, "little") + text
+
+
+def seal(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> str:
+    """SHA-256 (hex) of a header but for its seal: of the bytes that `encode` makes of it."""
+    told = {key: value for key, value in metadata.items() if key != SEAL}
+    return hashlib.sha256(encode(told, specs)).hexdigest()
+
+
+def is_broken(header: Header) -> bool:
+    """Whether a header is not what was saved; one that never had a seal may be anything."""
+    if SEAL not in header.metadata:
+        return False
+    try:
+        return header.metadata[SEAL] != seal(header.metadata, header.tensors)
+    except UnicodeEncodeError:  # JSON can spell halves of characters, which no file of ours has
+        return True
 
 
 def _header_bytes(file: BinaryIO, size: int) -> tuple[bytes, int]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli import tensorfile
+from lfsgan_cli import tensorfile, tensorheader
 from lfsgan_cli.taskfile import (
     BaseInfo,
     NewerTaskError,
@@ -70,7 +70,9 @@ def test_the_header_counts_what_was_learned_without_torch(path: Path) -> None:
 
 
 def test_the_header_is_the_agreed_one(path: Path) -> None:
-    metadata = tensorfile.read_header(path).metadata
+    header = tensorfile.read_header(path)
+    metadata = header.metadata
+    assert metadata.pop(tensorheader.SEAL) == tensorheader.seal(metadata, header.tensors)
     assert metadata.pop("modelspec.hash_sha256") == tensorfile.content_hash(tensors())
     assert metadata == {
         "format": "pt",

@@ -22,6 +22,7 @@ from lfsgan_cli.taskfolder import (
     task_names,
     task_path,
 )
+from lfsgan_cli.tensorheader import SEAL, read_header
 
 _TELLING = 80  # characters of a name in a message
 
@@ -30,7 +31,7 @@ State = Literal["whole", "damaged", "of another base", "missing"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One file. task: None is the base. why: what is wrong and what to do; empty where nothing is."""
+    """One file. task: None is the base. why: what is wrong and what to do, or what could not be checked."""
 
     task: str | None
     path: Path
@@ -72,7 +73,12 @@ def _base(root: Path) -> Finding:
         return Finding(None, path, "missing", "it is gone; put the base of these tasks back in its place")
     except LfsganError as error:
         return Finding(None, path, "damaged", str(error))
-    return Finding(None, path, "whole")
+    return _whole(None, path)
+
+
+def _whole(task: str | None, path: Path) -> Finding:
+    sealed = SEAL in read_header(path).metadata
+    return Finding(task, path, "whole", "" if sealed else "its header has no hash: an earlier version wrote it")
 
 
 def _identity(root: Path) -> str | None:
@@ -90,20 +96,18 @@ def _task(root: Path, name: str, base: str | None) -> Finding:
         return Finding(name, path, "damaged", str(error))
     if base is not None and info.base.identity != base:
         theirs = f"{info.base.name[:_TELLING]!r} ({info.base.identity[:12]}…)"
-        why = (
-            f"it was learned on base {theirs}, not {base[:12]}…; move it to that one's workspace, or learn it here"
-        )
+        why = f"it was learned on base {theirs}, not {base[:12]}…; move it to that one's workspace, or learn it here"
         return Finding(name, path, "of another base", why)
     if is_held(root, name):  # its file may have come before its record
-        return Finding(name, path, "whole")
+        return _whole(name, path)
     return _compare_with_record(name, path, run_folder(root, name))
 
 
 def _compare_with_record(name: str, path: Path, run: Path) -> Finding:
-    """Tensors are as their hash says; whether the header is as it was, only the record knows."""
+    """Whether the header is as it was, where it has no hash of its own or was exchanged as a whole."""
     recorded = recorded_hash(run)
     if recorded is None or recorded == file_hash(path):
-        return Finding(name, path, "whole")
+        return _whole(name, path)
     why = f"its header is not the one that is on record; {taskfile.WAY_OUT}"
     record = str(run / RETENTION)
     return Finding(name, path, "damaged", f"{why}; if you put another file there yourself, remove {record!r}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lfsgan_cli import tensorfile
+
 if TYPE_CHECKING:
     from tests.conftest import Program
 
@@ -123,9 +125,25 @@ def test_every_damage_is_told_not_only_the_first(learned: "Program") -> None:
     assert "cut short" in document["files"][2]["why"]
 
 
-def test_a_changed_header_is_told_by_the_record(learned: "Program") -> None:
+def test_a_changed_header_is_found_by_verify_and_by_every_command(learned: "Program") -> None:
     path = learned.folder / CATS
-    path.write_bytes(path.read_bytes().replace(b'\\"steps\\":3', b'\\"steps\\":4'))
+    changed = path.read_bytes().replace(b'\\"steps\\":3', b'\\"steps\\":4')
+    assert changed != path.read_bytes()
+    path.write_bytes(changed)
+    result = learned("tasks", "verify", "cats", "--json")
+    assert result.exit_code == 1
+    assert "its header is not the one that was saved" in json.loads(result.stdout)["files"][1]["why"]
+    assert "its header is not the one that was saved" in learned.refused("tasks", "show", "cats")
+
+
+def test_a_file_without_a_hash_of_its_header_is_read_and_compared_with_its_record(learned: "Program") -> None:
+    tensors, metadata = tensorfile.read(learned.folder / CATS)
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    tensorfile.write(learned.folder / "lfsgan_workspace/tasks/old.safetensors", tensors, metadata)
+    document = json.loads(learned.done("tasks", "verify", "--json").stdout)
+    assert document["files"][2]["why"] == "its header has no hash: an earlier version wrote it"
+    learned.done("generate", "--task", "old", "-n", 1)
+    tensorfile.write(learned.folder / CATS, tensors, metadata)
     result = learned("tasks", "verify", "cats", "--json")
     assert result.exit_code == 1
     assert "its header is not the one that is on record" in json.loads(result.stdout)["files"][1]["why"]

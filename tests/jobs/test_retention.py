@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lfsgan_cli import taskfile
+from lfsgan_cli import taskfile, tensorfile
 from lfsgan_cli.basefile import read_summary
 from lfsgan_cli.jobs.redrawing import digest
 from lfsgan_cli.jobs.retention import RECORDED_NOW, Verdict, check, check_all, names
@@ -118,8 +118,9 @@ def test_one_changed_byte_of_the_task_is_caught_wherever_it_is(share: float) -> 
 
 
 def test_a_change_of_the_header_alone_is_caught_though_nothing_else_differs() -> None:
-    data = CATS.read_bytes()
-    CATS.write_bytes(data.replace(b'"modelspec.title":"cats"', b'"modelspec.title":"bats"'))
+    tensors, metadata = tensorfile.read(CATS)
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    tensorfile.write(CATS, tensors, {**metadata, "modelspec.title": "bats"})
     found = verdict()
     assert (found.task, found.pictures, found.retained) == (False, "equal", False)
     assert "the header of " in found.why
