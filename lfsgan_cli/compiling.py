@@ -17,6 +17,7 @@ from lfsgan_cli.networks.generator import Generator, Synthesis
 Choice: TypeAlias = Literal["auto", "on", "off"]
 
 PAYS = 20_000 * 64 * 64  # pixels: compiling takes as long as it saves in so many (docs/performance.md)
+WIDEST = 64  # pixels up to which compiled drawing is faster on a CPU than prepared drawing, which is ready at once
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
@@ -37,7 +38,8 @@ def is_worth_it(choice: Choice, pictures: int, side: int, device: torch.device) 
     missing = _missing(device)
     if choice == "on" and missing:
         raise NoCompilerError(missing)
-    return choice == "on" or (choice == "auto" and not missing and pictures * side * side >= PAYS)
+    gains = (device.type != "cpu" or side <= WIDEST) and pictures * side * side >= PAYS
+    return choice == "on" or (choice == "auto" and not missing and gains)
 
 
 class Compiled(nn.Module):

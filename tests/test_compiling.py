@@ -24,11 +24,15 @@ def a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("a_compiler")
-def test_it_pays_for_many_pictures_and_sooner_for_large_ones() -> None:
-    assert not is_worth_it("auto", 64, 64, CPU)
+def test_it_pays_for_many_pictures_and_sooner_for_larger_ones() -> None:
+    assert not is_worth_it("auto", 64, 32, CPU)
+    assert not is_worth_it("auto", 50_000, 32, CPU)
     assert is_worth_it("auto", 50_000, 64, CPU)
-    assert not is_worth_it("auto", 5_000, 64, CPU)
-    assert is_worth_it("auto", 5_000, 256, CPU)
+
+
+@pytest.mark.usefixtures("a_compiler")
+def test_on_a_processor_it_never_pays_for_large_pictures() -> None:
+    assert not is_worth_it("auto", 10**6, 256, CPU)
 
 
 @pytest.mark.usefixtures("a_compiler")

@@ -11,10 +11,12 @@ import torch
 
 from lfsgan_cli.batching import usual_batch
 from lfsgan_cli.compiling import Choice, compiled, is_worth_it
+from lfsgan_cli.heap import keep_freed
 from lfsgan_cli.jobs.sheets import Pixels, check_folder, check_ours, near_square, save, save_sheet, to_arrays
 from lfsgan_cli.jobs.styles import Style, drawer
 from lfsgan_cli.jobs.writing import written
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.networks.prepared import prepared
 from lfsgan_cli.precision import dtype_of
 from lfsgan_cli.precision_names import Precision
 from lfsgan_cli.sampling import draw
@@ -75,6 +77,7 @@ class Drawing:
     def run(self, means: Means) -> Iterator[Path]:
         """Draw everything; yields each picture's file once it is written, and the sheet last."""
         rows = []
+        keep_freed()
         for name in self.names:
             row: list[Pixels] = []
             for path, picture in self._draw(name, means):
@@ -110,7 +113,9 @@ class Drawing:
     def _generator(self, name: str | None, means: Means) -> Generator:
         workspace, device = self.workspace, means.device
         plain = drawer(workspace, name, self.style, device) if name else workspace.base.average.to(device)
-        return compiled(plain, means.batch) if means.compile else plain
+        if means.compile:
+            return compiled(plain, means.batch)
+        return prepared(plain, dtype_of(means.precision, plain.w_mean.dtype))
 
     def _note(self, style: Style, task: Any, seed: Any, means: Means) -> dict[str, Any]:
         note = {"task": task, "seed": seed, "base": self.workspace.base.identity, **style.note()}

@@ -69,9 +69,12 @@ class DemodulatedConv2d(ModulatedConv2d):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x: [N, C_in, H, W], w: [N, w_dim] → [N, C_out, H, W]."""
         style = self.affine(w) * self.scale
-        energy = self.weight[0].square().sum((2, 3))
-        demodulation = torch.rsqrt(F.linear(style.square(), energy) + 1e-8)
+        demodulation = torch.rsqrt(F.linear(style.square(), self.energy()) + 1e-8)
         return _scaled(self.convolve(_scaled(x, style)), demodulation)
+
+    def energy(self) -> Tensor:
+        """[C_out, C_in]: the squares of the weight, summed over the kernel."""
+        return self.weight[0].square().sum((2, 3))
 
 
 class UpConv2d(DemodulatedConv2d):
