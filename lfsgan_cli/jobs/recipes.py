@@ -19,10 +19,13 @@ from lfsgan_cli.training.recipes import Recipe
 def training_of(recipe: Recipe, lr: float, pairs: Sequence[str], given: Mapping[str, Any]) -> LearnConfig:
     """The training that a recipe asks for with an adapter whose learning rate is `lr`.
 
-    pairs: `key=value` of the user; given: what the user says by other options. OptionError, TrainingConfigError.
+    pairs: `key=value` of the user; given: what the user says by other options, each of them once.
+    Raises OptionError, and TrainingConfigError for a value out of its range.
     """
-    said = [*spelled(given), *pairs]
-    return options.parse(LearnConfig, [*_unsaid({"lr": lr, **recipe.training}, said), *said])
+    said = options.values(LearnConfig, pairs)
+    for key in said.keys() & given.keys():
+        raise options.RepeatedOptionError(key)
+    return LearnConfig(**{"lr": lr, **recipe.training, **said, **given})
 
 
 def option_pairs(recipe: Recipe, adapter: str, pairs: Sequence[str]) -> list[str]:

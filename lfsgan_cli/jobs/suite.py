@@ -194,7 +194,7 @@ def _method(table: Table) -> Method:
         chosen, cls = recipe(recipe_name), registry.load(adapter)
         pairs = option_pairs(chosen, adapter, pairs)
         options.parse(cls.Config, pairs)
-        training = training_of(chosen, cls.lr, (), said)
+        training = training_of(chosen, cls.lr, spelled(said), {})
     except LfsganError as error:
         raise table.error(f"method {name!r}: {error}") from error
     return Method(name, adapter, tuple(pairs), table.get("sequential", bool, default=False), training, recipe_name)

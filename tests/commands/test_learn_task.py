@@ -42,6 +42,16 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "--steps", "many"), "--steps"),
         ((*LEARN, "new", "--lr", -1), "lr is -1.0: expected at least 0"),
         ((*LEARN, "new", "--lr", "nan"), "lr is nan: expected at least 0"),
+        ((*LEARN, "new", "-t", "lr=-1"), "lr is -1.0: expected at least 0"),
+        ((*LEARN, "new", "-t", "anchor=random"), "unknown option 'anchor'; the known ones are: "),
+        ((*LEARN, "new", "-t", "anchors=none"), "option anchors='none': expected alike|random"),
+        ((*LEARN, "new", "--steps", 3, "-t", "steps=4"), "option 'steps' is given twice"),
+        ((*LEARN, "new", "-t", "held_out=4"), "held_out=4 leaves 1 of 5 pictures to learn from: expected 2 or more"),
+        (
+            (*LEARN, "new", "-t", "likeness=vgg"),
+            "expected efficientnet-lite0, through which pictures are drawn to their",
+        ),
+        ((*LEARN, "new", "--recipe", "papper"), "--recipe"),
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
         ((*LEARN, "new", "--device", "gpu"), "device 'gpu': no such device; take one of auto, cpu, cuda, cuda:N, mps"),
         ((*LEARN, "new", "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),
@@ -89,6 +99,32 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(newcomer: "Program") -> None:
     assert document["shots"] == [f"{index:02}.png" for index in range(5)]
     assert document["plan"]["training"]["mirror"] is False
     assert newcomer.tree() == before
+
+
+def planned(program: "Program", *words: object) -> Any:
+    return json.loads(program.done(*LEARN, "new", "--dry-run", "--json", *words).stdout)["plan"]
+
+
+def test_a_recipe_is_where_settings_begin_and_what_is_said_stands(program: "Program") -> None:
+    plain, paper = planned(program), planned(program, "--recipe", "paper")
+    assert (plain["recipe"], plain["training"]["steps"], plain["training"]["anchors"]) == ("default", 1400, "alike")
+    # The public code's own defaults, and the rank of its README.
+    assert (paper["recipe"], paper["training"]["steps"], paper["training"]["anchors"]) == ("paper", 3002, "random")
+    assert (paper["training"]["lr"], paper["options"]["rank"], paper["options"]["init"]) == (0.002, 1, "paper")
+    said = planned(program, "--recipe", "paper", "--steps", 7, "-t", "anchors=alike", "-o", "rank=3")
+    assert (said["training"]["steps"], said["training"]["anchors"], said["options"]["rank"]) == (7, "alike", 3)
+    assert planned(program, "--recipe", "paper", "--adapter", "cam")["options"] == {}
+
+
+def test_a_task_tells_its_recipe_and_goes_on_only_with_the_same(program: "Program") -> None:
+    paper = ("--recipe", "paper", "-t", "seeking_batch=4", "--steps", 2, "--batch", 2)
+    program.done(*LEARN, "new", *paper)
+    training = shown(program, "new")["training"]
+    assert (training["recipe"], training["seeking_pairs"], training["seeking_batch"]) == ("paper", "first", 4)
+    again = program.done(*RESUME, *paper).stderr
+    assert "is learned already, nothing is left to do" in again
+    assert "recipe was paper, now default" in program.refused(*RESUME, "--recipe", "default")
+    assert "seeking-batch was 4, now 5" in program.refused(*RESUME, "-t", "seeking_batch=5")
 
 
 def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") -> None:
