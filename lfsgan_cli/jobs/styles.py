@@ -42,9 +42,12 @@ class Style:
 def drawer(workspace: Workspace, name: str, style: Style, device: torch.device) -> Generator:
     """What draws a task in a style; raises as `Workspace.generator`.
 
-    Between the base and the task, the mean w is nobody's yet: it is found anew, where truncation pulls to it.
+    At strength 0 that is the base itself: an overlay that changes nothing would round otherwise than what is prepared
+    for drawing. Between the two, the mean w is nobody's yet: it is found anew, where truncation pulls to it.
     """
+    if style.strength == 0:
+        return workspace.base.average.to(device)
     generator = workspace.generator(name, device, style.strength)
-    if style.truncation != 1 and style.strength not in {0, 1}:
+    if style.truncation != 1 and style.strength != 1:
         generator.w_mean = mean_w(generator)
     return generator
