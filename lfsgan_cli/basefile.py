@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfsgan_cli import tensorfile
+from lfsgan_cli import strictjson, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.hashing import data_hash
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
+from lfsgan_cli.wording import is_presentable, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from lfsgan_cli.networks.generator import Generator
 
 FORMAT = "base/1"
+MISFIT = "its tensors do not fit the network that its header describes"
 _ORIGIN = "lfsgan.origin"
+WAY_OUT = "put a whole copy of this very base in its place (the embedded one comes by itself once this file is gone)"
 _HASH = "modelspec.hash_sha256"  # of the tensors
 _BUFFERS = (".const", ".w_mean")
 _KEYS = (
@@ -42,11 +45,7 @@ class DamagedBaseError(BaseFileError):
     """A base's file that is not what was saved."""
 
     def __init__(self, path: Path, what: str = "tensors are not the ones that were") -> None:
-        LfsganError.__init__(
-            self,
-            f"{str(path)!r} is damaged: its {what} saved; put a whole copy of this very "
-            "base in its place (the embedded one comes back by itself once the damaged file is removed)",
-        )
+        LfsganError.__init__(self, f"{str(path)!r} is damaged: its {what} saved; {WAY_OUT}")
 
 
 @dataclass(frozen=True)
@@ -159,16 +158,14 @@ def verify(path: Path) -> BaseSummary:
 
 def read(path: Path) -> Base:
     """The base in fp32 on the CPU, frozen; refused where its tensors are not those that its header names."""
-    from lfsgan_cli.networks.discriminator import Discriminator
-    from lfsgan_cli.networks.generator import build_generator
-
     summary = read_summary(path)
     tensors, metadata = tensorfile.read(path)
     # Identities leave out noise, mean w and the live generator; those can be damaged as well.
     if tensorfile.content_hash(tensors) != metadata[_HASH]:
         raise DamagedBaseError(path)
-    average, live = build_generator(summary.network), build_generator(summary.network)
-    discriminator = Discriminator(summary.network)
+    if (name := tensorfile.not_finite(tensors)) is not None:
+        raise BaseFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
+    average, live, discriminator = _networks(path, summary.network, tensors)
     for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):
         _load(path, network, _under(tensors, f"{part}."))
     if identity(average) != summary.identity or identity(discriminator) != summary.discriminator:
@@ -176,11 +173,26 @@ def read(path: Path) -> Base:
     return Base(summary.name, summary.identity, average, live, discriminator)
 
 
+def _networks(
+    path: Path, config: NetworkConfig, tensors: Mapping[str, Tensor]
+) -> tuple[Generator, Generator, Discriminator]:
+    """Two generators and a discriminator, to be filled; no larger than what there is to fill them with."""
+    from lfsgan_cli.budget import Budget, OverBudgetError
+    from lfsgan_cli.networks.discriminator import Discriminator
+    from lfsgan_cli.networks.generator import build_generator
+
+    try:
+        with Budget(sum(tensor.numel() for tensor in tensors.values())):
+            return build_generator(config), build_generator(config), Discriminator(config)
+    except OverBudgetError as error:
+        raise BaseFileError(path, MISFIT) from error
+
+
 def _load(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except RuntimeError as error:
-        raise BaseFileError(path, "its tensors do not fit the network that its header describes") from error
+        raise BaseFileError(path, MISFIT) from error
     network.requires_grad_(False)  # noqa: FBT003
 
 
@@ -196,10 +208,13 @@ def _parameters(header: tensorfile.Header, prefix: str) -> int:
 def _checked(path: Path, metadata: Mapping[str, str]) -> Mapping[str, str]:
     found = metadata.get("lfsgan.format")
     if found != FORMAT:
-        raise BaseFileError(path, f"its format is {found!r}, and {FORMAT!r} was expected")
+        raise BaseFileError(path, f"its format is {quoted(found)}, and {FORMAT!r} was expected")
     for key in _KEYS:
         if key not in metadata:
             raise BaseFileError(path, f"its header lacks {key!r}")
+    for key in ("lfsgan.name", "lfsgan.identity", "lfsgan.discriminator"):
+        if not is_presentable(metadata[key]):
+            raise BaseFileError(path, f"{key!r} in its header is no name, but {quoted(metadata[key])}")
     return metadata
 
 
@@ -212,8 +227,8 @@ def _network(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
 
 def _object(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
     try:
-        value = json.loads(metadata[key])
-    except (ValueError, RecursionError) as error:
+        value = strictjson.loads(metadata[key])
+    except ValueError as error:
         raise BaseFileError(path, f"{key!r} in its header is not JSON") from error
     if not isinstance(value, dict):
         raise BaseFileError(path, f"{key!r} in its header is not a JSON object")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lfsgan_cli.wording import printable
+from lfsgan_cli.wording import printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +65,7 @@ def print_json(document: Any) -> None:
 
 def print_text(text: str) -> None:
     """One or more lines of data on stdout."""
-    typer.echo(_safe(text))
+    typer.echo(printable_lines(text))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -118,8 +118,4 @@ def _cell(value: object) -> str:
 
 
 def _to_stderr(text: str) -> None:
-    typer.echo(_safe(text), err=True)
-
-
-def _safe(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
+    typer.echo(printable_lines(text), err=True)

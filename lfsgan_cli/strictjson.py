@@ -29,12 +29,17 @@ def loads_lenient(text: str | bytes) -> Any:
         found = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_named_once)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    check(found)
+    return found
+
+
+def check(found: Any) -> None:
+    """ValueError where a document, of JSON or of another notation, holds what `loads_lenient` refuses."""
     for value in _each(found):
         if isinstance(value, str):
             value.encode()  # half a pair of surrogates can be spelled, but never be written
         elif isinstance(value, int) and abs(value) >= LARGEST:
             raise ValueError("a whole number of more than 63 bits")
-    return found
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfsgan_cli import tensorfile
+from lfsgan_cli import strictjson, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.hashing import data_hash
 from lfsgan_cli.tensorheader import SEAL
+from lfsgan_cli.wording import is_presentable, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,7 @@ class NewerTaskError(LfsganError):
 
     def __init__(self, path: Path, version: str) -> None:
         super().__init__(
-            f"{str(path)!r} is in the format {version!r}, this lfsgan reads {FORMAT!r}; "
+            f"{str(path)!r} is in the format {quoted(version)}, this lfsgan reads {FORMAT!r}; "
             "upgrade with `pip install --upgrade lfsgan`"
         )
 
@@ -117,6 +118,8 @@ def read(path: Path) -> tuple[TaskInfo, dict[str, "Tensor"]]:
     tensors, metadata = tensorfile.read(path)
     if tensorfile.content_hash(tensors) != metadata[_HASH]:
         raise DamagedTaskError(path)
+    if (name := tensorfile.not_finite(tensors)) is not None:
+        raise TaskFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
     return info, tensors
 
 
@@ -169,22 +172,26 @@ def _check_format(path: Path, found: str | None) -> None:
     if found is None:
         raise NotATaskError(path, "tensors of another program")
     if kind != "task":
-        raise NotATaskError(path, "a base" if kind == "base" else f"{found!r}")
+        raise NotATaskError(path, "a base" if kind == "base" else quoted(found))
     if found != FORMAT:
-        raise NewerTaskError(path, found) if version.isdecimal() else TaskFileError(path, f"its format is {found!r}")
+        known = version.isdecimal()
+        raise NewerTaskError(path, found) if known else TaskFileError(path, f"its format is {quoted(found)}")
 
 
 def _check_keys(path: Path, metadata: Mapping[str, str]) -> None:
     for key in sorted({*_OWN_KEYS, "modelspec.title", _HASH} - metadata.keys()):
         raise TaskFileError(path, f"its header lacks {key!r}")
     for key in sorted(key for key in metadata.keys() - _OWN_KEYS - {SEAL} if key.startswith("lfsgan.")):
-        raise TaskFileError(path, f"its header has the unknown key {key!r}")
+        raise TaskFileError(path, f"its header has the unknown key {quoted(key)}")
+    for key in ("modelspec.title", "lfsgan.adapter", "lfsgan.adapter_version"):
+        if not is_presentable(metadata[key]):
+            raise TaskFileError(path, f"{key!r} in its header is no name, but {quoted(metadata[key])}")
 
 
 def _object(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
     try:
-        value = json.loads(metadata[key])
-    except (ValueError, RecursionError) as error:
+        value = strictjson.loads(metadata[key])
+    except ValueError as error:
         raise TaskFileError(path, f"{key!r} in its header is not JSON") from error
     if not isinstance(value, dict):
         raise TaskFileError(path, f"{key!r} in its header is not a JSON object")
@@ -193,7 +200,9 @@ def _object(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]
 
 def _base(path: Path, value: dict[str, Any]) -> BaseInfo:
     match value:
-        case {"identity": str(identity), "name": str(name), "network": dict(network), **rest} if not rest:
+        case {"identity": str(identity), "name": str(name), "network": dict(network), **rest} if (
+            not rest and is_presentable(identity) and is_presentable(name)
+        ):
             return BaseInfo(identity, name, network)
     raise TaskFileError(path, "'lfsgan.base' in its header is not an identity, a name and a network")
 
@@ -204,4 +213,4 @@ def _check_tensors(path: Path, names: Iterable[str]) -> None:
         raise TaskFileError(path, f"the tensor {W_MEAN!r} is missing")
     for name in known:
         if name != W_MEAN and not name.startswith(_ADAPTER_TENSORS):
-            raise TaskFileError(path, f"the tensor {name!r} belongs to no adapter")
+            raise TaskFileError(path, f"the tensor {quoted(name)} belongs to no adapter")

@@ -11,6 +11,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+def printable_lines(text: str) -> str:
+    """`text` with its lines as they are, and each of them as `printable` has it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def one_line(text: str) -> str:
     """`text` joined to one printable line."""
     return printable(" ".join(line.strip() for line in text.splitlines() if line.strip()))

@@ -10,6 +10,7 @@ from torch import nn
 
 from lfsgan_cli import basefile, tensorfile
 from lfsgan_cli.basefile import Base, BaseFileError, identity
+from lfsgan_cli.networks.config import NetworkConfigError
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.tensorheader import TensorFileError
 from lfsgan_cli.testing import tiny_generator
@@ -142,6 +143,37 @@ def test_a_network_that_does_not_fit_its_description_is_refused(tmp_path: Path) 
     other = '{"channels":{"4":16,"8":16,"16":4},"mapping_layers":2,"resolution":16,"w_dim":16}'
     with pytest.raises(BaseFileError, match="do not fit the network"):
         basefile.read(changed(path, lfsgan_network=other))
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ('{"channels":{"4":1000000000,"8":16,"16":8},"mapping_layers":2,"resolution":16,"w_dim":16}', "4=1000000000"),
+        ('{"channels":{"4":16,"8":16,"16":8},"mapping_layers":1000000000,"resolution":16,"w_dim":16}', "1 to 64"),
+        ('{"channels":{"4":16,"8":16,"16":8},"mapping_layers":2,"resolution":1048576,"w_dim":16}', "one of 16, 32"),
+        ('{"channels":{"4":16,"8":16,"16":8},"mapping_layers":2,"resolution":1e999,"w_dim":16}', "not JSON"),
+        ('{"channels":{"4":16,"8":16,"16":8},"mapping_layers":2,"resolution":16.5,"w_dim":16}', "network description"),
+        ('{"channels":{"4":8192,"8":8192,"16":8192},"mapping_layers":64,"resolution":16,"w_dim":8192}', "do not fit"),
+    ],
+)
+def test_a_network_of_any_size_is_refused_before_it_takes_memory(tmp_path: Path, network: str, words: str) -> None:
+    path = changed(written(tmp_path / "base", tiny_base()), lfsgan_network=network)
+    with pytest.raises((BaseFileError, NetworkConfigError), match=words):
+        basefile.read(path)
+
+
+@pytest.mark.parametrize("tensor", ["average.synthesis.start", "live.w_mean", "discriminator.score.weight"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused_by_the_tensors_name(
+    tmp_path: Path, tensor: str, number: float
+) -> None:
+    path = written(tmp_path / "base", tiny_base())
+    tensors, metadata = tensorfile.read(path)
+    tensors = {name: value.clone() for name, value in tensors.items()}
+    tensors[tensor].view(-1)[0] = number
+    tensorfile.write(path, tensors, {**metadata, "modelspec.hash_sha256": tensorfile.content_hash(tensors)})
+    with pytest.raises(BaseFileError, match=rf"'{tensor}' holds numbers that are not finite"):
+        basefile.read(path)
 
 
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lfsgan_cli import basefile, taskfile, tensorfile
+from lfsgan_cli import basefile, strictjson, taskfile, tensorfile
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import write_atomic
 from lfsgan_cli.hashing import file_hash
@@ -20,8 +20,11 @@ from lfsgan_cli.jobs.redrawing import DRAWN, SEEDS, Circumstances, circumstances
 from lfsgan_cli.jobs.sheets import Pixels, save
 from lfsgan_cli.pictures.decode import decode
 from lfsgan_cli.pictures.errors import BadPictureError
+from lfsgan_cli.plainfile import read_plain
 from lfsgan_cli.taskfolder import RETENTION, find_task
 from lfsgan_cli.workspace import Workspace
+
+MOST_BYTES = 1 << 26  # of a record, or of one of its pictures
 
 
 class RecordError(LfsganError):
@@ -79,8 +82,8 @@ def read(folder: Path) -> Record:
     """The record in a task's folder; RecordError where it is damaged, or not of this version's making."""
     path = record_path(folder)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = strictjson.loads(read_plain(path, MOST_BYTES))
+    except (OSError, ValueError) as error:
         raise RecordError(path, "it cannot be read") from error
     match document:
         case {
@@ -96,7 +99,7 @@ def read(folder: Path) -> Record:
 def picture(folder: Path, seed: int) -> Pixels | None:
     """A recorded picture, uint8 [R, R, 3]; None where it cannot be read."""
     try:
-        return np.asarray(decode(picture_path(folder, seed).read_bytes()).picture)
+        return np.asarray(decode(read_plain(picture_path(folder, seed), MOST_BYTES)).picture)
     except (OSError, BadPictureError):
         return None
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lfsgan_cli import __version__
+from lfsgan_cli import __version__, strictjson
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import partials, write_atomic
 from lfsgan_cli.jobs import runlog, states
@@ -97,8 +97,8 @@ class RunFolder:
         """What the kept run was asked to do, as `read` makes it of plain JSON values."""
         state = self._newest()
         try:
-            return read(json.loads(state.metadata[PLAN_KEY]))
-        except (KeyError, TypeError, ValueError) as error:
+            return read(strictjson.loads(state.metadata[PLAN_KEY]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnusableStateError(state.path) from error
 
     def save(self, run: Run, plan: Mapping[str, Any]) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.option_types import option_type
-from lfsgan_cli.wording import choices
+from lfsgan_cli.wording import choices, quoted
+
+LONGEST = 100  # characters of a key that is compared with the known ones
 
 
 class SuiteError(LfsganError):
@@ -32,7 +34,8 @@ class Table:
         """SuiteError for a key that nothing reads, which would be a mistake unseen."""
         for key in self.values:
             if key not in self.known:
-                raise self.error(f"unknown key {key!r} in {self.place}; the known ones are: {choices(self.known, key)}")
+                known = choices(self.known, key[:LONGEST])
+                raise self.error(f"unknown key {quoted(key)} in {self.place}; the known ones are: {known}")
 
     def error(self, reason: str) -> SuiteError:
         """One that names the file."""
@@ -52,18 +55,18 @@ class Table:
         """A list of values, one at least, each of them once."""
         values = self.values.get(key, default)
         if not isinstance(values, list | tuple) or not values:
-            raise self.error(f"{key} = {values!r} in {self.place}: expected a list of one or more")
+            raise self.error(f"{key} = {quoted(values)} in {self.place}: expected a list of one or more")
         found = tuple(self._checked(key, value, annotation) for value in values)
         for value in found:
             if found.count(value) > 1:
-                raise self.error(f"{key} in {self.place} has {value!r} twice; leave one out")
+                raise self.error(f"{key} in {self.place} has {quoted(value)} twice; leave one out")
         return found
 
     def table(self, key: str) -> Mapping[str, Any]:
         """A table in this one; empty if it is not there."""
         found = self.values.get(key, {})
         if not isinstance(found, dict):
-            raise self.error(f"{key} = {found!r} in {self.place}: expected a table such as {{name = value}}")
+            raise self.error(f"{key} = {quoted(found)} in {self.place}: expected a table such as {{name = value}}")
         return found
 
     def tables(self, key: str) -> list[Mapping[str, Any]]:
@@ -77,5 +80,5 @@ class Table:
         kind = option_type(annotation)
         try:
             return kind.check(value)
-        except ValueError as error:
-            raise self.error(f"{key} = {value!r} in {self.place}: expected {kind}") from error
+        except (ValueError, OverflowError) as error:
+            raise self.error(f"{key} = {quoted(value)} in {self.place}: expected {kind}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from lfsgan_cli.report.model import Block, Gap, Picture, Section, SeedRows
 from lfsgan_cli.report.reading import Drawings
 from lfsgan_cli.report.runs import Run, domains
-from lfsgan_cli.report.stills import shots, thumbnail
+from lfsgan_cli.report.stills import shots, thumbnail, within
 from lfsgan_cli.taskfolder import FEW_SHOTS, run_folder
 
 SIDE = 168  # pixels, twice as wide as the page shows them: a page has hundreds
@@ -103,7 +103,7 @@ def _row(what: str, source: Source, drawings: Drawings) -> tuple[Picture, ...]:
 def _shots(folder: Path, runs: Sequence[Run], domain: str) -> Block:
     places = [Source(run.method, run.seed, domain).workspace for run in runs]
     for place in dict.fromkeys(places):
-        paths = sorted((run_folder(folder / place, domain) / FEW_SHOTS).glob("*.png"))
+        paths = within(run_folder(folder / place, domain), f"{FEW_SHOTS}/*.png")
         if paths:
             return shots(domain, paths)
     return Gap("No shots here", "No workspace of this benchmark has the pictures that it was learned from.")

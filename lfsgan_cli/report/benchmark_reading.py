@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from lfsgan_cli.plainfile import read_plain
 from lfsgan_cli.report import ways
 from lfsgan_cli.report.benchmark_drawings import drawn_section, forgetting_rows
 from lfsgan_cli.report.directions import LEGEND, less_is_better, marked
@@ -26,6 +27,7 @@ from lfsgan_cli.report.reading import Drawings
 from lfsgan_cli.report.runs import Run, domains, matrices, metrics, read_runs
 
 SUITE = "suite.toml"
+MOST_BYTES = 1 << 20  # of it
 INTRO = (
     "Every method learns the same tasks in the same order from the same base and the same few pictures, and is "
     "measured on every domain learned so far after each of them."
@@ -184,7 +186,8 @@ def _matrix(score: Score, method: str, order: Sequence[str]) -> Table:
 
 def _suite(folder: Path) -> Section:
     path = folder / SUITE
-    if not path.is_file():
-        return Section("suite", "The suite", (Gap("No suite here", f"The folder has no {SUITE}."),))
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = read_plain(path, MOST_BYTES).decode("utf-8", errors="replace")
+    except OSError:
+        return Section("suite", "The suite", (Gap("No suite here", f"The folder has no {SUITE} that can be read."),))
     return Section("suite", "The suite", (Listing(SUITE, text),), "What was asked for, as it stands beside the runs.")

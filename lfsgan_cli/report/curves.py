@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from lfsgan_cli.report.axes import Axis, tick_label, tight, wide
 from lfsgan_cli.report.model import Chart
+from lfsgan_cli.wording import printable
 
 Points = Sequence[tuple[float, float]]
 
@@ -47,7 +48,7 @@ def _head(chart: Chart, anchor: str) -> Markup:
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-desc">'
         '<title id="{}-title">{}</title><desc id="{}-desc">{}</desc>'
-    ).format(WIDTH, HEIGHT, anchor, anchor, anchor, chart.title, anchor, chart.description)
+    ).format(WIDTH, HEIGHT, anchor, anchor, anchor, printable(chart.title), anchor, printable(chart.description))
 
 
 def _grid(up: Axis) -> Markup:

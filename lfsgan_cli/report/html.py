@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib.resources import files
 from itertools import count
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -11,13 +12,16 @@ from lfsgan_cli import __version__
 from lfsgan_cli.report.curves import COLOURS, NOISY, svg
 from lfsgan_cli.report.model import Cell, Chart, Measured, Page
 from lfsgan_cli.report.spelling import spell
+from lfsgan_cli.wording import printable_lines
 
 MARK = '<meta name="generator" content="lfsgan report">'
 
 
 def to_html(page: Page) -> str:
     """The page; equal pages give equal text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
+    )
     environment.globals.update(
         mark=Markup(MARK),  # noqa: S704 - a constant
         version=__version__,
@@ -29,6 +33,11 @@ def to_html(page: Page) -> str:
     )
     source = (files("lfsgan_cli.report") / "page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(page=page) + "\n"
+
+
+def _shown(value: Any) -> Any:
+    """Text of files, without what turns the direction of writing or cannot be written; markup stays as it is."""
+    return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _numbered() -> Callable[[Chart], Markup]:

@@ -16,6 +16,7 @@ from lfsgan_cli.report.model import (
     Table,
 )
 from lfsgan_cli.report.spelling import spell
+from lfsgan_cli.wording import printable, printable_lines
 
 MARK = "<!-- lfsgan report -->"
 
@@ -72,7 +73,7 @@ def _facts(block: Facts) -> str:
 def _fenced(text: str) -> str:
     longest = max(map(len, re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text.rstrip()}\n{fence}"
+    return f"{fence}text\n{printable_lines(text.rstrip())}\n{fence}"
 
 
 def _row(cells: tuple[str, ...] | list[str]) -> str:
@@ -81,4 +82,4 @@ def _row(cells: tuple[str, ...] | list[str]) -> str:
 
 def _text(text: str) -> str:
     r"""Text in which nothing is a mark of Markdown or HTML, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", printable(" ".join(text.split())))

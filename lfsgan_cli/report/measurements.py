@@ -80,7 +80,7 @@ def _compared_with(one: Noted, measured: Mapping[str, Sequence[Noted]]) -> str:
 
 def _noted(path: Path, number: int, line: Mapping[str, Any]) -> Noted:
     value, error, reals = line.get("value"), line.get("error"), line.get("reals") or {}
-    if not isinstance(value, int | float) or not {"metric", "name"} <= line.keys():
+    if not isinstance(value, int | float) or not {"metric", "name"} <= line.keys() or not isinstance(reals, dict):
         raise DamagedLinesError(path, number, "a metric with its name and value")
     measured = Measured(float(value), float(error) if isinstance(error, int | float) else None)
     sha256 = str(reals.get("sha256", ""))

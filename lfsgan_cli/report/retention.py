@@ -55,7 +55,8 @@ def _verdict(task: Mapping[str, Any]) -> str:
 
 def _row(name: str, task: Mapping[str, Any]) -> Row:
     def sameness(key: str) -> str:
-        return {True: "same", False: "not proven"}.get(task.get(key, ""), "not compared")
+        said = task.get(key)
+        return "same" if said is True else "not proven" if said is False else "not compared"
 
     return (
         name,
@@ -72,7 +73,7 @@ def _row(name: str, task: Mapping[str, Any]) -> Row:
 def _time(text: str) -> str:
     try:
         return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except ValueError:
+    except (ValueError, OverflowError):
         return "at an unknown time"
 
 

@@ -1,14 +1,18 @@
 """What a benchmark ran, from its `runs.jsonl`: one finished step of one method a line."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lfsgan_cli.files import TaskNameError, check_name
 from lfsgan_cli.report.forgetting import Matrix
 from lfsgan_cli.report.jsonlines import DamagedLinesError, read_lines
+from lfsgan_cli.wording import is_presentable
 
 RUNS = "runs.jsonl"
+MOST_SEED, MOST_STEPS = 2**32 - 1, 10_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,11 @@ class Run:
 def read_runs(folder: Path) -> list[Run]:
     """All runs of a benchmark's folder; DamagedLinesError names a line that is none."""
     path = folder / RUNS
-    return [_run(path, number, line) for number, line in enumerate(read_lines(path), start=1)]
+    runs = [_run(path, number, line) for number, line in enumerate(read_lines(path), start=1)]
+    known = {run.step for run in runs}
+    if known != set(range(1, len(known) + 1)):
+        raise DamagedLinesError(path, len(runs), f"the steps before step {max(known)} too")
+    return runs
 
 
 def domains(runs: Iterable[Run]) -> list[str]:
@@ -78,12 +86,41 @@ def matrices(runs: Iterable[Run], name: str, order: list[str]) -> dict[str, dict
 
 def _run(path: Path, number: int, line: Mapping[str, Any]) -> Run:
     try:
-        fields = {key: value for key, value in line.items() if key in Run.__dataclass_fields__}
-        return Run(**{"peak_memory_mb": None, **fields, "results": tuple(_result(one) for one in line["results"])})
-    except (KeyError, TypeError, ValueError) as error:
+        return Run(
+            method=check_name(line["method"]),
+            seed=_whole(line["seed"], MOST_SEED),
+            step=_whole(line["step"], MOST_STEPS),
+            task=check_name(line["task"]),
+            adapter=_text(line["adapter"]),
+            parameters=_whole(line["parameters"]),
+            bytes=_whole(line["bytes"]),
+            seconds=_finite(line["seconds"]),
+            peak_memory_mb=None if line.get("peak_memory_mb") is None else _finite(line["peak_memory_mb"]),
+            results=tuple(_result(one) for one in line["results"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, TaskNameError) as error:
         raise DamagedLinesError(path, number, "a finished run of `lfsgan benchmark`") from error
 
 
 def _result(one: Mapping[str, Any]) -> Result:
-    domain = str(one["domain"])
-    return Result(domain, str(one["metric"]), str(one["name"]), float(one["value"]), str(one.get("drawn_by", domain)))
+    domain = check_name(one["domain"])
+    drawn_by = check_name(one.get("drawn_by", domain))
+    return Result(domain, _text(one["metric"]), _text(one["name"]), _finite(one["value"]), drawn_by)
+
+
+def _whole(value: Any, most: int = 2**63) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(value)
+    return value
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not is_presentable(value):
+        raise ValueError(value)
+    return value

@@ -4,10 +4,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from lfsgan_cli.report.model import Gallery, Picture, Sheet
+from lfsgan_cli.plainfile import read_plain
+from lfsgan_cli.report.model import Gallery, Gap, Picture, Sheet
 
 THUMBNAIL = 256  # pixels; small pictures stay as they are
 SHEET = 1024
+MOST_BYTES, MOST_PIXELS = 1 << 26, 50_000_000  # of a file
+_PNG = b"\x89PNG\r\n\x1a\n"
 MOST = 24  # pictures shown of a task's shots
 
 
@@ -26,14 +29,31 @@ def thumbnail(data: bytes, side: int = THUMBNAIL) -> bytes:
 
 def shots(name: str, paths: Sequence[Path]) -> Gallery:
     """The pictures that a task learned from."""
-    pictures = tuple(
-        Picture(thumbnail(path.read_bytes()), f"{name}, shot {index}")
-        for index, path in enumerate(paths[:MOST], start=1)
-    )
+    read = ((index, _still(path, THUMBNAIL)) for index, path in enumerate(paths[:MOST], start=1))
+    pictures = tuple(Picture(data, f"{name}, shot {index}") for index, data in read if data is not None)
     more = f"The first {MOST} of {len(paths):,} are shown." if len(paths) > MOST else ""
     return Gallery(f"Learned from {len(paths):,} pictures", pictures, more)
 
 
-def sheet(title: str, path: Path, alt: str, note: str = "") -> Sheet:
+def sheet(title: str, path: Path, alt: str, note: str = "") -> Sheet | Gap:
     """A contact sheet on disk."""
-    return Sheet(title, Picture(thumbnail(path.read_bytes(), SHEET), alt), note)
+    data = _still(path, SHEET)
+    if data is None:
+        return Gap(title, f"{path.name!r} is no PNG that can be read.")
+    return Sheet(title, Picture(data, alt), note)
+
+
+def within(folder: Path, pattern: str) -> list[Path]:
+    """The files that match in a folder, sorted; none that a link leads to from outside of it."""
+    root = folder.resolve()
+    return sorted(path for path in folder.glob(pattern) if path.is_file() and path.resolve().is_relative_to(root))
+
+
+def _still(path: Path, side: int) -> bytes | None:
+    """A PNG on disk, no larger than `side`; None for what is none."""
+    try:
+        data = read_plain(path, MOST_BYTES)
+        width, height = Picture(data, "").size
+        return thumbnail(data, side) if data.startswith(_PNG) and 0 < width * height <= MOST_PIXELS else None
+    except Exception:  # noqa: BLE001 - on damaged bytes Pillow's parsers raise nearly anything
+        return None

@@ -5,7 +5,9 @@ import io
 from collections.abc import Iterator
 
 from lfsgan_cli.report.model import Block, Cell, Chart, Measured, Page, Table
+from lfsgan_cli.wording import printable
 
+_FORMULAS = ("=", "+", "-", "@")
 HEADER = ("section", "table", "row", "column", "value", "error")
 Line = tuple[str, str, str, str, str, str]
 
@@ -17,7 +19,7 @@ def to_csv(page: Page) -> str:
     writer.writerow(HEADER)
     for section in page.walk():
         for block in section.flat():
-            writer.writerows(_lines(section.title, block))
+            writer.writerows((*map(_plain, line[:4]), *line[4:]) for line in _lines(section.title, block))
     return file.getvalue()
 
 
@@ -32,6 +34,11 @@ def _lines(section: str, block: Block) -> Iterator[Line]:
                 yield from ((section, title, f"{x:g}", curve.name, repr(y), "") for x, y in curve.points)
         case _:
             return
+
+
+def _plain(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{printable(text)}" if text.startswith(_FORMULAS) else printable(text)
 
 
 def _number(cell: Cell) -> tuple[str, str]:

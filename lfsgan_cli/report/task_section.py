@@ -1,5 +1,6 @@
 """One task of a workspace as a part of the page: its shots beside its drawings, how it was learned, how it fares."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from lfsgan_cli.report.losses import losses
 from lfsgan_cli.report.measurements import Noted, histories
 from lfsgan_cli.report.model import Beside, Block, Chart, Fact, Facts, Gallery, Gap, Picture, Section, Sheet
 from lfsgan_cli.report.spelling import spell_bytes, spell_seconds
-from lfsgan_cli.report.stills import sheet, shots
+from lfsgan_cli.report.stills import sheet, shots, within
 from lfsgan_cli.taskfolder import FEW_SHOTS, RUN, STATS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _facts(task: Learned) -> tuple[Fact, ...]:
     facts = [("adapter", f"{info.adapter} {info.adapter_version}"), ("options", options or "none")]
     facts += [("parameters", f"{task.summary.parameters:,}"), ("file", spell_bytes(task.summary.file_bytes))]
     facts += _training(info.training)
-    if isinstance(run.get("seconds"), int | float):
+    if isinstance(run.get("seconds"), int | float) and math.isfinite(run["seconds"]):
         facts.append(("learned in", f"{spell_seconds(run['seconds'])} on {run.get('device', 'an unknown device')}"))
     return tuple(facts)
 
@@ -57,7 +58,7 @@ def _training(training: Mapping[str, Any]) -> list[Fact]:
 
 
 def _shots_beside_drawings(task: Learned) -> Beside:
-    paths = sorted((task.run / FEW_SHOTS).glob("*.png"))
+    paths = within(task.run, f"{FEW_SHOTS}/*.png")
     left: Block = (
         shots(task.name, paths)
         if paths
@@ -77,15 +78,15 @@ def _losses(task: Learned) -> tuple[Chart, ...]:
 
 
 def _closest_pairs(root: Path, task: Learned) -> Block:
-    path = task.run / "closest_pairs.png"
-    if not path.is_file():
+    found = within(task.run, "closest_pairs.png")
+    if not found:
         why = "Whether the drawings copy the shots has not been measured yet."
         return Gap("No closest pairs yet", why, ways.memorisation(root, task.name))
-    return sheet("Closest pairs", path, f"{task.name}: drawings beside the shots nearest to them", PAIRS_NOTE)
+    return sheet("Closest pairs", found[0], f"{task.name}: drawings beside the shots nearest to them", PAIRS_NOTE)
 
 
-def _progress(task: Learned) -> tuple[Sheet, ...]:
-    paths = sorted(task.run.glob("fakes*.png"))
+def _progress(task: Learned) -> tuple[Sheet | Gap, ...]:
+    paths = within(task.run, "fakes*.png")
     if not paths:
         return ()
     step = paths[-1].stem.removeprefix("fakes")
