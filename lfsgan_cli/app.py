@@ -11,6 +11,7 @@ from lfsgan_cli.commands.base import base
 from lfsgan_cli.commands.bench import bench
 from lfsgan_cli.commands.benchmark import benchmark
 from lfsgan_cli.commands.common import everywhere
+from lfsgan_cli.commands.doctor import doctor
 from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
 from lfsgan_cli.commands.learn_task import learn_task
@@ -45,6 +46,7 @@ app.command("merge")(everywhere(merge))
 app.command("evaluate")(everywhere(evaluate))
 app.command("benchmark")(everywhere(benchmark))
 app.command("bench")(everywhere(bench))
+app.command("doctor")(everywhere(doctor))
 app.command("report")(everywhere(report))
 app.command("adapters")(everywhere(adapters))
 tasks.command("rename")(everywhere(rename_task))

@@ -46,7 +46,7 @@ class HeldError(LfsganError):
 
     def __init__(self, what: str, holder: Holder | None) -> None:
         way = f"wait until it ends, or stop it{_how_to_stop(holder)}"
-        super().__init__(f"{what} is being worked on by {_spell(holder)}: {way}")
+        super().__init__(f"{what} is being worked on by {spell(holder)}: {way}")
 
 
 class LockFileError(LfsganError):
@@ -92,6 +92,25 @@ def held(root: Path) -> dict[str, Holder | None]:
     return {_what(path): _read(path) for path in _paths(root) if _is_held(path)}
 
 
+def abandoned(root: Path) -> list[Path]:
+    """Files of locks that nobody holds, left by processes that were killed; they are in nobody's way."""
+    return [path for path in _paths(root) if not _is_held(path)]
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove such a file, if nobody has taken the lock since."""
+    with contextlib.suppress(OSError):
+        descriptor = _try(path, create=False)
+        if descriptor is not None:
+            _let_go(path, descriptor)
+            _remove_empty([path.parent])
+
+
+def what(task: str | None) -> str:
+    """As `held` names a task, or, for None, the base."""
+    return "the base" if task is None else f"task {task!r}"
+
+
 def is_held(root: Path, name: str) -> bool:
     """Whether a task's name is held, by this process or another."""
     return _is_held(_path(root, f"{_TASK}{name}"))
@@ -107,7 +126,7 @@ def _paths(root: Path) -> list[Path]:
 
 def _what(path: Path) -> str:
     name = path.name.removesuffix(_SUFFIX)
-    return f"task {name.removeprefix(_TASK)!r}" if name.startswith(_TASK) else "the base"
+    return what(name.removeprefix(_TASK) if name.startswith(_TASK) else None)
 
 
 @contextlib.contextmanager
@@ -234,7 +253,8 @@ def _remove_empty(folders: Iterable[Path]) -> None:
             folder.rmdir()
 
 
-def _spell(holder: Holder | None) -> str:
+def spell(holder: Holder | None) -> str:
+    """A process in words."""
     if holder is None:
         return "another process"
     elsewhere = f" on {holder.host}" if holder.host != platform.node() else ""

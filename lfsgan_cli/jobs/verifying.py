@@ -14,6 +14,7 @@ from lfsgan_cli.locks import is_held
 from lfsgan_cli.taskfolder import (
     BASE_FILE,
     RETENTION,
+    SUFFIX,
     NoBaseError,
     base_path,
     find_task,
@@ -21,6 +22,7 @@ from lfsgan_cli.taskfolder import (
     run_folder,
     task_names,
     task_path,
+    tasks_folder,
 )
 from lfsgan_cli.tensorheader import SEAL, read_header
 
@@ -50,10 +52,10 @@ class Finding:
 
 def verify(root: Path, names: Sequence[str] | None = None) -> Iterator[Finding]:
     """The base and the named tasks, or all; NoWorkspaceError, UnknownTaskError and TaskNameError before the first."""
-    chosen = task_names(root) if names is None else list(dict.fromkeys(names))
-    for name in chosen:
+    known = task_names(root)
+    for name in names or ():
         find_task(root, name)
-    return _verify(root, chosen)
+    return _verify(root, known if names is None else list(dict.fromkeys(names)))
 
 
 def _verify(root: Path, names: Sequence[str]) -> Iterator[Finding]:
@@ -89,9 +91,9 @@ def _identity(root: Path) -> str | None:
 
 
 def _task(root: Path, name: str, base: str | None) -> Finding:
-    path = task_path(root, name)
+    path = tasks_folder(root) / f"{name}{SUFFIX}"
     try:
-        info = taskfile.verify(path)
+        info = taskfile.verify(task_path(root, name))
     except LfsganError as error:
         return Finding(name, path, "damaged", str(error))
     if base is not None and info.base.identity != base:

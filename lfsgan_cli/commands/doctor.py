@@ -1,0 +1,62 @@
+"""`lfsgan doctor`: the state of machine and workspace, and what to do about each problem."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Json, WorkspaceDir, to_repeat
+from lfsgan_cli.console import print_json, print_text, say, table, warn
+
+if TYPE_CHECKING:
+    from lfsgan_cli.jobs.doctor_machine import Part
+    from lfsgan_cli.jobs.doctor_workspace import State
+
+Clean = Annotated[bool, typer.Option("--clean", help="Remove what killed processes left behind, and nothing else.")]
+
+
+def doctor(workspace: WorkspaceDir = DEFAULT_WORKSPACE, clean: Clean = False, as_json: Json = False) -> None:
+    """Examine machine and workspace; exit code 1 where there is something for you to do."""
+    from lfsgan_cli.jobs import doctor_machine, doctor_workspace
+
+    state = doctor_workspace.examine(workspace)
+    if clean:
+        _clean(state)
+        state = doctor_workspace.examine(workspace)
+    there = doctor_workspace.part(state, partial(to_repeat, workspace=workspace))
+    parts = [doctor_machine.machine(), doctor_machine.extensions(), doctor_machine.weights(), there]
+    if as_json:
+        print_json(_document(parts))
+    else:
+        _print(parts)
+    if any(part.problems for part in parts):
+        raise typer.Exit(1)
+
+
+def _clean(state: "State") -> None:
+    from lfsgan_cli.jobs.doctor_workspace import clean
+
+    left = clean(state.stale)
+    for path in state.stale:
+        if path in left:
+            warn(f"{str(path)!r} could not be removed")
+        else:
+            say(f"Removed {path}.")
+    if not state.stale:
+        say("Killed processes left nothing here.")
+
+
+def _document(parts: "list[Part]") -> dict[str, object]:
+    problems = [{"part": part.title, "what": each.what, "way": each.way} for part in parts for each in part.problems]
+    return {**{part.title: dict(part.facts) for part in parts}, "problems": problems}
+
+
+def _print(parts: "list[Part]") -> None:
+    for part in parts:
+        table((part.title, ""), part.facts)
+        print_text("")
+    problems = [problem for part in parts for problem in part.problems]
+    for problem in problems:
+        print_text(f"Problem: {problem.what}\n  What to do: {problem.way}")
+    if not problems:
+        print_text("All is well.")
