@@ -107,10 +107,8 @@ def recorded_hash(run: Path) -> str | None:
         document = json.loads((run / RETENTION).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    match document:
-        case {"file_sha256": str(recorded)}:
-            return recorded
-    return None
+    recorded = document.get("file_sha256") if isinstance(document, dict) else None
+    return recorded if isinstance(recorded, str) else None
 
 
 def find_task(root: Path, name: str) -> Path:
