@@ -3,6 +3,9 @@
 import errno
 from typing import ClassVar
 
+# What torch's allocator on the CPU says, which has no class of its own, and Python of a thread without a stack.
+_FULL = ("DefaultCPUAllocator: ", "can't start new thread")
+
 
 class LfsganError(Exception):
     """The base of every expected error; shown as one line after `label`. status: the process's exit code."""
@@ -17,5 +20,4 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    # torch's allocator on the CPU has no class of its own
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator: " in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _FULL)

@@ -25,7 +25,10 @@ class FileWriteError(LfsganError):
     """A file could not be written; what was there before is untouched."""
 
     def __init__(self, path: Path, cause: OSError) -> None:
-        super().__init__(f"cannot write {str(path)!r}: {cause.strerror or cause}; expected a writable folder")
+        super().__init__(
+            f"cannot write {str(path)!r}: {cause.strerror or cause}; expected a writable folder with room for it "
+            "(what was there before is untouched)"
+        )
 
 
 class TaskNameError(LfsganError):

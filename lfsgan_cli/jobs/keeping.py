@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import FileWriteError
 from lfsgan_cli.jobs.interrupt import STOPPED, stop_on_signals
 from lfsgan_cli.jobs.runfolder import RunFolder, Stopwatch
 from lfsgan_cli.jobs.soundness import DivergedRunError, enough_memory, unsound_loss
@@ -13,6 +16,13 @@ from lfsgan_cli.training.phases import Step
 from lfsgan_cli.training.run import Run
 
 LOG_EVERY = 10  # steps; looking at losses more often would make a GPU wait
+
+
+class UnwritableRunError(LfsganError):
+    """A run whose folder takes nothing more; its kept states are whole."""
+
+    def __init__(self, cause: FileWriteError, resume: str) -> None:
+        super().__init__(f"{cause}; go on, once it can be written, with: {resume}")
 
 
 @dataclass(frozen=True)
@@ -35,10 +45,11 @@ class Keeping:
 def kept(run: Run, keeping: Keeping) -> Iterator[Step]:
     """The run's steps, the last of them kept; StoppedRunError, with the state kept, when a signal asked to stop.
 
-    DivergedRunError where losses are no numbers any more, OutOfMemoryRunError; the states kept before stay.
+    DivergedRunError where losses are no numbers any more, OutOfMemoryRunError, UnwritableRunError; the states kept
+    before stay.
     """
-    watch = Stopwatch()
-    with stop_on_signals() as request, enough_memory(run, keeping.plan["training"]["batch"], keeping.resume):
+    watch, batch = Stopwatch(), keeping.plan["training"]["batch"]
+    with stop_on_signals() as request, enough_memory(run, batch, keeping.resume), _writable(keeping.resume):
         for step in run.steps():
             if step.done % LOG_EVERY == 0 or step.done == run.total:
                 _log(step, keeping)
@@ -51,6 +62,14 @@ def kept(run: Run, keeping: Keeping) -> Iterator[Step]:
             # The last one too: what remains to be done then takes a while, and may be interrupted as well.
             if watch.passed(keeping.save_every) or step.done == run.total:
                 keeping.folder.save(run, keeping.plan)
+
+
+@contextmanager
+def _writable(resume: str) -> Iterator[None]:
+    try:
+        yield
+    except FileWriteError as error:
+        raise UnwritableRunError(error, resume) from error
 
 
 def _log(step: Step, keeping: Keeping) -> None:

@@ -1,0 +1,87 @@
+"""Whether every file of a home is whole: each is read by the reader that users meet, or its words are checked."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from lfsgan_cli import basefile, taskfile
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import partials
+from lfsgan_cli.jobs import states
+from lfsgan_cli.jobs.tidying import DOOMED
+from lfsgan_cli.taskfolder import BASE_FILE
+
+LOCKS = (".lock",)
+DATED = ("run.json", "retention.json")
+
+
+def damaged(home: Path) -> list[str]:
+    """The files that are not whole, each with what is wrong; temporary files of killed writes do not count."""
+    left = {*partials(home)}
+    found = []
+    for path in sorted(home.rglob("*")):
+        if path.is_file() and path not in left and path.suffix not in LOCKS:
+            try:
+                _read(path)
+            except (LfsganError, OSError, ValueError, SyntaxError) as error:
+                found.append(f"{path.relative_to(home)}: {error}")
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The bytes of all files below a folder, without what tells dates, locks and what is left over."""
+    left = {*partials(folder)}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and path.name not in DATED
+        and path.suffix not in LOCKS
+        and path not in left
+        and not _doomed(path)
+    }
+
+
+def _doomed(path: Path) -> bool:
+    """Whether a file is in a folder that was being removed."""
+    return any(folder.match(DOOMED) for folder in path.parents)
+
+
+def _read(path: Path) -> None:
+    if path.suffix in _READERS:
+        _READERS[path.suffix](path)
+    elif path.name == BASE_FILE:
+        basefile.read(path)
+    elif path.parent.name == "tasks":
+        taskfile.read(path)
+    else:
+        states.read(path)
+
+
+def _read_picture(path: Path) -> None:
+    with Image.open(path) as picture:
+        picture.load()
+
+
+def _read_json(path: Path) -> None:
+    json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_lines(path: Path) -> None:
+    for line in path.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):  # the last one is being written; `--resume` cuts it off
+            json.loads(line)
+
+
+def _read_nothing(_path: Path) -> None:
+    """What is imported, and nobody writes."""
+
+
+_READERS: dict[str, Callable[[Path], None]] = {
+    ".png": _read_picture,
+    ".json": _read_json,
+    ".jsonl": _read_lines,
+    ".pt": _read_nothing,
+}
