@@ -1,9 +1,9 @@
-"""Looks at every picture of a large set before work starts, and shows how far that is."""
+"""Looks at what a long work needs before it starts: every picture of a large set, and memory."""
 
 from typing import TYPE_CHECKING
 
 from lfsgan_cli.commands.common import laid_on_white
-from lfsgan_cli.console import say
+from lfsgan_cli.console import detail, say, warn
 from lfsgan_cli.progress import progress
 
 if TYPE_CHECKING:
@@ -27,3 +27,19 @@ def check_pictures(source: "Source") -> None:
         checked = conclude(source, counted())
     if checked.transparent:
         say(laid_on_white(checked.transparent))
+
+
+def tell_memory(needed: int, free: int | None) -> None:
+    """How much memory the training is expected to take, in bytes; a warning where less is free."""
+    expected = f"about {_gigabytes(needed)} of memory"
+    if free is None or needed <= free:
+        detail(f"Expecting to take {expected}.")
+    else:
+        warn(
+            f"this is expected to take {expected}, and {_gigabytes(free)} are free: "
+            "free some, or start with a smaller --batch, should it end for want of memory"
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

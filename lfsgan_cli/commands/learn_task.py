@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lfsgan_cli import options
+from lfsgan_cli.commands.checking import tell_memory
 from lfsgan_cli.commands.common import (
     DEFAULT_WORKSPACE,
     Device,
@@ -153,11 +154,14 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
 
 
 def _learn(job: "Job", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
+    from lfsgan_cli.jobs import needs
     from lfsgan_cli.jobs.interrupt import stop_at_once
     from lfsgan_cli.jobs.learning import Learner
     from lfsgan_cli.jobs.runfolder import Stopwatch
 
     _tell_start(job)
+    network = job.workspace.base.average.config
+    tell_memory(needs.of_learning(network, job.plan.training), needs.free(where))
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)
     if job.resumed:

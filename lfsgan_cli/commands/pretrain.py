@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli.commands.checking import check_pictures
+from lfsgan_cli.commands.checking import check_pictures, tell_memory
 from lfsgan_cli.commands.common import (
     DEFAULT_WORKSPACE,
     Device,
@@ -143,10 +143,14 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
 
 
 def _train(job: "Job", where: "torch.device", save_every: float, again: str) -> "BaseSummary":
+    from lfsgan_cli.jobs import needs
     from lfsgan_cli.jobs.interrupt import stop_at_once
     from lfsgan_cli.jobs.pretraining import Pretrainer
     from lfsgan_cli.jobs.runfolder import Stopwatch
+    from lfsgan_cli.networks.config import NetworkConfig
 
+    network = NetworkConfig.from_json(job.plan.network)
+    tell_memory(needs.of_pretraining(network, job.plan.training), needs.free(where))
     watch = Stopwatch()
     trainer = Pretrainer(job, where)
     if job.resumed:

@@ -20,7 +20,7 @@ def graph_part(count: int, config: NetworkConfig, dtype: torch.dtype) -> int:
 
     All where they fit. In parts, every map and its gradient stay in memory, and what lies between is drawn twice.
     """
-    each = _maps(config) * dtype.itemsize  # bytes of one picture's feature maps
+    each = feature_numbers(config) * dtype.itemsize  # bytes of one picture's feature maps
     if count * each * (SAVED + 1) <= BUDGET:
         return count
     return max(1, min(count, int(BUDGET / each - 2 * count) // SAVED))
@@ -45,6 +45,6 @@ def with_features(
     return [torch.cat(pieces) for pieces in zip(*parts, strict=True)]
 
 
-def _maps(config: NetworkConfig) -> int:
+def feature_numbers(config: NetworkConfig) -> int:
     """Numbers in the outputs of all convolutions for one picture."""
     return sum(config.channels[side] * side * side for side in config.noise_sides)

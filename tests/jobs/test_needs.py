@@ -1,0 +1,43 @@
+"""What a run is expected to take is near what runs took, and grows with what they depend on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lfsgan_cli.jobs import needs
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.training.config import LearnConfig, PretrainConfig
+from lfsgan_cli.workspace import Workspace
+
+FFHQ = NetworkConfig.standard(256)
+NEAR = 0.25  # what the estimates promise
+
+
+def test_it_is_near_what_was_measured() -> None:
+    # docs/performance.md: the most memory of `lfsgan bench --resolution 256`, both in batches of 4
+    assert needs.of_learning(FFHQ, LearnConfig(batch=4)) == pytest.approx(7515.8e6, rel=NEAR)
+    assert needs.of_pretraining(FFHQ, PretrainConfig(batch=4)) == pytest.approx(4988.3e6, rel=NEAR)
+
+
+def test_it_is_near_what_was_measured_on_the_embedded_base() -> None:
+    # docs/benchmarks.md: the most memory while `left` was learned
+    network = Workspace(Path("nowhere")).base.average.config
+    assert needs.of_learning(network, LearnConfig()) == pytest.approx(1144e6, rel=NEAR)
+
+
+def test_a_larger_batch_takes_more() -> None:
+    small, large = PretrainConfig(batch=4), PretrainConfig(batch=16)
+    assert needs.of_pretraining(FFHQ, large) > 3 * needs.of_pretraining(FFHQ, small)
+    assert needs.of_learning(FFHQ, LearnConfig(batch=64)) > 3 * needs.of_learning(FFHQ, LearnConfig(batch=16))
+
+
+def test_without_mode_seeking_less_is_taken() -> None:
+    assert needs.of_learning(FFHQ, replace(LearnConfig(), seeking_weight=0)) < needs.of_learning(FFHQ, LearnConfig())
+
+
+def test_this_machine_says_what_is_free_or_nothing() -> None:
+    free = needs.free(torch.device("cpu"))
+    assert free is None or free > 1e8  # bytes: what these tests themselves take at least
+    assert needs.free(torch.device("mps")) is None
