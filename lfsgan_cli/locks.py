@@ -25,6 +25,7 @@ from lfsgan_cli.wording import printable
 FOLDER = ".locks"
 _SUFFIX = ".lock"
 _BASE, _TASK = "base", "task-"
+_COURTESY = 1.0  # seconds: whoever would make a base lets go as soon as it sees that a task is worked on
 _UNNAMED_PATIENCE = 5.0  # seconds: whoever holds a lock so long without a word does more than look
 _POLL = 0.01  # seconds
 _FOLDER_TRIES = 100  # a folder is taken away under us only by another process that has just ended its work
@@ -70,7 +71,7 @@ def hold_tasks(root: Path, *names: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for name in sorted(set(names)):
             stack.enter_context(_held(_path(root, f"{_TASK}{name}")))
-        _refuse_if_held(_path(root, _BASE))
+        _refuse_if_held(_path(root, _BASE), patience=_COURTESY)
         yield
 
 
@@ -78,7 +79,7 @@ def hold_tasks(root: Path, *names: str) -> Iterator[None]:
 def hold_base(root: Path) -> Iterator[None]:
     """Hold the base, to make another; raises HeldError where another process does, or works on a task; LockFileError.
 
-    Whoever comes first says so before looking at what the others hold: two may refuse each other, never both go on.
+    Both say what they hold before they look at what others hold, so that never both go on; tasks come before bases.
     """
     with _held(_path(root, _BASE)):
         for path in _paths(root):
@@ -144,10 +145,10 @@ def _held(path: Path) -> Iterator[None]:
         _remove_empty(dict.fromkeys([path.parent, *missing]))
 
 
-def _refuse_if_held(path: Path) -> None:
+def _refuse_if_held(path: Path, *, patience: float = 0.0) -> None:
     if path.exists():
         with contextlib.suppress(FileNotFoundError):  # let go in this moment
-            _let_go(path, _lock(path, create=False))
+            _let_go(path, _lock(path, create=False, patience=patience))
 
 
 def _is_held(path: Path) -> bool:
@@ -160,13 +161,14 @@ def _is_held(path: Path) -> bool:
     return descriptor is None
 
 
-def _lock(path: Path, *, create: bool = True) -> int:
-    """A descriptor of the locked file; HeldError where another process holds it, OSError."""
-    give_up = time.monotonic() + _UNNAMED_PATIENCE
+def _lock(path: Path, *, create: bool = True, patience: float = 0.0) -> int:
+    """A descriptor of the locked file; HeldError where another process holds it for so many seconds, OSError."""
+    start = time.monotonic()
     while (descriptor := _try(path, create=create)) is None:
         holder = _read(path)
         # No word, or that of a dead process: somebody only looks, or has not yet said who it is.
-        if (holder is not None and _lives(holder)) or time.monotonic() > give_up:
+        limit = patience if holder is not None and _lives(holder) else _UNNAMED_PATIENCE
+        if time.monotonic() - start >= limit:
             raise HeldError(_what(path), holder)
         time.sleep(_POLL)
     return descriptor

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import SMALL
+
 if TYPE_CHECKING:
     from tests.conftest import Program
 
@@ -128,3 +130,15 @@ def test_drawing_and_listing_while_others_learn_wait_for_nobody(learned: "Progra
     assert [code for code, _ in ended[:-1]] == [0] * 7, ended
     for index in range(3):
         assert sorted(path.name for path in (learned.folder / f"out{index}").rglob("seed*.png"))
+
+
+@pytest.mark.slow
+def test_of_several_that_make_the_base_one_does_and_no_task_comes_in_between(newcomer: "Program") -> None:
+    pretrain = ["pretrain", "--data", "data", *SMALL, "--kimg", 0.04]
+    ended = at_once(newcomer.folder, *([*pretrain, "--seed", seed] for seed in range(PROCESSES - 1)), learn("cats"))
+    assert [code for code, _ in ended].count(0) == 1, ended
+    for code, said in ended:
+        if code:
+            assert (code, said.count("\n")) == (1, 1)
+            assert "is being worked on by process" in said or "is there already" in said
+    newcomer.done("tasks", "verify")
