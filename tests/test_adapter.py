@@ -1,10 +1,17 @@
 """Adapters file their modules under dotted names, and hold exactly what the task's file needs."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+import torch
 from lfsgan_adapters.cam import CAM
 from lfsgan_adapters.left import LeFT
 from torch import nn
 
-from lfsgan_cli.adapter import ByName
+from lfsgan_cli.adapter import Adapter, ByName, read_config
+from lfsgan_cli.options import OptionError
 from lfsgan_cli.testing import tiny_generator
 
 
@@ -34,3 +41,49 @@ def test_the_tensors_of_a_task_are_all_that_it_adds() -> None:
     assert sum(tensor.numel() for tensor in tensors.values()) == adapter.size
     assert not any(tensor.requires_grad for tensor in tensors.values())
     assert all(name.startswith("weights.") for name in tensors)
+
+
+class Plain(Adapter):
+    """Two tensors, one of them with a number that fp16 cannot hold."""
+
+    stored = "fp16"
+    earlier: ClassVar[Mapping[str, Any]] = {"size": 1}
+
+    @dataclass(frozen=True)
+    class Config:
+        size: int = 2
+
+    def __init__(self, network: nn.Module, config: Config) -> None:  # noqa: ARG002 - the contract's signature
+        super().__init__()
+        self.small, self.large = nn.Parameter(torch.tensor([0.1, 1.0])), nn.Parameter(torch.tensor([1.0, 1e6]))
+
+
+def test_what_is_stored_in_16_bits_is_what_the_adapter_draws_with_from_then_on() -> None:
+    adapter = Plain(nn.Identity(), Plain.Config())
+    kept = adapter.round_off()
+    assert kept["small"].dtype == torch.float16
+    assert torch.equal(adapter.small, kept["small"].float())
+    assert float(adapter.small[0].detach()) == pytest.approx(0.1, rel=2**-11)  # half of fp16's last place
+    assert float(adapter.small[0].detach()) != torch.tensor(0.1).item()
+
+
+def test_a_tensor_that_16_bits_cannot_hold_keeps_its_32() -> None:
+    kept = Plain(nn.Identity(), Plain.Config()).round_off()
+    assert kept["large"].tolist() == [1.0, 1e6]
+
+
+def test_an_adapter_of_32_bits_is_stored_as_it_is() -> None:
+    adapter = CAM(tiny_generator(), CAM.Config())
+    assert all(tensor.dtype == torch.float32 for tensor in adapter.round_off().values())
+
+
+def test_an_older_file_means_what_options_meant_before_they_came() -> None:
+    assert read_config(Plain, {}) == Plain.Config(size=1)
+    assert read_config(Plain, {"size": 5}) == Plain.Config(size=5)
+    with pytest.raises(OptionError):
+        read_config(Plain, {"sighs": 5})
+
+
+def test_an_older_task_of_left_reads_with_hard_gates_and_without_biases() -> None:
+    config = read_config(LeFT, {"rank": 3, "activation": True, "additive": True, "init": "live"})
+    assert (config.gates, config.biases, config.rank) == ("hard", False, 3)
