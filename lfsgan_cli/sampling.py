@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -67,6 +67,37 @@ def draw(
         grain = NOISES[noise](streams, generator.config)
         image = generator(z, truncation=truncation, noise=grain and [layer.to(device) for layer in grain], dtype=dtype)
         yield to_pixels(image).cpu()
+
+
+def draw_mixed(
+    generators: Mapping[str, Generator],
+    pictures: Sequence[tuple[str, int]],
+    *,
+    truncation: float = 1.0,
+    noise: NoiseMode = "seed",
+    batch: int = 16,
+    dtype: torch.dtype | None = None,
+) -> Iterator[Tensor]:
+    """Pictures of any generators in any order, each a name and a seed; batches as `draw` gives them, one resolution.
+
+    Generators that share their base (`adapt`) keep it in memory once for all. Within a batch each draws what is its
+    own at once: faster than one network with a weight for every picture, in all but the smallest (docs/performance.md).
+    """
+    for first in range(0, len(pictures), batch):
+        wanted = pictures[first : first + batch]
+        drawn: dict[tuple[str, int], Tensor] = {}
+        for name, seeds in _by_name(wanted).items():
+            own = draw(generators[name], seeds, truncation=truncation, noise=noise, batch=batch, dtype=dtype)
+            drawn.update(zip(((name, seed) for seed in seeds), torch.cat(list(own)), strict=True))
+        yield torch.stack([drawn[picture] for picture in wanted])
+
+
+def _by_name(pictures: Sequence[tuple[str, int]]) -> dict[str, list[int]]:
+    """The seeds of each name, in order and each once."""
+    seeds: dict[str, list[int]] = {}
+    for name, seed in dict.fromkeys(pictures):
+        seeds.setdefault(name, []).append(seed)
+    return seeds
 
 
 def to_pixels(images: Tensor) -> Tensor:

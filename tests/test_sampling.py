@@ -5,10 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
+from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
+from lfsgan_cli.adapted import adapt
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.sampling import MEAN_SAMPLES, NOISES, NoiseMode, draw, latent, mean_w, to_pixels
+from lfsgan_cli.sampling import MEAN_SAMPLES, NOISES, NoiseMode, draw, draw_mixed, latent, mean_w, to_pixels
 from lfsgan_cli.testing import tiny_generator
 
 SEEDS = [0, 7, 2**32 - 1, 3, 12]
@@ -16,6 +18,15 @@ SEEDS = [0, 7, 2**32 - 1, 3, 12]
 
 def pictures(generator: Generator, seeds: list[int], **style: object) -> Tensor:
     return torch.cat(list(draw(generator, seeds, **style))).int()  # type: ignore[arg-type]
+
+
+def shifted(base: Generator, by: float) -> LeFT:
+    """A task that is not the base."""
+    adapter = LeFT(base, LeFT.Config())
+    with torch.no_grad():
+        for parameter in adapter.parameters():
+            parameter.add_(by)
+    return adapter
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -41,6 +52,16 @@ def test_pictures_come_in_the_order_of_their_seeds_in_batches() -> None:
     assert all(batch.dtype == torch.uint8 and batch.shape[1:] == (3, 16, 16) for batch in batches)
     backwards = pictures(generator, SEEDS[::-1])
     assert (torch.cat(batches).int() - backwards.flip(0)).abs().max() <= 1
+
+
+def test_a_batch_may_be_of_several_tasks_in_any_order() -> None:
+    base, wanted = tiny_generator(), [("cats", 7), ("dogs", 7), ("cats", 3), ("dogs", 0), ("dogs", 7)]
+    tasks = {name: adapt(base, shifted(base, by)) for name, by in (("cats", 0.1), ("dogs", 0.2))}
+    batches = list(draw_mixed(tasks, wanted, batch=3, noise="none"))
+    assert [len(batch) for batch in batches] == [3, 2]
+    alone = torch.cat([pictures(tasks[name], [seed], noise="none") for name, seed in wanted])
+    assert (torch.cat(batches).int() - alone).abs().max() <= 1
+    assert not torch.equal(alone[0], alone[1])
 
 
 def test_constant_noise_is_the_networks_own() -> None:

@@ -57,6 +57,17 @@ def test_several_tasks_and_the_base_share_seeds_in_columns(learned: "Program") -
     assert note(learned, "sheet/grid.png")["seed"] == [3, 1]
 
 
+def test_several_tasks_in_one_command_are_what_each_draws_alone(learned: "Program") -> None:
+    learned.learn("dogs", "--images", "dogs")
+    learned.done("generate", "--task", "dogs", "--task", "cats", "-n", 3, "--outdir", "both")
+    for task in ("cats", "dogs"):
+        learned.done("generate", "--task", task, "-n", 3, "--outdir", "alone")
+        for seed in range(3):
+            assert np.array_equal(
+                pixels(learned, f"both/{task}/seed000{seed}.png"), pixels(learned, f"alone/{task}/seed000{seed}.png")
+            )
+
+
 @pytest.mark.parametrize("adapter", ["left", "full", "cam"])
 def test_a_seed_is_one_picture_whatever_is_drawn_beside_it(learned: "Program", adapter: str) -> None:
     learned.learn("cats", "--adapter", adapter, "--overwrite")
