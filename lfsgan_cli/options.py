@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.option_types import OptionType, option_type, spell
-from lfsgan_cli.wording import choices
+from lfsgan_cli.wording import choices, quoted
 
 C = TypeVar("C")
 
@@ -19,21 +19,21 @@ class OptionSyntaxError(OptionError):
     """A pair without an equals sign."""
 
     def __init__(self, pair: str, known: Iterable[str]) -> None:
-        super().__init__(f"option {pair!r}: expected key=value; the known keys are: {choices(known)}")
+        super().__init__(f"option {quoted(pair)}: expected key=value; the known keys are: {choices(known)}")
 
 
 class UnknownOptionError(OptionError):
     """A key that the configuration does not have."""
 
     def __init__(self, key: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown option {key!r}; the known ones are: {choices(known, key)}")
+        super().__init__(f"unknown option {quoted(key)}; the known ones are: {choices(known, key)}")
 
 
 class RepeatedOptionError(OptionError):
     """A key that is given twice."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"option {key!r} is given twice; expected once, so leave one out")
+        super().__init__(f"option {quoted(key)} is given twice; expected once, so leave one out")
 
 
 class MissingOptionError(OptionError):
@@ -47,7 +47,7 @@ class OptionValueError(OptionError):
     """A value of the wrong type, or none of the choices."""
 
     def __init__(self, key: str, value: object, expected: str) -> None:
-        super().__init__(f"option {key}={value!r}: expected {expected}")
+        super().__init__(f"option {key}={quoted(value)}: expected {expected}")
 
 
 class RefusedConfigError(OptionError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.wording import choices, one_line
+from lfsgan_cli.wording import choices, one_line, quoted
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -20,7 +20,7 @@ class UnknownAdapterError(LfsganError):
     """An adapter that no installed distribution offers."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"there is no adapter {name!r}; installed are: {choices(known, name)}")
+        super().__init__(f"there is no adapter {quoted(name)}; installed are: {choices(known, name)}")
 
 
 class AmbiguousAdapterError(LfsganError):

@@ -204,3 +204,35 @@ def test_the_suites_of_the_examples_can_be_read(name: str, tmp_path: Path) -> No
     assert len(suite.tasks) == 5
     assert {"left", "full", "cam"} <= {method.adapter for method in suite.methods}
     assert [method.name for method in suite.methods if method.sequential]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("count = 0x" + "f" * 6000, "more than 63 bits"),
+        ("count = " + "9" * 5000, "it is none"),
+        (".".join(["a"] * 20_000) + " = 1", "more than 100 dots"),
+        ("a = " + "[" * 40 + "]" * 40, "nested too deeply"),
+        ('metrics = ["' + "x" * 5000 + '"]', "expected fid|kid"),
+        ('base = "' + "x" * 5000 + '"', "there is no file"),
+        ('base = "\\u0000"', "there is no file"),
+        ('name = "\\u001b[31m"', r"'\x1b[31m'"),
+        ("x" * 5000 + " = 1", "unknown key"),
+    ],
+)
+def test_a_suite_of_a_stranger_is_refused_soon_and_in_one_short_line(folder: Path, line: str, words: str) -> None:
+    said = refused(folder, LEAST.replace("[suite]", f"[suite]\n{line}", 1) if "name" not in line else line_for(line))
+    assert words in said
+    assert said.isprintable()
+    assert len(said) < 1500
+
+
+def line_for(line: str) -> str:
+    """The least suite under another name."""
+    return "\n".join(line if old.startswith("name") and "tiny" in old else old for old in LEAST.splitlines())
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs devices")
+def test_a_suite_without_an_end_is_not_read() -> None:
+    with pytest.raises(NoSuiteError, match="a pipe or a device"):
+        read_suite(Path("/dev/zero"), None)

@@ -1,0 +1,161 @@
+"""Every reader of lfsgan, with what the next step would look at, by the group of files that it is for."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from lfsgan_cli import basefile, taskfile
+from lfsgan_cli.app import app
+from lfsgan_cli.basefile import Base
+from lfsgan_cli.checkpoints import lfsgan, reading
+from lfsgan_cli.checkpoints.found import Checkpoint
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.jobs import states
+from lfsgan_cli.jobs.runlines import RunLines
+from lfsgan_cli.jobs.suite import read_suite
+from lfsgan_cli.jobs.taskfiles import begin_import
+from lfsgan_cli.metrics import cache
+from lfsgan_cli.pictures.dataset import check, load_shots
+from lfsgan_cli.pictures.decode import decode, fit, verify
+from lfsgan_cli.pictures.png import text_of
+from lfsgan_cli.pictures.source import open_source
+from lfsgan_cli.report.benchmark_reading import read_benchmark
+from lfsgan_cli.report.html import to_html
+from lfsgan_cli.report.markdown import to_markdown
+from lfsgan_cli.report.model import Page
+from lfsgan_cli.report.reading import BaseFacts, Drawings, read_workspace
+from lfsgan_cli.report.tables_csv import to_csv
+from lfsgan_cli.taskfile import read_summary
+from lfsgan_cli.workspace import Workspace, rebuild
+
+Reader = Callable[[Path], object]
+SIDE = 16  # pixels of what pictures are fitted to
+PLACES = {
+    "runs": "benchmark/runs.jsonl", "metrics": "workspace/tasks/dogs/metrics.jsonl",
+    "stats": "workspace/tasks/dogs/stats.jsonl", "retention": "workspace/retention.json",
+    "run": "workspace/tasks/dogs/run.json",
+}  # fmt: skip
+
+# Typer's own settings go into the environment; Python evaluates the annotations of an adapter's options, and Jinja
+# compiles the page: all of these are ours.
+COMPILING = ("compile", "exec")
+ALLOWED = {
+    **dict.fromkeys(("import of a task", "rebuilding", "suite"), COMPILING),
+    **dict.fromkeys(("report of a task", "report of a benchmark", "report"), COMPILING),
+    "commands": (*COMPILING, "os.putenv"),
+}
+
+
+def readers(folder: Path) -> dict[str, dict[str, Reader]]:
+    """By group; each takes the path of a file of that group."""
+    workspace = Workspace(folder / "workspace")
+    workspace.base  # noqa: B018 - it is read once, and not by a reader
+    return {
+        "tensors": {
+            "base": lambda path: touch(basefile.read(path)),
+            "base header": basefile.read_summary,
+            "task": lambda path: touch(taskfile.read(path)[1]),
+            "task header": read_summary,
+            "rebuilding": partial(_rebuilt, workspace),
+            "commands": partial(_shown, folder),
+            "report of a task": partial(_reported, folder),
+            "state": lambda path: touch(states.read(path)[0]),
+            "cache": lambda path: touch(cache._kept(path, "{}")),
+            "checkpoint": lambda path: touch(reading.read(path)),
+        },
+        "checkpoint": {
+            "checkpoint": lambda path: touch(reading.read(path)),
+            "published task": lambda path: touch(lfsgan.read(path).tensors),
+            "import of a task": lambda path: touch(
+                begin_import(workspace, path, "cats", activation=True, overwrite=False).adapter
+            ),
+            "base": lambda path: touch(basefile.read(path)),
+        },
+        "picture": {
+            "picture": lambda path: fit(decode(path.read_bytes()).picture, SIDE),
+            "look at a picture": lambda path: verify(path.read_bytes()),
+            "shots": lambda path: load_shots(path.parent, SIDE),
+            "note of a picture": text_of,
+        },
+        "zip": {"zip": lambda path: check(open_source(path)), "shots": lambda path: load_shots(path, SIDE)},
+        "suite": {"suite": lambda path: read_suite(path, None)},
+        "lines": {
+            "runs": lambda path: RunLines(path.parent),
+            "report of a benchmark": lambda path: _pages(read_benchmark(path.parent)),
+            "report": lambda _path: _reported(folder, folder / "workspace" / "tasks" / "dogs.safetensors"),
+        },
+    }
+
+
+def place(folder: Path, sample: str) -> Path:
+    """Where a damaged file lies, so that readers find it as they would a user's."""
+    group, _, name = sample.partition(" ")
+    if group == "tensors":
+        return folder / "workspace" / "tasks" / "odd.safetensors"
+    if group == "lines":
+        return folder / PLACES[name]
+    if group == "picture":
+        return folder / "shots" / "odd.png"
+    return folder / {"checkpoint": "odd.pt", "zip": "odd.zip", "suite": "odd.toml"}[group]
+
+
+def touch(found: object) -> None:
+    """Look at every number: a mapped file that is shorter than it says would end the process here."""
+    for tensor in _tensors(found):
+        tensor.double().sum().item()
+
+
+def _tensors(found: object) -> Iterator[Tensor]:
+    match found:
+        case Tensor():
+            yield found
+        case Mapping() | tuple():
+            for value in found.values() if isinstance(found, Mapping) else found:
+                yield from _tensors(value)
+        case Base(average=network) | (nn.Module() as network):
+            yield from network.state_dict().values()
+        case Checkpoint():
+            yield from _tensors((found.average, found.live, found.discriminator, found.w_mean))
+        case _:
+            pass
+
+
+def _rebuilt(workspace: Workspace, path: Path) -> None:
+    info, tensors = taskfile.read(path)
+    touch(rebuild(info, tensors, workspace.base.average))
+
+
+def _shown(folder: Path, _path: Path) -> None:
+    """What the commands say of the file, every letter of it."""
+    for words in (["list"], ["list", "--json"], ["show", "odd"], ["show", "odd", "--json"]):
+        result = CliRunner().invoke(app, ["tasks", *words, "--workspace", str(folder / "workspace")])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "bug in lfsgan" not in result.output, result.output
+        _check_shown(result.output)
+
+
+def _reported(folder: Path, path: Path) -> None:
+    """The page of a workspace with this task, as far as it is written without drawing."""
+    facts = BaseFacts("reference", "ab" * 32, SIDE, 1, 1)
+    try:
+        summary = read_summary(path)
+    except LfsganError as error:
+        _pages(read_workspace(folder / "workspace", facts, {}, Drawings((), {}, {"dogs": str(error)})))
+    else:
+        _pages(read_workspace(folder / "workspace", facts, {"dogs": summary}, Drawings((), {}, {})))
+
+
+def _pages(page: Page) -> None:
+    html = to_html(page)
+    assert "<script" not in html
+    for text in (html, to_markdown(page, "page.html"), to_csv(page)):
+        text.encode()
+        _check_shown(text)
+
+
+def _check_shown(text: str) -> None:
+    for line in text.split("\n"):
+        assert line.isprintable(), repr(line[:500])
