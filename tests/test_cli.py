@@ -1,5 +1,6 @@
-"""Every command ends in one of four ways: 0, 1 with one line, 2 for usage, 130 for Ctrl-C."""
+"""Every command ends in one of five ways: 0, 1 with one line, 2 for usage, 130 for Ctrl-C, 143 for SIGTERM."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ FAILURES: dict[str, BaseException] = {
     "full": OSError(28, "No space left on device"),
     "memory": MemoryError(),
     "gpu-memory": TorchLikeOutOfMemoryError("CUDA out of memory. Tried …"),
+    "cpu-memory": RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: …"),
+    "stacks": RuntimeError("can't start new thread"),
     "bug": KeyError("cats"),
     "ctrl-c": KeyboardInterrupt(),
     "usage": typer.BadParameter("no"),
@@ -49,6 +52,14 @@ def failing() -> typer.Typer:
         console.detail("more talk")
         raise FAILURES[how]
 
+    @program.command()
+    @everywhere
+    def wait() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            console.say("cleaned up")
+
     return program
 
 
@@ -60,6 +71,8 @@ def failing() -> typer.Typer:
         ("full", 1, "Error: No space left on device"),
         ("memory", 1, "Error: there is not enough memory; try a smaller --batch, or --device cpu"),
         ("gpu-memory", 1, "Error: there is not enough memory; try a smaller --batch, or --device cpu"),
+        ("cpu-memory", 1, "Error: there is not enough memory; try a smaller --batch, or --device cpu"),
+        ("stacks", 1, "Error: there is not enough memory; try a smaller --batch, or --device cpu"),
         ("bug", 1, "Error: KeyError: 'cats' (this is a bug in lfsgan; run again with --debug and report it)"),
         ("ctrl-c", 130, "Interrupted."),
     ],
@@ -67,6 +80,13 @@ def failing() -> typer.Typer:
 def test_a_failure_is_one_line_on_stderr(how: str, code: int, line: str) -> None:
     result = CliRunner().invoke(failing(), ["fail", how, "--quiet"])
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", f"{line}\n")
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does_and_means_afterwards_what_it_meant_before() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    result = CliRunner().invoke(failing(), ["wait"])
+    assert (result.exit_code, result.stderr) == (143, "cleaned up\nTerminated.\n")
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_typers_own_endings_stay_typers() -> None:

@@ -9,7 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from lfsgan_cli.files import MAX_NAME, FileWriteError, TaskNameError, check_name, write_atomic
+from lfsgan_cli.files import MAX_NAME, FileWriteError, TaskNameError, check_name, partials, write_atomic
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_what_a_killed_write_leaves_is_known_and_nothing_else_is_taken_for_it(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from lfsgan_cli.files import write_atomic
+def killed():
+    yield b"half"
+    os.kill(os.getpid(), signal.SIGKILL)
+write_atomic(Path(sys.argv[1]) / "file", killed())
+"""
+    for name in ("notes.partial", ".notes.partial", ".0123456789abcdef.partial.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "below").mkdir()
+    subprocess.run([sys.executable, "-c", program, tmp_path / "below"], check=False)
+    [left] = partials(tmp_path)
+    assert left.parent == tmp_path / "below"
+    assert list((tmp_path / "below").iterdir()) == [left]
 
 
 def test_one_piece_and_many_give_the_same_file(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ DAMAGED, LOST = "a damaged file", "a file that is neither old nor new"
 FAILED, DIFFERENT = "a command that fails", "a file that is not as an undisturbed run leaves it"
 TELL_EVERY = 20  # kills
 BASE = WORKSPACE / "base.safetensors"
-POLL = 0.002  # seconds between two looks at a folder that another program writes
+POLL = 0.01  # seconds between two looks at a folder that another program writes
 
 
 class Killing:

@@ -19,22 +19,24 @@ STEPS = 13  # two lines of the log and three sheets before the end
 PER_STATE = 3  # changes: the state is written, gets its name, and the one before the last goes
 SAVE_EVERY = (0, 0.03, 1000)  # seconds: after each step, after some, and only when told to stop
 LONGEST = 0.3  # seconds after a change, in which a run of many steps comes through some of them
+TASKS = WORKSPACE / "tasks"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ENDS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A run: from nothing, and from where it was interrupted. folder: whose states tell whether it can go on."""
+    """A run: from nothing, and from where it was interrupted. folder: of its states; file: what it ends with."""
 
     command: tuple[object, ...]
     resume: tuple[object, ...]
     folder: Path
+    file: Path
 
 
 def _learning(adapter: str) -> Kind:
     command = (*LEARN, "--name", "new", "--steps", STEPS, "--adapter", adapter)
-    return Kind(command, ("learn-task", "--name", "new", "--resume"), WORKSPACE / "tasks" / "new")
+    return Kind(command, ("learn-task", "--name", "new", "--resume"), TASKS / "new", TASKS / "new.safetensors")
 
 
 KINDS = {adapter: _learning(adapter) for adapter in ("left", "full", "cam")} | {
@@ -42,6 +44,7 @@ KINDS = {adapter: _learning(adapter) for adapter in ("left", "full", "cam")} | {
         ("pretrain", "--data", "data", *SMALL, "--kimg", STEPS * 4 / 1000),
         ("pretrain", "--data", "data", "--resume"),
         WORKSPACE / "base",
+        WORKSPACE / "base.safetensors",
     )
 }
 
@@ -81,7 +84,7 @@ class Resuming:
             raise NotTheSameError(f"{about}: it does not tell how to go on:\n{end.said}")
 
     def _finish(self, here: Path, about: str) -> None:
-        begun = any((here / self.kind.folder).glob("state*.safetensors"))
+        begun = (here / self.kind.file).exists() or any((here / self.kind.folder).glob("state*.safetensors"))
         wrong = damaged(here)
         done(self.kind.resume if begun else self.kind.command, here)
         found, expected = contents(here), self.expected
