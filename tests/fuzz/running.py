@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-IN_A_PROCESS = 500  # files; what one process leaks would otherwise pass for what a file takes
+IN_A_PROCESS = 2000  # files; what one process leaks would otherwise pass for what a file takes
 
 
 @dataclass

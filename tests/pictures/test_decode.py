@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from lfsgan_cli.pictures import decode as decode_module
 from lfsgan_cli.pictures.decode import decode, fit, verify
 from lfsgan_cli.pictures.errors import BadPictureError
+from lfsgan_cli.pictures.formats import bytes_a_pixel
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 EXIF_ORIENTATION = 0x0112
@@ -181,6 +185,21 @@ class TestTransparency:
         assert pixels(data).tolist() == [[[4] * 3, list(WHITE)]]  # 1000 / 257 is nearest to 4
 
 
+class TestBands:
+    @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "I;16", "1"])
+    def test_a_picture_that_is_converted_in_bands_is_the_same(self, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        grey = np.random.RandomState(1).randint(0, 65536, (37, 24), dtype=np.uint16)
+        picture = Image.fromarray(grey) if mode == "I;16" else noise(side=37).convert(mode)
+        if mode in {"LA", "RGBA"}:
+            picture.putalpha(noise(side=37).getchannel("G"))
+        data = encoded(picture, "TIFF")
+        whole = decode(data)
+        monkeypatch.setattr(decode_module, "_BAND", 100)  # two rows of 37, four of 24
+        again = decode(data)
+        assert np.array_equal(np.asarray(again.picture), np.asarray(whole.picture))
+        assert again.flattened is whole.flattened is (mode in {"LA", "RGBA"})
+
+
 class TestBadPictures:
     @pytest.mark.parametrize("form", FORMATS)
     @pytest.mark.parametrize("look", [decode, verify])
@@ -240,6 +259,37 @@ class TestBadPictures:
     def test_the_limit_itself_is_safe(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 24)
         assert pixels(encoded(noise(side=24))).shape == (24, 24, 3)
+
+    @pytest.mark.parametrize(
+        ("form", "how", "most"),
+        [("PNG", {}, 9), ("JPEG", {}, 9), ("JPEG", {"progressive": True}, 13), ("TIFF", {}, 14), ("WEBP", {}, 20)],
+    )
+    @pytest.mark.parametrize("look", [decode, verify])
+    def test_what_decoding_would_take_is_bounded_for_each_format(
+        self,
+        look: Callable[[bytes], object],
+        form: str,
+        how: dict[str, Any],
+        most: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        data = encoded(noise(side=24), form, **how)
+        monkeypatch.setattr(decode_module, "MOST_BYTES", most * 24 * 24)
+        look(data)
+        monkeypatch.setattr(decode_module, "MOST_BYTES", most * 24 * 24 - 1)
+        with pytest.raises(BadPictureError, match="more than the 575 pixels that are safe to open"):
+            look(data)
+
+    def test_a_phones_fifty_megapixels_are_within_the_limit(self) -> None:
+        assert decode_module.MOST_BYTES // bytes_a_pixel("JPEG", progressive=False) >= 8192 * 6144
+
+    @pytest.mark.parametrize("sides", [(60_000, 60_000), (2**31 - 1, 2**31 - 1), (2**31 - 1, 1)])
+    def test_a_few_bytes_that_claim_any_size_are_refused_before_they_are_decoded(self, sides: tuple[int, int]) -> None:
+        data = bytearray(encoded(noise(side=2)))
+        data[16:24] = struct.pack(">II", *sides)  # width and height, the first words of the header chunk
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+        with pytest.raises(BadPictureError, match="pixels that are safe to open"):
+            decode(bytes(data))
 
     def test_a_picture_without_pixels_is_refused(self) -> None:
         one = encoded(Image.new("RGB", (1, 1)), "GIF")

@@ -1,7 +1,9 @@
 import io
+import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from lfsgan_cli.pictures.png import encode, grid, text_of
@@ -59,3 +61,9 @@ class TestGrid:
 
     def test_without_a_gap_pictures_touch(self) -> None:
         assert np.array_equal(grid([[flat(1), flat(2)]], gap=0), np.hstack([flat(1), flat(2)]))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_has_no_note_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "seed0000.png")
+    assert text_of(tmp_path / "seed0000.png") == {}
