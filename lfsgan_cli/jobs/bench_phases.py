@@ -23,12 +23,14 @@ class Part:
 
     per_step: how often a step has it, on average over the schedule. action: does it once, by the run's own code.
     without: does the same but for this part, where it cannot be done alone; what is left is the part.
+    plain: does the same in the operations that are counted, where `action` has a form that needs fewer.
     """
 
     name: str
     per_step: float
     action: Callable[[], object]
     without: Callable[[], object] | None = None
+    plain: Callable[[], object] | None = None
 
 
 def learning_parts(run: Learning) -> list[Part]:

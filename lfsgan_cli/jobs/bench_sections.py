@@ -6,13 +6,16 @@ import copy
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lfsgan_cli import registry
 from lfsgan_cli.adapter import construct
 from lfsgan_cli.batching import usual_batch
+from lfsgan_cli.heap import keep_freed
 from lfsgan_cli.jobs.bench_counting import Work, counted
 from lfsgan_cli.jobs.bench_networks import Networks
 from lfsgan_cli.jobs.bench_phases import Part, learning_parts, pretraining_parts
@@ -20,6 +23,8 @@ from lfsgan_cli.jobs.bench_timing import rounds
 from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.peakmemory import PeakMemory
 from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.networks.prepared import prepared
 from lfsgan_cli.sampling import draw
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learn import Learning
@@ -77,14 +82,16 @@ class Meter:
 
     def _row(self, section: str, part: Part) -> Row:
         self.say(f"{section}: {part.name}")
-        seconds, work = self._cost(part.action)
+        seconds, work = self._cost(part.action, part.plain or part.action)
         if part.without:
-            less_seconds, less_work = self._cost(part.without)
+            less_seconds, less_work = self._cost(part.without, part.without)
             seconds, work = max(0.0, seconds - less_seconds), work - less_work
         return Row(part.name, part.per_step, seconds, work)
 
-    def _cost(self, action: Callable[[], object]) -> tuple[float, Work]:
-        work = counted(action)  # which warms up
+    def _cost(self, action: Callable[[], object], plain: Callable[[], object]) -> tuple[float, Work]:
+        work = counted(plain)  # which warms up
+        if plain is not action:
+            action()
         return statistics.median(rounds(action, self.device, self.seconds)), work
 
 
@@ -120,8 +127,15 @@ def _pretraining(networks: Networks, device: torch.device, batch: int) -> Pretra
 
 
 def _drawing(networks: Networks, device: torch.device, batch: int) -> Part:
-    generator = networks.generator.to(device)  # as fast as any task merged into it
-    return Part("one batch", 1.0, lambda: list(draw(generator, range(batch), batch=batch)))
+    keep_freed()  # as `generate` does
+    plain = networks.generator.to(device)  # as fast as any task merged into it
+    ready = prepared(plain, plain.w_mean.dtype)
+    action, counting = (partial(_draw, generator, batch) for generator in (ready, plain))
+    return Part("one batch", 1.0, action, plain=counting)
+
+
+def _draw(generator: Generator, batch: int) -> list[Tensor]:
+    return list(draw(generator, range(batch), batch=batch))
 
 
 def _noise_pictures(config: NetworkConfig, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
