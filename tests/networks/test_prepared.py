@@ -40,6 +40,11 @@ def test_the_pictures_are_the_same_but_for_a_level(wide: Generator) -> None:
     assert (pictures(ready) - pictures(wide)).abs().max() <= 1
 
 
+def test_images_are_still_the_reference(generator: Generator, rosinality_outputs: dict[str, Tensor]) -> None:
+    images = prepared(generator, torch.float32)(rosinality_outputs["z"])
+    assert (images - rosinality_outputs["images"]).abs().max() < 1e-4  # the tolerance of test_generator.py
+
+
 def test_the_widest_layers_multiply_less(wide: Generator) -> None:
     if not pays(torch.zeros(128, 128, 3, 3), 32):
         pytest.skip("needs oneDNN on an x86 processor")
