@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from lfsgan_cli.files import partials
@@ -104,38 +105,43 @@ def _glance(folder: Path) -> list[tuple[str, int]]:
 
 def main() -> int:
     """Zero where nothing was lost or damaged, and everything could be gone on with."""
-    parser = argparse.ArgumentParser(prog="python -m tests.reliability.kills", description=__doc__)
-    parser.add_argument("--kills", type=int, default=500, help="in all (default: 500)")
-    parser.add_argument(
-        "--shell", type=int, default=100, help="of them, of the program as a user starts it (default: 100)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
-    parser.add_argument("names", nargs="*", metavar="COMMAND", help="such as 'tasks import' (default: all)")
-    options = parser.parse_args()
+    options = _options()
     scratch = Path(tempfile.mkdtemp(prefix="lfsgan-kills-"))
     killings: list[Killing] = []
     wrong: list[str] = []
     try:
         settle(scratch)
-        killings = [
-            Killing(scenario, scratch)
-            for scenario in scenarios(scratch / "homes")
-            if scenario.name in options.names or not options.names
-        ]
-        rng = random.Random(options.seed)  # noqa: S311 - moments, no secrets
-        for index in range(options.kills):
-            found = killings[index % len(killings)].kill(rng, shell=index >= options.kills - options.shell)
-            for each in found:
-                print(f"kill {index}: {each}", file=sys.stderr, flush=True)  # noqa: T201
+        chosen = [each for each in scenarios(scratch / "homes") if each.name in (options.names or [each.name])]
+        killings = [Killing(scenario, scratch) for scenario in chosen]
+        for found in _kills(killings, options):
             wrong += found
-            if index % TELL_EVERY == 0:
-                print(f"{index} of {options.kills}", file=sys.stderr, flush=True)  # noqa: T201
     except KeyboardInterrupt:
         print("interrupted: so far", file=sys.stderr)  # noqa: T201
     finally:
         shutil.rmtree(scratch)
     _tell(killings, wrong)
     return bool(wrong)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.reliability.kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=500, help="in all (default: 500)")
+    parser.add_argument("--shell", type=int, default=100, help="how many of them through the shell (default: 100)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
+    parser.add_argument("names", nargs="*", metavar="COMMAND", help="such as 'tasks import' (default: all)")
+    return parser.parse_args()
+
+
+def _kills(killings: list[Killing], options: argparse.Namespace) -> Iterator[list[str]]:
+    """What is wrong after each kill; said on the way, and how far it is."""
+    rng = random.Random(options.seed)  # noqa: S311 - moments, no secrets
+    for index in range(options.kills):
+        found = killings[index % len(killings)].kill(rng, shell=index >= options.kills - options.shell)
+        for each in found:
+            print(f"kill {index}: {each}", file=sys.stderr, flush=True)  # noqa: T201
+        if index % TELL_EVERY == 0:
+            print(f"{index} of {options.kills}", file=sys.stderr, flush=True)  # noqa: T201
+        yield found
 
 
 def _tell(killings: list[Killing], wrong: list[str]) -> None:

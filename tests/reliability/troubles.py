@@ -92,17 +92,19 @@ class Troubled:
         """What is wrong after a run that could not go to its end; it may have come to its end nevertheless."""
         errors = [line for line in end.said.splitlines() if line.startswith("Error: ")]
         wrong = [] if end.status == 0 or (end.status == 1 and len(errors) == 1) else [f"{end.status}: {end.said!r}"]
-        wrong += [f"traceback: {end.said}"] if "Traceback" in end.said or "is a bug" in end.said else []
-        wrong += [f"damaged: {each}" for each in damaged(here)]
+        wrong += [f"no clean error: {end.said}"] if "Traceback" in end.said or "is a bug" in end.said else []
         wrong += [] if left_over else [f"left over: {path}" for path in partials(here)]
+        print(f"  {self.scenario.name}, {trouble}: {errors[0] if errors else 'done'}")  # noqa: T201
+        return [f"{self.scenario.name}, {trouble}: {each}" for each in (*wrong, *self._after(here))]
+
+    def _after(self, here: Path) -> Wrong:
+        """What is wrong with the files once the trouble is gone, and with what the same work makes of them."""
         found = contents(here)
+        wrong = [f"damaged: {each}" for each in damaged(here)]
         wrong += [f"lost: {name}" for name, either in self.allowed.items() if found.get(name) not in either]
         after = run(self.scenario.finish(here), here)
         wrong += [] if after.status == 0 else [f"cannot be finished: {after.said}"]
-        wrong += [] if contents(here) == self.new else ["finished otherwise than undisturbed"]
-        said = errors[0] if errors else f"status {end.status}"
-        print(f"  {self.scenario.name}, {trouble}: {said}")  # noqa: T201
-        return [f"{self.scenario.name}, {trouble}: {each}" for each in wrong]
+        return wrong + ([] if contents(here) == self.new else ["finished otherwise than undisturbed"])
 
 
 def _move(home: Path, to: Path) -> None:
