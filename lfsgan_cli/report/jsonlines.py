@@ -7,7 +7,7 @@ from lfsgan_cli import strictjson
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.plainfile import read_plain
 
-MOST_BYTES = 20_000_000  # in memory, JSON takes up to twenty-four times its size in a file
+MOST_BYTES = 18_000_000  # in memory, JSON takes up to twenty-five times its size in a file
 
 
 class DamagedLinesError(LfsganError):
