@@ -113,6 +113,8 @@ class LearnConfig:
     seeking_centres: Literal["shots", "batch"] = "shots"  # all of them, or the pictures of the step
     seeking_noise: Literal["const", "random"] = "const"  # in the feature maps that are compared
     seeking_epsilon: float = 1e-5  # the loss is 1 / (ratios + epsilon): at most 1 / epsilon
+    coverage_weight: float = 0.0  # so that mode seeking's pictures take after all shots, not after a few of them
+    coverage_temperature: float = 0.05  # of perceptual distances: how much nearer the nearest shot must be
     correspondence_weight: float = 0.0  # keeps the likenesses that pictures have in the base
     correspondence_every: int = 8
     held_out: int = 0  # shots that only choose the best snapshot; 0 takes the last, and learns from all
@@ -125,6 +127,7 @@ class LearnConfig:
         _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
+        _at_least(self, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
         _at_most(self, mixing=1, decay=1, shift=0.5, patch_heads=MOST_HEADS)

@@ -173,7 +173,7 @@ class Learning(Run):
             loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
         yield loss
         if self.config.seeking_weight and step % self.config.seeking_every == 0:
-            yield self.config.seeking_weight * self.seeking.loss(self._reals)
+            yield self.seeking.loss(self._reals)
         if self.config.correspondence_weight and step % self.config.correspondence_every == 0:
             yield self.config.correspondence_weight * self.correspondence.loss()
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.coverage import missing_entropy
 from lfsgan_cli.training.draws import Draws
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.memory import graph_part, with_features
@@ -25,14 +26,18 @@ class Seeking:
         self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
 
     def loss(self, reals: Tensor) -> Tensor:
-        """reals: the step's real pictures, [N, 3, R, R]."""
+        """Mode seeking and coverage, weighted. reals: the step's real pictures, [N, 3, R, R]."""
         config, network = self.config, self.generator.config
         z = self.draws.normal(config.seeking_batch, network.w_dim)
         w = self.generator.mapping(z)
         part = graph_part(len(w), network, self.dtype)
         images, *features = with_features(self.generator, w, self._noises(), self.dtype, part)
         pairs = self._pairs(images, reals)
-        return seek(pair_ratios(z, w, features, images, pairs), pairs, config.seeking_epsilon)
+        loss = config.seeking_weight * seek(pair_ratios(z, w, features, images, pairs), pairs, config.seeking_epsilon)
+        return loss + config.coverage_weight * self._coverage(images) if config.coverage_weight else loss
+
+    def _coverage(self, images: Tensor) -> Tensor:
+        return missing_entropy(self.likeness.to_shots(images), self.config.coverage_temperature)
 
     @torch.no_grad()
     def _pairs(self, images: Tensor, reals: Tensor) -> Pairs:

@@ -75,7 +75,7 @@ def test_so_it_does_with_every_gate_and_with_biases_or_without(gates: Any, biase
 def test_a_soft_gate_is_one_at_one_near_relu_elsewhere_and_never_shut() -> None:
     x = torch.tensor([-3.0, -1.0, 0.0, 1.0, 2.0, 4.0], dtype=torch.float64, requires_grad=True)
     y = Soft()(x)
-    y.sum().backward()  # type: ignore[no-untyped-call]
+    y.sum().backward()
     assert y[3].detach().item() == pytest.approx(1.0, abs=1e-12)
     # log(1 + exp(4x)) is off ReLU by at most log(2) / 4 = 0.173, at zero.
     assert float((y - x.relu()).detach().abs().max()) < 0.175

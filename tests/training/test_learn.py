@@ -170,6 +170,7 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
     "changed",
     [
         {"correspondence_weight": 1.0, "correspondence_every": 2},
+        {"coverage_weight": 1.0},
         {"patch_heads": 4},
         {"freeze_blocks": 1},
         {"gradients": "zeroed"},
