@@ -42,10 +42,15 @@ class Zip:
         try:
             self._file = zipfile.ZipFile(guarded)
         except (*_DAMAGE, NotImplementedError) as error:
+            guarded.close()  # the collector may come to the file before it comes to its guard, and warn
             raise BrokenZipError(path) from error
         guarded.most = size
         entries = [entry for entry in self._file.infolist() if not entry.is_dir() and not _is_link(entry)]
-        _refuse_harm(path, entries, size)
+        try:
+            _refuse_harm(path, entries, size)
+        except HarmfulZipError:
+            guarded.close()
+            raise
         # Of two entries with one name the last counts, as for programs that unpack.
         self._entries = {entry.filename: entry for entry in entries}
         self.names = tuple(sorted(filter(is_picture, self._entries)))
