@@ -66,10 +66,10 @@ class Adapter(nn.Module):
         self.nulls: dict[str, str] = {}
 
     @classmethod
-    def published_names(cls, network: NetworkConfig) -> dict[str, str]:  # noqa: ARG003 - those who override it need it
+    def published_names(cls, network: NetworkConfig, config: Any) -> dict[str, str]:  # noqa: ARG003 - for those who override it
         """Its own name for each tensor that a task file of the public LFS-GAN code may hold on such a network.
 
-        Adapters that have no place in such files, as most, leave this empty.
+        config: an instance of `Config`. Empty where such files have no place for it: for most adapters, always.
         """
         return {}
 

@@ -35,9 +35,9 @@ class LeFT(Adapter):
 
         rank: Annotated[int | None, "rank of every factorized tensor; none: 16, or what half a megabyte holds"] = None
         activation: Annotated[bool, "gates on the taps of convolutions, so that none turns negative"] = True
-        gates: Annotated[Literal["soft", "hard"], "hard: ReLU, which never opens again; init=paper always has it"] = "soft"
+        gates: Annotated[Literal["hard", "soft"], "hard: ReLU, which init=paper always has; soft: never shut"] = "hard"
         additive: Annotated[bool, "shift weights and biases, not only rescale them"] = True
-        biases: Annotated[bool, "shift the biases of features and colours as well, and the strength of noise"] = True
+        biases: Annotated[bool, "shift the biases of features and colours as well, and the strength of noise"] = False
         init: Annotated[
             Literal["live", "paper"], "live: every factor learns; paper: all equal, as in the published code"
         ] = "live"
@@ -73,9 +73,9 @@ class LeFT(Adapter):
             return replace(config, rank=config.rank or affordable_rank(build_generator(network)))
 
     @classmethod
-    def published_names(cls, network: NetworkConfig) -> dict[str, str]:
-        """See `left_names`: the tensors of the public code are laid out alike."""
-        return published_names(network)
+    def published_names(cls, network: NetworkConfig, config: Config) -> dict[str, str]:
+        """See `left_names`: the tensors of the public code are laid out alike; soft gates it does not know."""
+        return published_names(network) if _is_hard(config) else {}
 
     def _null_tensors(self, network: nn.Module, config: Config, rank: int) -> list[tuple[str, str]]:
         paper = config.init == "paper"
@@ -108,8 +108,12 @@ def _numbers(network: nn.Module, rank: int) -> int:
 def _gate(config: LeFT.Config) -> nn.Module:
     if not config.activation:
         return nn.Identity()
+    return nn.ReLU() if _is_hard(config) else Soft()
+
+
+def _is_hard(config: LeFT.Config) -> bool:
     # The published start is the identity only with a gate that scales as its input does, as ReLU.
-    return Soft() if config.gates == "soft" and config.init == "live" else nn.ReLU()
+    return config.gates == "hard" or config.init == "paper"
 
 
 class Paper:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from lfsgan_cli.taskfile import TaskSummary
 
 tasks = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="List the learned tasks, show, check, rename, remove or exchange them."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="List the learned tasks, show, check, rename, remove or exchange them.",
 )
 
 TaskName = Annotated[str, typer.Argument(metavar="NAME", help="A learned task.")]

@@ -44,8 +44,8 @@ class NotPublishableError(LfsganError):
 
     def __init__(self, name: str, adapter: str) -> None:
         super().__init__(
-            f"task {name!r} is of the adapter {adapter!r}, which the public LFS-GAN code does not know; "
-            f"expected a task of {ADAPTER!r}"
+            f"task {name!r} of the adapter {adapter!r} has what the public LFS-GAN code does not know; "
+            f"expected a task of {ADAPTER!r} with hard gates and without biases, as it has by default"
         )
 
 
@@ -104,10 +104,11 @@ def begin_export(root: Path, name: str, out: Path, *, overwrite: bool) -> Export
     """A task under the public code's names; NotPublishableError where that has none for it. Nothing is written yet."""
     info, tensors = taskfile.read(find_task(root, name))
     check_free(out, overwrite=overwrite)
-    table = registry.load(info.adapter).published_names(NetworkConfig.from_json(info.base.network))
+    cls = registry.load(info.adapter)
+    table = cls.published_names(NetworkConfig.from_json(info.base.network), read_config(cls, info.config))
     if tensors.keys() - {taskfile.W_MEAN} - set(table.values()):
         raise NotPublishableError(name, info.adapter)
-    return Export(info, {theirs: tensors[ours] for theirs, ours in table.items() if ours in tensors})
+    return Export(info, {theirs: tensors[ours].float() for theirs, ours in table.items() if ours in tensors})
 
 
 def _adapter(
@@ -117,7 +118,8 @@ def _adapter(
     with torch.device("meta"):
         adapter = construct(cls, workspace.base.average.cpu(), read_config(cls, values))
     tensors = adapter.tensors()
-    table = {theirs: ours for theirs, ours in cls.published_names(published.network).items() if ours in tensors}
+    names = cls.published_names(published.network, read_config(cls, values))
+    table = {theirs: ours for theirs, ours in names.items() if ours in tensors}
     _check_shapes(path, {theirs: tensors[ours].shape for theirs, ours in table.items()}, published.tensors)
     adapter.load_state_dict({ours: published.tensors[theirs] for theirs, ours in table.items()}, assign=True)
     return adapter.requires_grad_(False)  # noqa: FBT003

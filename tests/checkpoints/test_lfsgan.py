@@ -74,7 +74,7 @@ def random_task(home: Path, config: LeFT.Config) -> dict[str, Tensor]:
     """A task of any rank on the reference base, under the public names, with no tensor at its start."""
     base = Workspace(home).base.average
     ours, rng = LeFT(base, config).tensors(), torch.Generator().manual_seed(0)
-    table = LeFT.published_names(base.config)
+    table = LeFT.published_names(base.config, LeFT.Config())
     return {name: torch.randn(ours[own].shape, generator=rng) for name, own in table.items() if own in ours}
 
 
@@ -186,7 +186,7 @@ def test_another_base_is_refused_and_both_are_named(learned: Any) -> None:
 
 def test_a_task_of_another_adapter_has_no_such_file(learned: Any) -> None:
     learned.learn("dogs", "--adapter", "full")
-    assert "of the adapter 'full', which the public LFS-GAN code does not know" in learned.refused(
+    assert "of the adapter 'full' has what the public LFS-GAN code does not know" in learned.refused(
         "tasks", "export", "dogs", "out.pt"
     )
 
@@ -196,7 +196,13 @@ def test_a_task_learned_here_goes_out_and_comes_back_with_equal_tensors(learned:
     learned.done("tasks", "import", "out.pt", "--name", "again", "--activation", "--device", "cpu")
     one, two = (read(learned.folder / f"lfsgan_workspace/tasks/{name}.safetensors")[1] for name in ("cats", "again"))
     assert one.keys() == two.keys()
-    assert all(torch.equal(one[name], two[name]) for name in one)  # the mean w too: it is drawn from the same seed
+    assert all(torch.equal(one[name].float(), two[name]) for name in one)  # the mean w too, from the same seed
+
+
+@pytest.mark.parametrize("option", ["gates=soft", "biases=true"])
+def test_what_the_public_code_does_not_know_stays_here(learned: Any, option: str) -> None:
+    learned.done("learn-task", "--images", "cats", "--name", "new", "--steps", 1, "--batch", 2, "-o", option)
+    assert "has what the public LFS-GAN code does not know" in learned.refused("tasks", "export", "new", "out.pt")
 
 
 def changed(**changes: Any) -> dict[str, Any]:
