@@ -16,7 +16,7 @@ from lfsgan_cli.pictures.errors import (
     UnreadableSourceError,
 )
 from lfsgan_cli.pictures.formats import is_picture
-from lfsgan_cli.pictures.sizes import MAX_FILE_BYTES, refuse_huge
+from lfsgan_cli.pictures.sizes import refuse_huge
 from lfsgan_cli.pictures.zipped import Zip
 from lfsgan_cli.plainfile import open_plain
 
@@ -84,8 +84,9 @@ class Folder:
         """The file's bytes."""
         try:
             with open_plain(self.path / self.names[index]) as file:
-                refuse_huge(os.fstat(file.fileno()).st_size)
-                return file.read(MAX_FILE_BYTES)
+                size = os.fstat(file.fileno()).st_size
+                refuse_huge(size)
+                return file.read(size)  # Python takes as much memory as it is asked to read, whatever there is
         except OSError as error:
             raise BadPictureError(f"cannot be read ({error.strerror or 'unknown reason'})") from error
 

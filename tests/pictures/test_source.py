@@ -1,5 +1,6 @@
 import io
 import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -200,3 +201,16 @@ def test_an_empty_zip_holds_no_picture(tmp_path: Path) -> None:
     (tmp_path / "set.zip").write_bytes(file.getvalue())
     with pytest.raises(NoPicturesError):
         open_source(tmp_path / "set.zip")
+
+
+def test_a_small_picture_takes_no_more_memory_than_it_has_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x" * 1000)
+    source = open_source(tmp_path)
+    tracemalloc.start()
+    try:
+        assert source.read(0) == b"x" * 1000
+        assert (
+            tracemalloc.get_traced_memory()[1] < 1_000_000
+        )  # bytes at the most: the interpreter's own, and some names
+    finally:
+        tracemalloc.stop()

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def run(
     """
     start = time.monotonic()
     told_to, tells = os.pipe()
-    said = folder.parent / f"{folder.name}.said"
+    said = Path(tempfile.gettempdir()) / f"lfsgan-said-{os.getpid()}"  # not beside the folder: that disk may be full
     process = os.fork()
     if process == 0:
         try:
@@ -66,7 +67,9 @@ def run(
     changes = _listen(told_to, process, moment, disturb)
     os.close(told_to)
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    return End(status, said.read_text(encoding="utf-8"), changes, time.monotonic() - start)
+    words = said.read_text(encoding="utf-8")
+    said.unlink()
+    return End(status, words, changes, time.monotonic() - start)
 
 
 def done(arguments: Sequence[object], folder: Path) -> End:
