@@ -25,7 +25,7 @@ DEAD = "both factors of the product start at zero, and so do both gradients (ini
 class LeFT(Adapter):
     """Rescales and shifts weights by tensors of low rank: mapping, style affines, 3×3 convolutions and ToRGB."""
 
-    lr = 0.005  # with the few minutes' training that is the default
+    lr = 0.0025  # at 0.005 faces blur in personas, at 0.00125 a few minutes do not suffice (docs/quality.md)
     earlier: ClassVar[Mapping[str, Any]] = {"gates": "hard", "biases": False}
     stored = "fp16"
 

@@ -211,6 +211,6 @@ def test_a_small_picture_takes_no_more_memory_than_it_has_bytes(tmp_path: Path) 
         assert source.read(0) == b"x" * 1000
         assert (
             tracemalloc.get_traced_memory()[1] < 1_000_000
-        )  # bytes at the most: the interpreter's own, and some names
+        )  # bytes; the names and the file object
     finally:
         tracemalloc.stop()
