@@ -209,8 +209,6 @@ def test_a_small_picture_takes_no_more_memory_than_it_has_bytes(tmp_path: Path) 
     tracemalloc.start()
     try:
         assert source.read(0) == b"x" * 1000
-        assert (
-            tracemalloc.get_traced_memory()[1] < 1_000_000
-        )  # bytes; the names and the file object
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000  # bytes; the names and the file object
     finally:
         tracemalloc.stop()
