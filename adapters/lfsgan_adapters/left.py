@@ -35,9 +35,9 @@ class LeFT(Adapter):
 
         rank: Annotated[int | None, "rank of every factorized tensor; none: 16, or what half a megabyte holds"] = None
         activation: Annotated[bool, "gates on the taps of convolutions, so that none turns negative"] = True
-        gates: Annotated[Literal["hard", "soft"], "hard: ReLU, which init=paper always has; soft: never shut"] = "hard"
+        gates: Annotated[Literal["soft", "hard"], "hard: ReLU, which init=paper always has; soft: never shut"] = "soft"
         additive: Annotated[bool, "shift weights and biases, not only rescale them"] = True
-        biases: Annotated[bool, "shift the biases of features and colours as well, and the strength of noise"] = False
+        biases: Annotated[bool, "shift the biases of features and colours as well, and the strength of noise"] = True
         init: Annotated[
             Literal["live", "paper"], "live: every factor learns; paper: all equal, as in the published code"
         ] = "live"

@@ -59,7 +59,7 @@ PAPER = Recipe(
         "average_steps": 0.0,
         "likeness": "auto",
     },
-    options={"left": {"rank": 1, "init": "paper"}},
+    options={"left": {"rank": 1, "init": "paper", "gates": "hard", "biases": False}},
 )
 RECIPES: Mapping[str, Recipe] = {"default": Recipe(), "paper": PAPER}
 

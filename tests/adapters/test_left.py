@@ -84,8 +84,8 @@ def test_a_soft_gate_is_one_at_one_near_relu_elsewhere_and_never_shut() -> None:
 
 
 def test_biases_are_shifted_where_the_public_code_leaves_them_alone() -> None:
-    names = dict(LeFT(tiny_generator(), LeFT.Config(rank=1, biases=True)).weights.items())
-    without = dict(LeFT(tiny_generator(), LeFT.Config(rank=1)).weights.items())
+    names = dict(LeFT(tiny_generator(), LeFT.Config(rank=1)).weights.items())
+    without = dict(LeFT(tiny_generator(), LeFT.Config(rank=1, biases=False)).weights.items())
     added = sorted(names.keys() - without.keys())
     assert all(name.startswith("synthesis.") and name.endswith((".bias", ".strength")) for name in added)
     network = dict(tiny_generator().named_parameters())
@@ -99,7 +99,7 @@ def test_without_a_rank_a_task_takes_half_a_megabyte_at_most() -> None:
         large = LeFT.settled(LeFT.Config(), NetworkConfig.standard(256))
         assert large.rank == 2
         # The published start has the same tensors, and needs no numbers of the network.
-        task = LeFT(build_generator(NetworkConfig.standard(256)), replace(large, init="paper", biases=True))
+        task = LeFT(build_generator(NetworkConfig.standard(256)), replace(large, init="paper"))
         assert task.size * 2 < 450_000
     assert LeFT.settled(LeFT.Config(rank=5), NetworkConfig.standard(256)).rank == 5
     assert LeFT.settled(LeFT.Config(), tiny_generator().config).rank == 16
@@ -121,14 +121,14 @@ def test_only_rank_one_declares_a_null_and_only_the_cancelled_scale_of_demodulat
 def test_a_task_has_as_many_parameters_as_published(resolution: int, rank: int, count: int) -> None:
     with torch.device("meta"):
         network = build_generator(NetworkConfig.standard(resolution))
-        assert LeFT(network, LeFT.Config(rank=rank, init="paper")).size == count
+        assert LeFT(network, LeFT.Config(rank=rank, init="paper", biases=False)).size == count
 
 
 def test_without_the_sums_half_of_it_is_left() -> None:
     # The products alone; also what CoLoR-GAN's public code counts for its factors at 256 pixels (method 1.7).
     with torch.device("meta"):
         network = build_generator(NetworkConfig.standard(256))
-        assert LeFT(network, LeFT.Config(rank=1, init="paper", additive=False)).size == 54_161
+        assert LeFT(network, LeFT.Config(rank=1, init="paper", additive=False, biases=False)).size == 54_161
 
 
 def test_both_starts_have_the_same_tensors() -> None:
