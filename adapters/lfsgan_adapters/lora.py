@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.layers import Linear, ModulatedConv2d
 
+MOST_RANK = 1024  # a larger one adds nothing, and a file that claims it would take any memory
+
 
 class Update(nn.Module):
     """Ŵ = W + (alpha / R) · |W| · B A, with A: [R, d_in] random at the start, B: [d_out, R] zero, and |W| W's own size.
@@ -52,7 +54,7 @@ class LoRA(Adapter):
     rank one depends on its input, and cannot give all pictures one and the same shift of style.
     """
 
-    lr = 0.005  # as LeFT's, whose sums an Adam step moves by the same share of the weight
+    lr = 0.0025  # as LeFT's, whose sums an Adam step moves by the same share of the weight
 
     @dataclass(frozen=True)
     class Config:
@@ -66,8 +68,8 @@ class LoRA(Adapter):
 
         def __post_init__(self) -> None:
             """A rank is at least one; an update that is scaled by nothing learns nothing."""
-            if self.rank < 1:
-                raise ValueError(f"rank is {self.rank}: expected at least 1")
+            if not 1 <= self.rank <= MOST_RANK:
+                raise ValueError(f"rank is {self.rank}: expected 1 to {MOST_RANK}")
             if not 0 < self.alpha < math.inf:
                 raise ValueError(f"alpha is {self.alpha}: expected a finite number above 0")
 

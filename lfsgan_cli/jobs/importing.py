@@ -14,6 +14,7 @@ from lfsgan_cli import basefile
 from lfsgan_cli.basefile import Base, BaseSummary
 from lfsgan_cli.checkpoints import reading
 from lfsgan_cli.checkpoints.found import Checkpoint, CheckpointError, State
+from lfsgan_cli.jobs import states
 from lfsgan_cli.jobs.pretraining import UnfinishedBaseError
 from lfsgan_cli.jobs.runfolder import RunFolder
 from lfsgan_cli.networks.config import NetworkConfig
@@ -67,6 +68,7 @@ class Import:
         live = _generator(self.checkpoint.config, self.checkpoint.live or self._state)
         base = Base(self.name, basefile.identity(average), average, live, _discriminator(self.checkpoint))
         self.workspace.root.mkdir(parents=True, exist_ok=True)
+        states.drop(self.workspace.base_run)  # first: a killed import must not leave another base's run to resume
         basefile.write(self.workspace.base_path, base, {}, origin=self.origin)
         # What an earlier base's training left would pass for this one's.
         shutil.rmtree(self.workspace.base_run, ignore_errors=True)

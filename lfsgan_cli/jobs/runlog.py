@@ -52,5 +52,5 @@ def cut(folder: Path, done: int) -> None:
 def _step(line: bytes, unreadable: int) -> int:
     try:
         return int(json.loads(line)["step"]) if line.endswith(b"\n") else unreadable
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return unreadable
