@@ -49,7 +49,7 @@ def best_of(offsets: list[float]) -> tuple[Best, LeFT, list[float]]:
     """A selection that looked at a run whose pictures were shifted, step by step, by these amounts."""
     base = tiny_generator()
     with torch.random.fork_rng(devices=[]):
-        average = LeFT(base, LeFT.Config(rank=1))
+        average = LeFT(base, LeFT.Config(rank=1, biases=True))
     colours = average.weights["synthesis.to_rgbs.2.bias"].get_parameter("add").data
     with torch.no_grad():
         plain = adapt(base, average)(torch.randn(64, 16, generator=torch.Generator().manual_seed(0)))
