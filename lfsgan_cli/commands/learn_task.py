@@ -130,9 +130,10 @@ def learn_task(
     else:
         values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
         given = {key: value for key, value in values.items() if key in said}
-        training = recipes.training_of(recipe_of(recipe), load(adapter).lr, settings or [], given)
+        chosen = recipe_of(recipe)
+        training = recipes.training_of(chosen, load(adapter).lr, settings or [], given)
         training = recipes.resolved(training, where, place.base.average.config.resolution)
-        pairs = recipes.option_pairs(recipe_of(recipe), adapter, pairs or [])
+        pairs = recipes.option_pairs(chosen, adapter, pairs or [])
         job = taskplan.begin(
             place, images, name, adapter, pairs, training, overwrite=overwrite, recipe=recipe, init_from=init_from
         )
