@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -145,7 +146,7 @@ class Live:
     Rank one of every product is ones. Each further rank, and each sum, has one factor at random and one at zero (as in
     LoRA), so that it adds nothing yet, receives a gradient at once, and no two ranks are alike. The random factor of a
     sum has the size of the frozen weight, so that both terms move it by comparable shares; random factors are divided
-    by the rank, so that a learning rate means the same for every rank.
+    by the root of the rank, so that a sum over ranks varies as much for every rank.
     """
 
     def __init__(self, rank: int) -> None:
@@ -160,7 +161,7 @@ class Live:
     def conv(self, weight: Tensor, activation: nn.Module, *, additive: bool) -> ConvModulator:
         """For a weight […, C_out, C_in, k, k]."""
         c_out, c_in, count = weight.shape[-4], weight.shape[-3], weight.shape[-2] * weight.shape[-1]
-        taps = torch.randn(self.rank, self.rank, count) / self.rank
+        taps = self._random(self.rank, self.rank, count)
         taps[0] = self._ones_then_zeros(count).T
         product = self._ones_then_random(c_out), taps, self._ones_then_zeros(c_in)
         gate, shift = (
@@ -169,10 +170,13 @@ class Live:
         return ConvModulator(product, gate, shift, activation)
 
     def _sum(self, rows: int, columns: int, size: float) -> tuple[Tensor, Tensor]:
-        return torch.randn(rows, self.rank) * (size / self.rank), torch.zeros(columns, self.rank)
+        return size * self._random(rows, self.rank), torch.zeros(columns, self.rank)
+
+    def _random(self, *shape: int) -> Tensor:
+        return torch.randn(shape) / math.sqrt(self.rank)
 
     def _ones_then_random(self, rows: int) -> Tensor:
-        return torch.cat([torch.ones(rows, 1), torch.randn(rows, self.rank - 1) / self.rank], 1)
+        return torch.cat([torch.ones(rows, 1), self._random(rows, self.rank - 1)], 1)
 
     def _ones_then_zeros(self, rows: int) -> Tensor:
         return torch.cat([torch.ones(rows, 1), torch.zeros(rows, self.rank - 1)], 1)

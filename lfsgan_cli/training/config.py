@@ -105,6 +105,7 @@ class LearnConfig:
     anchors_each: int = 1  # anchors of every shot
     anchor_candidates: int = 500  # latents among which a shot's anchors are the most alike
     anchor_weight: float = 20.0  # draws the anchors' pictures to their shots
+    anchor_focus: float = 1.0  # how steeply that fades around an anchor: the power of the cosine to it
     seeking_weight: float = 7.0  # 0 switches mode seeking off
     seeking_every: int = 8
     seeking_batch: int = 16
@@ -127,6 +128,7 @@ class LearnConfig:
         _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
+        _at_least(self, anchor_focus=0)
         _at_least(self, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)

@@ -181,7 +181,7 @@ class Learning(Run):
         """How far pictures are from their anchors' shots, perceptually and pixel by pixel; the closer, the heavier."""
         perceptual = self.likeness.to_shots(fakes).gather(1, near.shots[:, None])[:, 0]
         pixels = (fakes - self.targets[near.shots]).abs().mean((1, 2, 3))
-        return (near.closeness * (perceptual + pixels)).mean()
+        return (near.closeness**self.config.anchor_focus * (perceptual + pixels)).mean()
 
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
         count, network = max(1, self.config.batch // 2), self.generator.config

@@ -111,6 +111,20 @@ def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) 
     assert on > off
 
 
+def first_g(**changed: float) -> float:
+    config = replace(CONFIG, anchor_weight=1.0, **changed)  # type: ignore[arg-type]
+    return float(next(iter(new_run(config=config).steps())).losses["g"])
+
+
+def test_the_steeper_the_focus_the_less_do_pictures_far_from_their_anchors_count() -> None:
+    flat, linear, steep = (first_g(anchor_spread=2.5, anchor_focus=power) for power in (0.0, 1.0, 4.0))
+    assert flat > linear > steep
+
+
+def test_the_focus_does_not_matter_at_the_anchors_themselves() -> None:
+    assert first_g(anchor_spread=0.0, anchor_focus=0.0) == first_g(anchor_spread=0.0, anchor_focus=4.0)
+
+
 def test_the_average_lies_between_the_start_and_the_live_adapter() -> None:
     run = new_run(config=replace(CONFIG, average_steps=1e9, steps=1))
     start = copy.deepcopy(run.adapter)
