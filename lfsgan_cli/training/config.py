@@ -104,8 +104,8 @@ class LearnConfig:
     anchor_noise: AnchorNoise = "varied"  # from 0 to `anchor_spread`, or always as much
     anchors_each: int = 1  # anchors of every shot
     anchor_candidates: int = 500  # latents among which a shot's anchors are the most alike
-    anchor_weight: float = 20.0  # draws the anchors' pictures to their shots
-    anchor_focus: float = 1.0  # how steeply that fades around an anchor: the power of the cosine to it
+    anchor_weight: float = 30.0  # draws the anchors' pictures to their shots
+    anchor_focus: float = 2.0  # how steeply that fades around an anchor: the power of the cosine to it
     seeking_weight: float = 7.0  # 0 switches mode seeking off
     seeking_every: int = 8
     seeking_batch: int = 16
