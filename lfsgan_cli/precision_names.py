@@ -4,5 +4,3 @@ from typing import Literal, TypeAlias
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
 Choice: TypeAlias = Literal["auto", "fp32", "bf16"]
-
-CHOICES: tuple[Choice, ...] = ("auto", "fp32", "bf16")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.precision_names import CHOICES, Choice
+from lfsgan_cli.precision_names import Choice
 
 AnchorNoise: TypeAlias = Literal["varied", "fixed"]
 Gradients: TypeAlias = Literal["dropped", "zeroed"]
@@ -34,10 +34,11 @@ def _at_most(settings: object, **bounds: float) -> None:
             raise TrainingConfigError(f"{name.replace('_', '-')} is {value}: expected at most {most}")
 
 
-def _one_of(settings: object, **choices: tuple[str, ...]) -> None:
-    for name, known in choices.items():
-        value = getattr(settings, name)
-        if value not in known:
+def _as_typed(settings: object) -> None:
+    """Whatever is a choice by its type is one of those that the type names."""
+    for name, hint in get_type_hints(type(settings)).items():
+        value, known = getattr(settings, name), get_args(hint)
+        if get_origin(hint) is Literal and value not in known:
             raise TrainingConfigError(f"{name} is {value!r}: expected one of {', '.join(known)}")
 
 
@@ -63,7 +64,7 @@ class PretrainConfig:
         """Refuse what cannot be trained with."""
         _at_least(self, kimg=0, batch=1, lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, mixing=0)
         _at_most(self, mixing=1)
-        _one_of(self, precision=CHOICES)
+        _as_typed(self)
 
     @property
     def steps(self) -> int:
@@ -133,10 +134,7 @@ class LearnConfig:
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
         _at_most(self, mixing=1, decay=1, shift=0.5, patch_heads=MOST_HEADS)
-        _one_of(self, precision=CHOICES, trained_on=("average", "live"), gradients=get_args(Gradients))
-        _one_of(self, anchors=("alike", "random"), anchor_noise=get_args(AnchorNoise), seeking_scale=("mean", "sum"))
-        _one_of(self, seeking_pairs=("members", "first"), seeking_centres=("shots", "batch"))
-        _one_of(self, seeking_noise=("const", "random"), likeness=get_args(LikenessChoice))
+        _as_typed(self)
         if self.anchor_weight and self.likeness != "efficientnet-lite0":
             raise TrainingConfigError(
                 f"likeness is {self.likeness!r} and anchor-weight {self.anchor_weight}: expected efficientnet-lite0, "
