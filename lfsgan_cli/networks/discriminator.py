@@ -29,7 +29,11 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C_in, H, W] → [N, C_out, H/2, W/2]."""
-        y: Tensor = (self.residual(x) + self.skip(x)) / math.sqrt(2)
+        return self.joined(self.residual(x), x)
+
+    def joined(self, residual: Tensor, x: Tensor) -> Tensor:
+        """The convolutions' output and the shortcut past them."""
+        y: Tensor = (residual + self.skip(x)) / math.sqrt(2)
         return y
 
 
@@ -52,12 +56,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, R, R] → logits [N, 1], positive for real."""
-        x = self.from_rgb(images)
-        for block in self.blocks:
-            x = block(x)
-        x = self.conv(self.spread(x.to(self.conv.weight.dtype)))
-        logits: Tensor = self.score(self.dense(x.flatten(1)))
-        return logits
+        return self._concluded(self._through(self.from_rgb(images), 0, len(self.blocks)))
 
     def patch_features(self, images: Tensor, deeper: int = 0) -> Tensor:
         """[N, 3, R, R] → the output of a convolution inside, [N, C, side, side]; runs no deeper than that.
@@ -66,12 +65,30 @@ class Discriminator(nn.Module):
         Features are of the weights' type, so that what scores them may be kept in it.
         """
         block, second = divmod(_patch_convolution(self.config, deeper), 2)
-        x = self.from_rgb(images)
-        for before in list(self.blocks)[:block]:
-            x = before(x)
+        x = self._through(self.from_rgb(images), 0, block)
         last: ResBlock = self.blocks[block]  # type: ignore[assignment]
         features: Tensor = last.residual(x) if second else last.conv1(x)
         return features.to(self.conv.weight.dtype)
+
+    def with_patch_features(self, images: Tensor, deeper: int = 0) -> tuple[Tensor, Tensor]:
+        """What `forward` and `patch_features` give, by one pass."""
+        block, second = divmod(_patch_convolution(self.config, deeper), 2)
+        x = self._through(self.from_rgb(images), 0, block)
+        last: ResBlock = self.blocks[block]  # type: ignore[assignment]
+        inner = last.conv1(x)
+        residual = last.conv2(inner)
+        logits = self._concluded(self._through(last.joined(residual, x), block + 1, len(self.blocks)))
+        return logits, (residual if second else inner).to(self.conv.weight.dtype)
+
+    def _through(self, x: Tensor, first: int, last: int) -> Tensor:
+        for block in list(self.blocks)[first:last]:
+            x = block(x)
+        return x
+
+    def _concluded(self, x: Tensor) -> Tensor:
+        x = self.conv(self.spread(x.to(self.conv.weight.dtype)))
+        logits: Tensor = self.score(self.dense(x.flatten(1)))
+        return logits
 
     def first_blocks(self, count: int) -> Iterator[nn.Module]:
         """The first blocks, and what makes features of the colours before them; nothing for 0, never more than all."""

@@ -101,6 +101,7 @@ class LearnConfig:
     gradients: Gradients = "dropped"  # zeroed: Adam's memory fades where a step has no gradient, as torch 1.12 had it
     anchors: Literal["alike", "random"] = "alike"  # latents whose pictures are nearest to the shots, or any
     anchor_every: int = 2  # steps on whole pictures near the anchors; all others judge patches
+    whole_weight: float = 1.0  # of whole pictures in those others; 0: patches alone
     anchor_spread: float = 2.5  # the most noise that is added to an anchor
     anchor_noise: AnchorNoise = "varied"  # from 0 to `anchor_spread`, or always as much
     anchors_each: int = 1  # anchors of every shot
@@ -129,7 +130,7 @@ class LearnConfig:
         _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
-        _at_least(self, anchor_focus=0)
+        _at_least(self, anchor_focus=0, whole_weight=0)
         _at_least(self, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)

@@ -47,6 +47,11 @@ class Judge:
         logits: Tensor = self.heads[self.chosen](features)
         return logits
 
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of whole pictures and of patches, as `whole` and `patches`, by one pass over the same view."""
+        logits, features = self.discriminator.with_patch_features(self._shifted(images), self.layers[self.chosen])
+        return logits, self.heads[self.chosen](features)
+
     def _shifted(self, images: Tensor) -> Tensor:
         return shifted(images, self.shift, self.draws.choices)
 

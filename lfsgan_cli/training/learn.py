@@ -134,8 +134,13 @@ class Learning(Run):
         """Logits of whole pictures in anchored steps, of patches in all others; computed in the pictures' type."""
         return self.judge.whole(images) if self._is_anchored(step) else self.judge.patches(images)
 
-    def _judged(self, images: Tensor, step: int) -> Tensor:
-        return self._score(images.to(self.dtype), step)
+    def _verdicts(self, images: Tensor, step: int) -> list[tuple[float, Tensor]]:
+        """What the step asks of the discriminator, with its weight: one score, or in steps on patches both."""
+        images, weight = images.to(self.dtype), self.config.whole_weight
+        if self._is_anchored(step) or not weight:
+            return [(1.0, self._score(images, step))]
+        whole, patches = self.judge.both(images)
+        return [(1.0, patches), (weight, whole)]
 
     def _draw(self, step: int) -> tuple[Tensor, latents.Near | None]:
         """Pictures near the anchors, and where these are, in anchored steps; from anywhere otherwise."""
@@ -159,7 +164,8 @@ class Learning(Run):
         self._reals = self._next_reals()
         with torch.no_grad():
             fakes, _ = self._draw(step)
-        yield losses.logistic_d(self._judged(self._reals, step), self._judged(fakes, step))
+        pairs = zip(self._verdicts(self._reals, step), self._verdicts(fakes, step), strict=True)
+        yield torch.stack([weight * losses.logistic_d(real, fake) for (weight, real), (_, fake) in pairs]).sum()
 
     def _r1_loss(self, step: int) -> Iterator[Tensor]:
         penalty = losses.r1(lambda images: self._score(images, step), self._reals)
@@ -168,7 +174,8 @@ class Learning(Run):
 
     def _g_loss(self, step: int) -> Iterator[Tensor]:
         fakes, near = self._draw(step)
-        loss = losses.nonsaturating_g(self._judged(fakes, step))
+        verdicts = self._verdicts(fakes, step)
+        loss = torch.stack([weight * losses.nonsaturating_g(logits) for weight, logits in verdicts]).sum()
         if near is not None and self.config.anchor_weight:
             loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
         yield loss

@@ -70,3 +70,12 @@ def test_the_first_blocks_come_with_what_reads_the_colours() -> None:
     assert list(discriminator.first_blocks(0)) == []
     assert list(discriminator.first_blocks(1)) == [discriminator.from_rgb, discriminator.blocks[0]]
     assert len(list(discriminator.first_blocks(9))) == 3
+
+
+@pytest.mark.parametrize("deeper", range(4))
+def test_a_picture_and_its_patches_can_be_judged_by_one_pass(deeper: int) -> None:
+    config = NetworkConfig(64, {4: 6, 8: 6, 16: 5, 32: 4, 64: 3}, w_dim=4, mapping_layers=1)
+    discriminator, images = Discriminator(config), torch.randn(2, 3, 64, 64)
+    logits, features = discriminator.with_patch_features(images, deeper)
+    assert torch.equal(logits, discriminator(images))
+    assert torch.equal(features, discriminator.patch_features(images, deeper))

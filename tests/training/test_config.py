@@ -23,6 +23,7 @@ from lfsgan_cli.training.config import LearnConfig, PretrainConfig, TrainingConf
         (LearnConfig, {"shift": -0.1}, "shift is -0.1"),
         (LearnConfig, {"anchor_candidates": -1}, "anchor-candidates is -1"),
         (LearnConfig, {"anchor_weight": -1.0}, "anchor-weight is -1.0"),
+        (LearnConfig, {"whole_weight": -1.0}, "whole-weight is -1.0"),
         (LearnConfig, {"anchor_focus": -1.0}, "anchor-focus is -1.0"),
         (LearnConfig, {"seeking_batch": 1}, "seeking-batch is 1: expected at least 2"),
         (LearnConfig, {"seeking_pairs": "all"}, "seeking_pairs is 'all': expected one of members, first"),

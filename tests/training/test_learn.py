@@ -111,6 +111,16 @@ def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) 
     assert on > off
 
 
+def test_steps_on_patches_judge_whole_pictures_too_unless_their_weight_is_zero() -> None:
+    config = replace(CONFIG, anchor_every=2, steps=2)
+    (anchored, patched), (alone, patches_alone) = (
+        [float(step.losses["d"]) for step in new_run(config=replace(config, whole_weight=weight)).steps()]
+        for weight in (1.0, 0.0)
+    )
+    assert anchored == alone
+    assert patched > patches_alone
+
+
 def first_g(**changed: float) -> float:
     config = replace(CONFIG, anchor_weight=1.0, **changed)  # type: ignore[arg-type]
     return float(next(iter(new_run(config=config).steps())).losses["g"])
