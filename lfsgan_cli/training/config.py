@@ -101,7 +101,7 @@ class LearnConfig:
     gradients: Gradients = "dropped"  # zeroed: Adam's memory fades where a step has no gradient, as torch 1.12 had it
     anchors: Literal["alike", "random"] = "alike"  # latents whose pictures are nearest to the shots, or any
     anchor_every: int = 2  # steps on whole pictures near the anchors; all others judge patches
-    whole_weight: float = 1.0  # of whole pictures in those others; 0: patches alone
+    whole_weight: float = 0.0  # of whole pictures in those others; 0: patches alone
     anchor_spread: float = 2.5  # the most noise that is added to an anchor
     anchor_noise: AnchorNoise = "varied"  # from 0 to `anchor_spread`, or always as much
     anchors_each: int = 1  # anchors of every shot

@@ -47,7 +47,6 @@ PAPER = Recipe(
         "gradients": "zeroed",
         "anchors": "random",
         "anchor_every": 4,
-        "whole_weight": 0.0,
         "anchor_spread": 0.1,
         "anchor_noise": "fixed",
         "anchor_weight": 0.0,
