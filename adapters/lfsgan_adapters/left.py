@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, LinearModulator, Shift, Soft
 from lfsgan_adapters.left_names import published_names
+from lfsgan_adapters.ranks import MOST_RANK
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.networks.layers import DemodulatedConv2d, Linear, ModulatedConv2d, Noise, StyledConv, ToRGB
 
-MOST_RANK = 1024  # a larger one adds nothing, and a file that claims it would take any memory
 AFFORDABLE = 237_000  # numbers, 16 bits each: half a megabyte, less the file's header and its mean w
 CANCELLED = "demodulation divides a scale of an output channel out again"
 DEAD = "both factors of the product start at zero, and so do both gradients (init=paper)"

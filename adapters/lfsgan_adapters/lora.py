@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
+from lfsgan_adapters.ranks import MOST_RANK
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.layers import Linear, ModulatedConv2d
-
-MOST_RANK = 1024  # a larger one adds nothing, and a file that claims it would take any memory
 
 
 class Update(nn.Module):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -56,7 +57,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, R, R] → logits [N, 1], positive for real."""
-        return self._concluded(self._through(self.from_rgb(images), 0, len(self.blocks)))
+        return self._concluded(_through(self.blocks, self.from_rgb(images)))
 
     def patch_features(self, images: Tensor, deeper: int = 0) -> Tensor:
         """[N, 3, R, R] → the output of a convolution inside, [N, C, side, side]; runs no deeper than that.
@@ -64,26 +65,23 @@ class Discriminator(nn.Module):
         It is the second one of the patch block, R/8 wide, or so many convolutions `deeper`.
         Features are of the weights' type, so that what scores them may be kept in it.
         """
-        block, second = divmod(_patch_convolution(self.config, deeper), 2)
-        x = self._through(self.from_rgb(images), 0, block)
-        last: ResBlock = self.blocks[block]  # type: ignore[assignment]
+        x, (last, *_), second = self._before_patches(images, deeper)
         features: Tensor = last.residual(x) if second else last.conv1(x)
         return features.to(self.conv.weight.dtype)
 
     def with_patch_features(self, images: Tensor, deeper: int = 0) -> tuple[Tensor, Tensor]:
         """What `forward` and `patch_features` give, by one pass."""
-        block, second = divmod(_patch_convolution(self.config, deeper), 2)
-        x = self._through(self.from_rgb(images), 0, block)
-        last: ResBlock = self.blocks[block]  # type: ignore[assignment]
+        x, (last, *after), second = self._before_patches(images, deeper)
         inner = last.conv1(x)
         residual = last.conv2(inner)
-        logits = self._concluded(self._through(last.joined(residual, x), block + 1, len(self.blocks)))
+        logits = self._concluded(_through(after, last.joined(residual, x)))
         return logits, (residual if second else inner).to(self.conv.weight.dtype)
 
-    def _through(self, x: Tensor, first: int, last: int) -> Tensor:
-        for block in list(self.blocks)[first:last]:
-            x = block(x)
-        return x
+    def _before_patches(self, images: Tensor, deeper: int) -> tuple[Tensor, list[ResBlock], int]:
+        """What the block with the patches' convolution reads, that block and those after it, and which it is there."""
+        block, second = divmod(_patch_convolution(self.config, deeper), 2)
+        blocks = cast("list[ResBlock]", list(self.blocks))
+        return _through(blocks[:block], self.from_rgb(images)), blocks[block:], second
 
     def _concluded(self, x: Tensor) -> Tensor:
         x = self.conv(self.spread(x.to(self.conv.weight.dtype)))
@@ -95,6 +93,12 @@ class Discriminator(nn.Module):
         if count:
             yield self.from_rgb
             yield from list(self.blocks)[:count]
+
+
+def _through(blocks: Iterable[nn.Module], x: Tensor) -> Tensor:
+    for block in blocks:
+        x = block(x)
+    return x
 
 
 def patch_head(config: NetworkConfig, deeper: int = 0) -> Conv2d:
