@@ -11,10 +11,13 @@ class InBrightness:
     """The likeness of pictures to shots, uint8 [H, W, 3] each."""
 
     def __init__(self, shots: Sequence[Any]) -> None:
-        self.levels = torch.tensor([shot.mean() / 127.5 - 1 for shot in shots], dtype=torch.float32)
+        self.shots = torch.tensor([[shot.mean() / 127.5 - 1] for shot in shots], dtype=torch.float32)
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))[:, None]
 
     def to_shots(self, images: Tensor) -> Tensor:
-        return (images.mean((1, 2, 3))[:, None] - self.levels).abs()
+        return (self.embed(images) - self.shots.T).square()
 
     def between(self, images: Tensor, others: Tensor) -> Tensor:
-        return (images.mean((1, 2, 3))[:, None] - others.mean((1, 2, 3))).abs()
+        return (self.embed(images) - self.embed(others).T).square()

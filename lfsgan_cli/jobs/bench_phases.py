@@ -87,4 +87,4 @@ def _at(
 
 
 def _seeks(phase: Phase, config: LearnConfig, step: int) -> bool:
-    return phase.name == "g" and config.seeking_weight > 0 and step % config.seeking_every == 0
+    return phase.name == "g" and config.draws_sets and step % config.seeking_every == 0

@@ -38,15 +38,19 @@ class ByEfficientNet:
     def __init__(self, levels: Tensor, device: torch.device) -> None:
         self.network = EfficientNetLite0(SIZE).to(device)
         with torch.no_grad():
-            self.centres = embed(self.network, from_levels(levels).to(device))
+            self.shots = self.embed(from_levels(levels).to(device))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return embed(self.network, images)
 
     def to_shots(self, images: Tensor) -> Tensor:
         """See `Likeness`."""
-        return pairwise(embed(self.network, images), self.centres)
+        return pairwise(self.embed(images), self.shots)
 
     def between(self, images: Tensor, others: Tensor) -> Tensor:
         """See `Likeness`."""
-        return pairwise(embed(self.network, images), embed(self.network, others))
+        return pairwise(self.embed(images), self.embed(others))
 
 
 class ByVgg:
@@ -54,16 +58,17 @@ class ByVgg:
 
     def __init__(self, levels: Tensor, device: torch.device) -> None:
         self.judge = LpipsVgg(cached(vgg.WEIGHTS), device, size=levels.shape[-1])
-        self.centres = self.judge.embed(levels)
+        self.shots = self.judge.embed(levels)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """See `Likeness`."""
+        parts = torch.split(to_pixels(images.detach()), self.judge.batch)
+        return torch.cat([self.judge.embed(part) for part in parts])
 
     def to_shots(self, images: Tensor) -> Tensor:
         """See `Likeness`."""
-        return pairwise(self._embedded(images), self.centres)
+        return pairwise(self.embed(images), self.shots)
 
     def between(self, images: Tensor, others: Tensor) -> Tensor:
         """See `Likeness`."""
-        return pairwise(self._embedded(images), self._embedded(others))
-
-    def _embedded(self, images: Tensor) -> Tensor:
-        parts = torch.split(to_pixels(images.detach()), self.judge.batch)
-        return torch.cat([self.judge.embed(part) for part in parts])
+        return pairwise(self.embed(images), self.embed(others))

@@ -34,7 +34,7 @@ def of_learning(network: NetworkConfig, training: LearnConfig) -> int:
     generator, discriminator = _sizes(network)
     weights = 2 * generator + discriminator + (1 + COPIES) * discriminator
     picture = NUMBER * feature_numbers(network)
-    seeking = min(training.seeking_batch * picture * (SAVED + 1), BUDGET) if training.seeking_weight else 0
+    seeking = min(training.seeking_batch * picture * (SAVED + 1), BUDGET) if training.draws_sets else 0
     return PROGRAM + LIKENESS + NUMBER * weights + max(training.batch * GRAPH * picture, seeking)
 
 

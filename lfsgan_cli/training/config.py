@@ -99,7 +99,7 @@ class LearnConfig:
     freeze_blocks: int = 0  # blocks of the discriminator, counted from the picture, that stay as they are
     patch_heads: int = 1  # layers of the discriminator that patches are scored from
     gradients: Gradients = "dropped"  # zeroed: Adam's memory fades where a step has no gradient, as torch 1.12 had it
-    anchors: Literal["alike", "random"] = "alike"  # latents whose pictures are nearest to the shots, or any
+    anchors: Literal["relative", "alike", "random"] = "relative"  # whose pictures take after a shot; nearest; any
     anchor_every: int = 2  # steps on whole pictures near the anchors; all others judge patches
     whole_weight: float = 0.0  # of whole pictures in those others; 0: patches alone
     anchor_spread: float = 2.5  # the most noise that is added to an anchor
@@ -116,6 +116,7 @@ class LearnConfig:
     seeking_centres: Literal["shots", "batch"] = "shots"  # all of them, or the pictures of the step
     seeking_noise: Literal["const", "random"] = "const"  # in the feature maps that are compared
     seeking_epsilon: float = 1e-5  # the loss is 1 / (ratios + epsilon): at most 1 / epsilon
+    energy_weight: float = 100.0  # draws mode seeking's pictures, as a set, to be spread as the shots are
     coverage_weight: float = 0.0  # so that mode seeking's pictures take after all shots, not after a few of them
     coverage_temperature: float = 0.05  # of perceptual distances: how much nearer the nearest shot must be
     correspondence_weight: float = 0.0  # keeps the likenesses that pictures have in the base
@@ -131,17 +132,27 @@ class LearnConfig:
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
         _at_least(self, anchor_focus=0, whole_weight=0)
-        _at_least(self, coverage_weight=0, coverage_temperature=1e-6)
+        _at_least(self, energy_weight=0, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
         _at_most(self, mixing=1, decay=1, shift=0.5, patch_heads=MOST_HEADS)
         _as_typed(self)
-        if self.anchor_weight and self.likeness != "efficientnet-lite0":
-            raise TrainingConfigError(
-                f"likeness is {self.likeness!r} and anchor-weight {self.anchor_weight}: expected efficientnet-lite0, "
-                "through which pictures are drawn to their shots, or an anchor-weight of 0"
-            )
+        self._check_likeness()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
         return asdict(self)
+
+    @property
+    def draws_sets(self) -> bool:
+        """Whether sets of pictures are drawn, for mode seeking and what else looks at sets."""
+        return bool(self.seeking_weight or self.coverage_weight or self.energy_weight)
+
+    def _check_likeness(self) -> None:
+        drawn = {"anchor-weight": self.anchor_weight, "energy-weight": self.energy_weight}
+        said = " and ".join(f"{name} {weight}" for name, weight in drawn.items() if weight)
+        if said and self.likeness != "efficientnet-lite0":
+            raise TrainingConfigError(
+                f"likeness is {self.likeness!r} with {said}: expected efficientnet-lite0, through which pictures are "
+                "drawn to their shots, or weights of 0"
+            )

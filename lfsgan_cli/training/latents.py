@@ -107,5 +107,19 @@ def most_alike(
     return z[[row for rows in chosen for row in rows]], owners
 
 
+def relative(distances: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Distances less their mean over all shots: for `most_alike`, which shot a picture takes after more than others.
+
+    The base's pictures are of another domain. Those that are plainest are nearest to every shot, and as anchors tell
+    none from another; a long-haired shot is *relatively* nearest to long-haired pictures.
+    """
+
+    def compared(images: Tensor) -> Tensor:
+        table = distances(images)
+        return table - table.mean(1, keepdim=True)
+
+    return compared
+
+
 def _at_once(config: NetworkConfig) -> int:
     return max(1, min(BATCH, LARGEST // (config.largest_map * 4)))

@@ -74,8 +74,10 @@ class Learning(Run):
         config, count = self.config, len(self.shots)
         if config.anchors == "random":
             return latents.anywhere(count, base.config.w_dim, self.draws)
+        to_shots = self.likeness.to_shots
+        distances = latents.relative(to_shots) if config.anchors == "relative" else to_shots
         return latents.most_alike(
-            base, self.likeness.to_shots, count, each=config.anchors_each, candidates=config.anchor_candidates,
+            base, distances, count, each=config.anchors_each, candidates=config.anchor_candidates,
             draws=self.draws, dtype=self.dtype,
         )  # fmt: skip
 
@@ -179,7 +181,7 @@ class Learning(Run):
         if near is not None and self.config.anchor_weight:
             loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
         yield loss
-        if self.config.seeking_weight and step % self.config.seeking_every == 0:
+        if self.config.draws_sets and step % self.config.seeking_every == 0:
             yield self.seeking.loss(self._reals)
         if self.config.correspondence_weight and step % self.config.correspondence_every == 0:
             yield self.config.correspondence_weight * self.correspondence.loss()

@@ -50,6 +50,7 @@ PAPER = Recipe(
         "anchor_spread": 0.1,
         "anchor_noise": "fixed",
         "anchor_weight": 0.0,
+        "energy_weight": 0.0,
         "seeking_weight": 1.0,
         "seeking_every": 1,
         "seeking_pairs": "first",

@@ -1,4 +1,4 @@
-"""The loss of mode seeking on freshly drawn pictures, as a run's configuration wants it."""
+"""The losses on sets of freshly drawn pictures: mode seeking, coverage and energy, as a run's configuration wants."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.coverage import missing_entropy
 from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.energy import energy
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.memory import graph_part, with_features
 from lfsgan_cli.training.mode_seeking import CHOSEN, SHARES, Pairs, pair_ratios, pairs_of, seek
 
 
 class Seeking:
-    """Draws `seeking_batch` pictures of the task and pushes those apart that are nearest to the same centre."""
+    """Draws `seeking_batch` pictures of random latents, and compares them with each other and with the shots."""
 
     def __init__(
         self, generator: Generator, likeness: Likeness, config: LearnConfig, draws: Draws, dtype: torch.dtype
@@ -26,7 +27,7 @@ class Seeking:
         self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
 
     def loss(self, reals: Tensor) -> Tensor:
-        """Mode seeking and coverage, weighted. reals: the step's real pictures, [N, 3, R, R]."""
+        """All that is wanted, weighted. reals: the step's real pictures, [N, 3, R, R]."""
         config, network = self.config, self.generator.config
         z = self.draws.normal(config.seeking_batch, network.w_dim)
         w = self.generator.mapping(z)
@@ -34,7 +35,12 @@ class Seeking:
         images, *features = with_features(self.generator, w, self._noises(), self.dtype, part)
         pairs = self._pairs(images, reals)
         loss = config.seeking_weight * seek(pair_ratios(z, w, features, images, pairs), pairs, config.seeking_epsilon)
-        return loss + config.coverage_weight * self._coverage(images) if config.coverage_weight else loss
+        if config.coverage_weight:
+            loss = loss + config.coverage_weight * self._coverage(images)
+        return loss + config.energy_weight * self._energy(images) if config.energy_weight else loss
+
+    def _energy(self, images: Tensor) -> Tensor:
+        return energy(self.likeness.embed(images), self.likeness.shots)
 
     def _coverage(self, images: Tensor) -> Tensor:
         return missing_entropy(self.likeness.to_shots(images), self.config.coverage_temperature)

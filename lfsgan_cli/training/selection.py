@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.energy import energy
 from lfsgan_cli.training.likeness import Likeness
 
 LOOKS = 10  # snapshots that are looked at in a run, at even distances, the last one included
@@ -86,16 +87,8 @@ class Best(Selection):
     def judged(self) -> Tensor:
         """The score of the snapshot as it stands, the less the better."""
         images = torch.cat([self._view(z) for z in torch.split(self._z, AT_ONCE)])
-        return energy(self._likeness, images, self._held) + COPYING * copies(self._likeness, images, self._learned)
-
-
-def energy(likeness: Likeness, images: Tensor, shots: Tensor) -> Tensor:
-    """The energy distance of two sets of pictures, 2 E|x-s| - E|x-x'| - E|s-s'| (Székely & Rizzo, 2013).
-
-    Distances are the roots of perceptual ones, which are squares: else only the means of the sets would count.
-    """
-    across, among = likeness.between(images, shots).sqrt().mean(), _among(likeness, images)
-    return 2 * across - among - (_among(likeness, shots) if len(shots) > 1 else 0.0)
+        apart = energy(self._likeness.embed(images), self._likeness.embed(self._held))
+        return apart + COPYING * copies(self._likeness, images, self._learned)
 
 
 def copies(likeness: Likeness, images: Tensor, shots: Tensor) -> Tensor:
@@ -103,8 +96,3 @@ def copies(likeness: Likeness, images: Tensor, shots: Tensor) -> Tensor:
     apart = likeness.between(shots, shots).sqrt()
     apart.fill_diagonal_(torch.inf)
     return (likeness.between(images, shots).sqrt().min(1).values < apart.min() / 2).float().mean()
-
-
-def _among(likeness: Likeness, images: Tensor) -> Tensor:
-    count = len(images)
-    return likeness.between(images, images).sqrt().sum() / (count * (count - 1))

@@ -44,12 +44,12 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "--lr", "nan"), "lr is nan: expected at least 0"),
         ((*LEARN, "new", "-t", "lr=-1"), "lr is -1.0: expected at least 0"),
         ((*LEARN, "new", "-t", "anchor=random"), "unknown option 'anchor'; the known ones are: "),
-        ((*LEARN, "new", "-t", "anchors=none"), "option anchors='none': expected alike|random"),
+        ((*LEARN, "new", "-t", "anchors=none"), "option anchors='none': expected relative|alike|random"),
         ((*LEARN, "new", "--steps", 3, "-t", "steps=4"), "option 'steps' is given twice"),
         ((*LEARN, "new", "-t", "held_out=4"), "held_out=4 leaves 1 of 5 pictures to learn from: expected 2 or more"),
         (
             (*LEARN, "new", "-t", "likeness=vgg"),
-            "expected efficientnet-lite0, through which pictures are drawn to their",
+            "likeness is 'vgg' with anchor-weight 30.0 and energy-weight 100.0: expected efficientnet-lite0, through",
         ),
         ((*LEARN, "new", "--recipe", "papper"), "--recipe"),
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
@@ -107,7 +107,7 @@ def planned(program: "Program", *words: object) -> Any:
 
 def test_a_recipe_is_where_settings_begin_and_what_is_said_stands(program: "Program") -> None:
     plain, paper = planned(program), planned(program, "--recipe", "paper")
-    assert (plain["recipe"], plain["training"]["steps"], plain["training"]["anchors"]) == ("default", 1400, "alike")
+    assert (plain["recipe"], plain["training"]["steps"], plain["training"]["anchors"]) == ("default", 1400, "relative")
     # The public code's own defaults, and the rank of its README.
     assert (paper["recipe"], paper["training"]["steps"], paper["training"]["anchors"]) == ("paper", 3002, "random")
     assert (paper["training"]["lr"], paper["options"]["rank"], paper["options"]["init"]) == (0.002, 1, "paper")

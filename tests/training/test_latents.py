@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.draws import Draws
-from lfsgan_cli.training.latents import Anchors, anywhere, mixed, most_alike
+from lfsgan_cli.training.latents import Anchors, anywhere, mixed, most_alike, relative
 
 
 def draws(seed: int = 0) -> Draws:
@@ -112,3 +112,11 @@ def test_more_candidates_give_anchors_that_are_more_alike() -> None:
         for points, owners in (anchors(2, 0), anchors(2, 500))
     )
     assert many < few
+
+
+def test_what_is_plain_is_relatively_no_nearer_to_any_shot() -> None:
+    # From three shots: a plain picture is nearest to all of them; a marked one is far, but takes after the last.
+    table = torch.tensor([[0.2, 0.2, 0.2], [0.9, 0.9, 0.6]])
+    compared = relative(lambda _images: table)(torch.zeros(2, 3, 4, 4))
+    assert table.argmin(0).tolist() == [0, 0, 0]
+    assert compared.argmin(0).tolist() == [0, 0, 1]

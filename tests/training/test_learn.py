@@ -102,7 +102,7 @@ def test_a_weight_of_zero_switches_a_regularizer_off(changed: dict[str, float], 
     assert [phase.name for phase in new_run(config=replace(CONFIG, **changed)).phases] == phases  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("weight", ["seeking_weight", "anchor_weight"])
+@pytest.mark.parametrize("weight", ["seeking_weight", "anchor_weight", "energy_weight"])
 def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) -> None:
     on, off = (
         next(iter(new_run(config=replace(CONFIG, **{weight: value})).steps())).losses["g"]  # type: ignore[arg-type]
@@ -195,6 +195,9 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
     [
         {"correspondence_weight": 1.0, "correspondence_every": 2},
         {"coverage_weight": 1.0},
+        {"energy_weight": 0.0},
+        {"seeking_weight": 0.0},
+        {"anchors": "alike"},
         {"patch_heads": 4},
         {"freeze_blocks": 1},
         {"gradients": "zeroed"},

@@ -61,6 +61,11 @@ class InOrder:
     def __init__(self, clusters: Tensor) -> None:
         self.clusters = iter(clusters)
 
+    shots = torch.zeros(2, 1)
+
+    def embed(self, images: Tensor) -> Tensor:
+        raise NotImplementedError("the public code compares pictures, and clusters are all that it takes from that")
+
     def to_shots(self, images: Tensor) -> Tensor:
         return self.between(images, images[:2])
 

@@ -1,6 +1,5 @@
 """The best snapshot is the one whose pictures are spread as held-out shots are, and copy none that was learned."""
 
-import numpy as np
 import pytest
 import torch
 from lfsgan_adapters.left import LeFT
@@ -8,41 +7,19 @@ from torch import Tensor
 
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.selection import Best, copies, energy
+from lfsgan_cli.training.selection import Best, copies
+from tests.brightness import InBrightness
 
-
-class ByPixel:
-    """The squared difference of mean brightness, as perceptual distances are squares."""
-
-    def to_shots(self, images: Tensor) -> Tensor:
-        return self.between(images, torch.zeros(1, 3, 1, 1))
-
-    def between(self, images: Tensor, others: Tensor) -> Tensor:
-        return (images.mean((1, 2, 3))[:, None] - others.mean((1, 2, 3))).square()
+BY_BRIGHTNESS = InBrightness([])
 
 
 def pictures(*levels: float) -> Tensor:
     return torch.tensor(levels)[:, None, None, None].expand(-1, 3, 4, 4)
 
 
-def test_the_energy_distance_of_small_sets_is_worked_out_by_hand() -> None:
-    # Across: |0-1|, |0-3|, |2-1|, |2-3| have the mean 1.5; among drawn: 2; among shots: 2.
-    assert float(energy(ByPixel(), pictures(0.0, 2.0), pictures(1.0, 3.0))) == pytest.approx(2 * 1.5 - 2 - 2)
-
-
-def test_neither_a_shifted_nor_a_collapsed_set_is_as_good_as_one_spread_alike() -> None:
-    held = pictures(*np.linspace(-1, 1, 9))
-    alike, shifted = pictures(*np.linspace(-1, 1, 64)), pictures(*np.linspace(0, 2, 64))
-    collapsed = pictures(*np.linspace(-0.01, 0.01, 64))
-    likeness = ByPixel()
-    best = energy(likeness, alike, held)
-    assert best < energy(likeness, shifted, held)
-    assert best < energy(likeness, collapsed, held)
-
-
 def test_a_copy_is_nearer_to_a_shot_than_half_the_way_between_two() -> None:
     shots = pictures(0.0, 1.0, 3.0)
-    assert float(copies(ByPixel(), pictures(0.4, 0.6, 2.0, 3.0, 9.0), shots)) == pytest.approx(3 / 5)
+    assert float(copies(BY_BRIGHTNESS, pictures(0.4, 0.6, 2.0, 3.0, 9.0), shots)) == pytest.approx(3 / 5)
 
 
 def best_of(offsets: list[float]) -> tuple[Best, LeFT, list[float]]:
@@ -53,7 +30,7 @@ def best_of(offsets: list[float]) -> tuple[Best, LeFT, list[float]]:
     colours = average.weights["synthesis.to_rgbs.2.bias"].get_parameter("add").data
     with torch.no_grad():
         plain = adapt(base, average)(torch.randn(64, 16, generator=torch.Generator().manual_seed(0)))
-    selection = Best(average, adapt(base, average), plain[:8], plain[:2] + 100, ByPixel(), len(offsets))
+    selection = Best(average, adapt(base, average), plain[:8], plain[:2] + 100, BY_BRIGHTNESS, len(offsets))
     scores = []
     for done, offset in enumerate(offsets, start=1):
         colours.fill_(offset)
