@@ -33,8 +33,9 @@ def test_a_larger_batch_takes_more() -> None:
     assert needs.of_learning(FFHQ, LearnConfig(batch=64)) > 3 * needs.of_learning(FFHQ, LearnConfig(batch=16))
 
 
-def test_without_mode_seeking_less_is_taken() -> None:
-    assert needs.of_learning(FFHQ, replace(LearnConfig(), seeking_weight=0)) < needs.of_learning(FFHQ, LearnConfig())
+def test_less_is_taken_where_nothing_looks_at_sets_of_pictures() -> None:
+    alone = replace(LearnConfig(), seeking_weight=0, energy_weight=0)
+    assert needs.of_learning(FFHQ, alone) < needs.of_learning(FFHQ, LearnConfig())
 
 
 def test_this_machine_says_what_is_free_or_nothing() -> None:
