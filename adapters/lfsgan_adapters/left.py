@@ -26,19 +26,22 @@ DEAD = "both factors of the product start at zero, and so do both gradients (ini
 class LeFT(Adapter):
     """Rescales and shifts weights by tensors of low rank: mapping, style affines, 3×3 convolutions and ToRGB."""
 
-    lr = 0.0025  # at 0.005 faces blur in personas, at 0.00125 a few minutes do not suffice (docs/quality.md)
-    earlier: ClassVar[Mapping[str, Any]] = {"gates": "hard", "biases": False}
+    lr = 0.005  # at half of it lines are drawn less well, and variety is lower (docs/quality.md)
+    earlier: ClassVar[Mapping[str, Any]] = {"gates": "hard", "biases": False, "crossed": False}
     stored = "fp16"
 
     @dataclass(frozen=True)
     class Config:
         """Options of LeFT."""
 
-        rank: Annotated[int | None, "rank of every factorized tensor; none: 16, or what half a megabyte holds"] = None
+        rank: Annotated[int | None, "rank of every factorized tensor; none: what half a megabyte holds, up to 16"] = None
         activation: Annotated[bool, "gates on the taps of convolutions, so that none turns negative"] = True
         gates: Annotated[Literal["soft", "hard"], "hard: ReLU, which init=paper always has; soft: never shut"] = "soft"
         additive: Annotated[bool, "shift weights and biases, not only rescale them"] = True
         biases: Annotated[bool, "shift the biases of features and colours as well, and the strength of noise"] = True
+        crossed: Annotated[
+            bool, "sums in convolutions that differ between output channels, too; never with init=paper"
+        ] = True
         init: Annotated[
             Literal["live", "paper"], "live: every factor learns; paper: all equal, as in the published code"
         ] = "live"
@@ -51,7 +54,7 @@ class LeFT(Adapter):
     def __init__(self, network: nn.Module, config: Config) -> None:
         super().__init__()
         rank = config.rank or affordable_rank(network)
-        start: Live | Paper = Live(rank) if config.init == "live" else Paper(rank)
+        start: Live | Paper = Live(rank, crossed=_is_crossed(config)) if config.init == "live" else Paper(rank)
         for name, layer in network.named_modules():
             match layer:
                 case Linear():
@@ -75,8 +78,8 @@ class LeFT(Adapter):
 
     @classmethod
     def published_names(cls, network: NetworkConfig, config: Config) -> dict[str, str]:
-        """See `left_names`: the tensors of the public code are laid out alike; soft gates it does not know."""
-        return published_names(network) if _is_hard(config) else {}
+        """See `left_names`: the tensors of the public code are laid out alike; not all that is ours it knows."""
+        return published_names(network) if _is_hard(config) and not _is_crossed(config) else {}
 
     def _null_tensors(self, network: nn.Module, config: Config, rank: int) -> list[tuple[str, str]]:
         paper = config.init == "paper"
@@ -88,9 +91,8 @@ class LeFT(Adapter):
 
 
 def affordable_rank(network: nn.Module) -> int:
-    """The largest power of two, up to 16, with which a task has at most `AFFORDABLE` numbers; 1 in any case."""
-    ranks = [rank for rank in (16, 8, 4, 2) if _numbers(network, rank) <= AFFORDABLE]
-    return ranks[0] if ranks else 1
+    """The largest rank, up to 16, with which a task has at most `AFFORDABLE` numbers; 1 in any case."""
+    return next((rank for rank in range(16, 1, -1) if _numbers(network, rank) <= AFFORDABLE), 1)
 
 
 def _numbers(network: nn.Module, rank: int) -> int:
@@ -102,7 +104,7 @@ def _numbers(network: nn.Module, rank: int) -> int:
         elif isinstance(layer, ModulatedConv2d):
             _, c_out, c_in, height, width = layer.weight.shape
             taps = height * width
-            total += rank * (2 * c_out + 2 * c_in + 2 * taps) + rank * rank * taps
+            total += 3 * rank * (c_out + c_in + taps) + rank * rank * taps
     return total
 
 
@@ -115,6 +117,10 @@ def _gate(config: LeFT.Config) -> nn.Module:
 def _is_hard(config: LeFT.Config) -> bool:
     # The published start is the identity only with a gate that scales as its input does, as ReLU.
     return config.gates == "hard" or config.init == "paper"
+
+
+def _is_crossed(config: LeFT.Config) -> bool:
+    return config.crossed and config.additive and config.init == "live"
 
 
 class Paper:
@@ -146,11 +152,12 @@ class Live:
     Rank one of every product is ones. Each further rank, and each sum, has one factor at random and one at zero (as in
     LoRA), so that it adds nothing yet, receives a gradient at once, and no two ranks are alike. The random factor of a
     sum has the size of the frozen weight, so that both terms move it by comparable shares; random factors are divided
-    by the root of the rank, so that a sum over ranks varies as much for every rank.
+    by the root of the rank, so that a sum over ranks varies as much for every rank. The crossed sum of a convolution
+    has two random factors, and that of the taps at zero.
     """
 
-    def __init__(self, rank: int) -> None:
-        self.rank = rank
+    def __init__(self, rank: int, *, crossed: bool) -> None:
+        self.rank, self.crossed = rank, crossed
 
     def linear(self, weight: Tensor, *, additive: bool) -> LinearModulator:
         """For a weight [d_out, d_in]."""
@@ -167,7 +174,11 @@ class Live:
         gate, shift = (
             (self._sum(c_out, count, 1.0), self._sum(c_in, count, _size(weight))) if additive else (None, None)
         )
-        return ConvModulator(product, gate, shift, activation)
+        crossed = self._crossed(c_out, c_in, count, _size(weight)) if self.crossed else None
+        return ConvModulator(product, gate, shift, activation, crossed)
+
+    def _crossed(self, c_out: int, c_in: int, count: int, size: float) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.randn(c_out, self.rank), *self._sum(c_in, count, size)
 
     def _sum(self, rows: int, columns: int, size: float) -> tuple[Tensor, Tensor]:
         return size * self._random(rows, self.rank), torch.zeros(columns, self.rank)

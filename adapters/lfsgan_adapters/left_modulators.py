@@ -52,10 +52,11 @@ class BiasModulator(nn.Module):
 
 
 class ConvModulator(nn.Module):
-    """Ŵ[o,i,p] = W[o,i,p] · Σₛ i[i,s] σ(Σᵣ o[o,r] t[s,r,p] + (a bᵀ)[o,p]) + (c dᵀ)[i,p].
+    """Ŵ[o,i,p] = W[o,i,p] · Σₛ i[i,s] σ(Σᵣ o[o,r] t[s,r,p] + (a bᵀ)[o,p]) + (c dᵀ)[i,p] + Σᵣ e[o,r] f[i,r] g[p,r].
 
     Factors of the product: out [C_out, R], taps [R, R, k²], inner [C_in, R]; of the sums: a [C_out, R], b [k², R],
-    c [C_in, R], d [k², R]. σ is ReLU, `Soft`, or nothing.
+    c [C_in, R], d [k², R], and of the crossed one e [C_out, R], f [C_in, R], g [k², R]. σ is ReLU, `Soft`, or nothing.
+    The crossed sum is ours: the published one, (c dᵀ), is the same for every output channel.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ConvModulator(nn.Module):
         gate: tuple[Tensor, Tensor] | None,
         shift: tuple[Tensor, Tensor] | None,
         activation: nn.Module,
+        crossed: tuple[Tensor, Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.out, self.taps, self.inner = map(nn.Parameter, product)
@@ -71,6 +73,9 @@ class ConvModulator(nn.Module):
         self.gate_taps = nn.Parameter(gate[1]) if gate else None
         self.shift_in = nn.Parameter(shift[0]) if shift else None
         self.shift_taps = nn.Parameter(shift[1]) if shift else None
+        self.add_out = nn.Parameter(crossed[0]) if crossed else None
+        self.add_in = nn.Parameter(crossed[1]) if crossed else None
+        self.add_taps = nn.Parameter(crossed[2]) if crossed else None
         self.activation = activation
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -82,6 +87,9 @@ class ConvModulator(nn.Module):
         modulated = weight.flatten(-2) * factor
         if self.shift_in is not None and self.shift_taps is not None:
             modulated = modulated + self.shift_in @ self.shift_taps.T
+        if self.add_out is not None and self.add_in is not None and self.add_taps is not None:
+            kernels = torch.einsum("ir,pr->rip", self.add_in, self.add_taps)
+            modulated = modulated + torch.einsum("or,rip->oip", self.add_out, kernels)
         return modulated.view_as(weight)
 
 

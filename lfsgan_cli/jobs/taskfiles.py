@@ -45,7 +45,7 @@ class NotPublishableError(LfsganError):
     def __init__(self, name: str, adapter: str) -> None:
         super().__init__(
             f"task {name!r} of the adapter {adapter!r} has what the public LFS-GAN code does not know; "
-            f"expected a task of {ADAPTER!r} that was learned with -o gates=hard -o biases=false"
+            f"expected a task of {ADAPTER!r} that was learned with -o gates=hard -o biases=false -o crossed=false"
         )
 
 

@@ -60,7 +60,7 @@ PAPER = Recipe(
         "average_steps": 0.0,
         "likeness": "auto",
     },
-    options={"left": {"rank": 1, "init": "paper", "gates": "hard", "biases": False}},
+    options={"left": {"rank": 1, "init": "paper", "gates": "hard", "biases": False, "crossed": False}},
 )
 RECIPES: Mapping[str, Recipe] = {"default": Recipe(), "paper": PAPER}
 

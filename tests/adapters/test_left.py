@@ -1,6 +1,7 @@
 """LeFT is the published modulator, tensor by tensor, and its mended start is really of the rank it is given."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from lfsgan_cli.adapted import adapt
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.testing import check_adapter, tiny_generator
+from lfsgan_cli.workspace import Workspace
 
 SIDE_BY_SIDE = 1e-6  # fp32, values near one
 
@@ -106,6 +108,44 @@ def test_without_a_rank_a_task_takes_half_a_megabyte_at_most() -> None:
     assert LeFT.settled(LeFT.Config(), NetworkConfig.standard(1024)).rank == 2
 
 
+def test_so_does_a_task_on_the_embedded_base(tmp_path: Path) -> None:
+    network = Workspace(tmp_path).base.average
+    assert 2 * LeFT(network, LeFT.Config()).size < 500_000
+    rank = LeFT.settled(LeFT.Config(), network.config).rank
+    assert rank is not None
+    assert 2 * LeFT(network, LeFT.Config(rank=rank + 1)).size > 475_000  # a rank more is not to be had
+
+
+def test_crossed_sums_differ_between_output_channels_and_the_published_ones_do_not() -> None:
+    base, name = tiny_generator(), "synthesis.convs.1.conv.weight"
+
+    def shift(crossed: bool) -> Tensor:
+        modulator = LeFT(base, LeFT.Config(rank=2, crossed=crossed)).weights[name]
+        for factor, parameter in modulator.named_parameters():
+            if factor in {"shift_taps", "add_taps"}:
+                torch.nn.init.normal_(parameter)
+        shifted: Tensor = modulator(torch.zeros_like(base.get_parameter(name))).detach()
+        return shifted
+
+    published, ours = shift(crossed=False), shift(crossed=True)
+    assert torch.equal(published, published[:, :1].expand_as(published))
+    assert not torch.allclose(ours, ours[:, :1].expand_as(ours))
+
+
+def test_the_crossed_sum_is_worked_out_by_hand() -> None:
+    out, inner, taps = torch.tensor([[2.0], [3.0]]), torch.tensor([[5.0]]), torch.zeros(9, 1)
+    taps[4] = 7.0
+    ones = (torch.ones(2, 1), torch.ones(1, 1, 9), torch.ones(1, 1))
+    found = ConvModulator(ones, None, None, nn.Identity(), (out, inner, taps))(torch.zeros(1, 2, 1, 3, 3))
+    assert found[0, :, 0, 1, 1].tolist() == [2 * 5 * 7, 3 * 5 * 7]
+    assert int(found.count_nonzero()) == 2
+
+
+@pytest.mark.parametrize("crossed", [True, False])
+def test_every_kind_of_sum_keeps_the_contract(crossed: bool) -> None:
+    check_adapter(LeFT, LeFT.Config(rank=2, crossed=crossed))
+
+
 def test_only_rank_one_declares_a_null_and_only_the_cancelled_scale_of_demodulated_convolutions() -> None:
     nulls = LeFT(tiny_generator(), LeFT.Config(rank=1)).nulls
     assert nulls
@@ -134,7 +174,10 @@ def test_without_the_sums_half_of_it_is_left() -> None:
 def test_both_starts_have_the_same_tensors() -> None:
     config, network = LeFT.Config, tiny_generator()
     shapes = [
-        {name: tensor.shape for name, tensor in LeFT(network, config(rank=3, init=init)).tensors().items()}
+        {
+            name: tensor.shape
+            for name, tensor in LeFT(network, config(rank=3, init=init, crossed=False)).tensors().items()
+        }
         for init in ("live", "paper")
     ]
     assert shapes[0] == shapes[1]

@@ -15,7 +15,9 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def test_an_official_task_fills_our_adapter_completely(reference_losses: dict[str, Tensor]) -> None:
     official = part(reference_losses, "left.")
     table = left_names(official)
-    adapter = LeFT(build_generator(config_of(part(reference_losses, "net.g."))), LeFT.Config(rank=1, biases=False))
+    adapter = LeFT(
+        build_generator(config_of(part(reference_losses, "net.g."))), LeFT.Config(rank=1, biases=False, crossed=False)
+    )
     assert table.keys() == official.keys()
     assert sorted(table.values()) == sorted(adapter.tensors())
     assert all(adapter.tensors()[ours].shape == official[theirs].shape for theirs, ours in table.items())

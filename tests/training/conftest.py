@@ -81,7 +81,9 @@ def reference(reference_losses: dict[str, Tensor]) -> Reference:
     fill(base, parts["net.g."], generator_names(parts["net.g."]), {"w_mean": base.w_mean})
     fill(discriminator, parts["net.d."], discriminator_names(parts["net.d."]), {})
     base.requires_grad_(requires_grad=False)
-    adapter = LeFT(base, LeFT.Config(rank=1, activation=True, gates="hard", additive=True, biases=False)).double()
+    adapter = LeFT(
+        base, LeFT.Config(rank=1, activation=True, gates="hard", additive=True, biases=False, crossed=False)
+    ).double()
     fill(adapter, parts["left."], left_names(parts["left."]), {})
     return Reference(reference_losses, config, adapter, adapt(base, adapter), discriminator)
 
