@@ -34,7 +34,7 @@ class LeFT(Adapter):
     class Config:
         """Options of LeFT."""
 
-        rank: Annotated[int | None, "rank of every factorized tensor; none: what half a megabyte holds, up to 16"] = None
+        rank: Annotated[int | None, "rank of every tensor; none: what half a megabyte holds, 16 at most"] = None
         activation: Annotated[bool, "gates on the taps of convolutions, so that none turns negative"] = True
         gates: Annotated[Literal["soft", "hard"], "hard: ReLU, which init=paper always has; soft: never shut"] = "soft"
         additive: Annotated[bool, "shift weights and biases, not only rescale them"] = True
