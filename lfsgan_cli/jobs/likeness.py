@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,7 +34,25 @@ def likeness_to(shots: NDArray[np.uint8], name: LikenessName, device: torch.devi
     return ByVgg(levels, device) if name == "vgg" else ByEfficientNet(levels, device)
 
 
-class ByEfficientNet:
+class ByEmbeddings(ABC):
+    """Distances of whatever a network makes of pictures."""
+
+    shots: Tensor
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """See `Likeness`."""
+
+    def to_shots(self, images: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return pairwise(self.embed(images), self.shots)
+
+    def between(self, images: Tensor, others: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return pairwise(self.embed(images), self.embed(others))
+
+
+class ByEfficientNet(ByEmbeddings):
     """Distances by EfficientNet-Lite0, whose gradients reach the pictures. levels: the shots, uint8 [K, 3, R, R]."""
 
     def __init__(self, levels: Tensor, device: torch.device) -> None:
@@ -44,16 +64,8 @@ class ByEfficientNet:
         """See `Likeness`."""
         return embed(self.network, images)
 
-    def to_shots(self, images: Tensor) -> Tensor:
-        """See `Likeness`."""
-        return pairwise(self.embed(images), self.shots)
 
-    def between(self, images: Tensor, others: Tensor) -> Tensor:
-        """See `Likeness`."""
-        return pairwise(self.embed(images), self.embed(others))
-
-
-class ByVgg:
+class ByVgg(ByEmbeddings):
     """LPIPS-VGG at the shots' own size, as the public LFS-GAN code asks it; no gradients pass."""
 
     def __init__(self, levels: Tensor, device: torch.device) -> None:
@@ -64,11 +76,3 @@ class ByVgg:
         """See `Likeness`."""
         parts = torch.split(to_pixels(images.detach()), self.judge.batch)
         return torch.cat([self.judge.embed(part) for part in parts])
-
-    def to_shots(self, images: Tensor) -> Tensor:
-        """See `Likeness`."""
-        return pairwise(self.embed(images), self.shots)
-
-    def between(self, images: Tensor, others: Tensor) -> Tensor:
-        """See `Likeness`."""
-        return pairwise(self.embed(images), self.embed(others))
