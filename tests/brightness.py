@@ -16,8 +16,8 @@ class InBrightness:
     def embed(self, images: Tensor) -> Tensor:
         return images.mean((1, 2, 3))[:, None]
 
-    def to_shots(self, images: Tensor) -> Tensor:
-        return (self.embed(images) - self.shots.T).square()
+    def between(self, embeddings: Tensor, others: Tensor) -> Tensor:
+        return (embeddings - others.T).square()
 
-    def between(self, images: Tensor, others: Tensor) -> Tensor:
-        return (self.embed(images) - self.embed(others).T).square()
+    def to_shots(self, images: Tensor) -> Tensor:
+        return self.between(self.embed(images), self.shots)

@@ -43,13 +43,13 @@ class ByEmbeddings(ABC):
     def embed(self, images: Tensor) -> Tensor:
         """See `Likeness`."""
 
+    def between(self, embeddings: Tensor, others: Tensor) -> Tensor:
+        """See `Likeness`."""
+        return pairwise(embeddings, others)
+
     def to_shots(self, images: Tensor) -> Tensor:
         """See `Likeness`."""
-        return pairwise(self.embed(images), self.shots)
-
-    def between(self, images: Tensor, others: Tensor) -> Tensor:
-        """See `Likeness`."""
-        return pairwise(self.embed(images), self.embed(others))
+        return self.between(self.embed(images), self.shots)
 
 
 class ByEfficientNet(ByEmbeddings):

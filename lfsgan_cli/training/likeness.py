@@ -17,8 +17,8 @@ class Likeness(Protocol):
     def embed(self, images: Tensor) -> Tensor:
         """Embeddings [N, D]; gradients pass where the network lets them."""
 
-    def to_shots(self, images: Tensor) -> Tensor:
-        """From every one of K shots, [N, K]; gradients pass."""
+    def between(self, embeddings: Tensor, others: Tensor) -> Tensor:
+        """The distances of N embedded pictures from M others, [N, M]; gradients pass."""
 
-    def between(self, images: Tensor, others: Tensor) -> Tensor:
-        """From every one of M other pictures, [N, M]."""
+    def to_shots(self, images: Tensor) -> Tensor:
+        """The distances of pictures from every one of K shots, [N, K]: both of the above."""

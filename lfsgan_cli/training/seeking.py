@@ -23,7 +23,7 @@ class Seeking:
     ) -> None:
         self.generator, self.likeness, self.config = generator, likeness, config
         self.draws, self.dtype = draws, dtype
-        self._distances = {"shots": self._to_shots, "batch": likeness.between}[config.seeking_centres]
+        self._centres = {"shots": lambda _reals: likeness.shots, "batch": likeness.embed}[config.seeking_centres]
         self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
 
     def loss(self, reals: Tensor) -> Tensor:
@@ -33,25 +33,24 @@ class Seeking:
         w = self.generator.mapping(z)
         part = graph_part(len(w), network, self.dtype)
         images, *features = with_features(self.generator, w, self._noises(), self.dtype, part)
-        pairs = self._pairs(images, reals)
+        seen = self._embedded(images)
+        pairs = self._pairs(seen, reals)
         loss = config.seeking_weight * seek(pair_ratios(z, w, features, images, pairs), pairs, config.seeking_epsilon)
         if config.coverage_weight:
-            loss = loss + config.coverage_weight * self._coverage(images)
-        return loss + config.energy_weight * self._energy(images) if config.energy_weight else loss
+            loss = loss + config.coverage_weight * self._coverage(seen)
+        return loss + config.energy_weight * energy(seen, self.likeness.shots) if config.energy_weight else loss
 
-    def _energy(self, images: Tensor) -> Tensor:
-        return energy(self.likeness.embed(images), self.likeness.shots)
+    def _embedded(self, images: Tensor) -> Tensor:
+        compared = self.config.coverage_weight or self.config.energy_weight
+        return self.likeness.embed(images if compared else images.detach())
 
-    def _coverage(self, images: Tensor) -> Tensor:
-        return missing_entropy(self.likeness.to_shots(images), self.config.coverage_temperature)
+    def _coverage(self, seen: Tensor) -> Tensor:
+        return missing_entropy(self.likeness.between(seen, self.likeness.shots), self.config.coverage_temperature)
 
     @torch.no_grad()
-    def _pairs(self, images: Tensor, reals: Tensor) -> Pairs:
-        clusters = self._distances(images, reals).argmin(1)
+    def _pairs(self, seen: Tensor, reals: Tensor) -> Pairs:
+        clusters = self.likeness.between(seen, self._centres(reals)).argmin(1)
         return pairs_of(clusters, CHOSEN[self.config.seeking_pairs], SHARES[self.config.seeking_scale])
-
-    def _to_shots(self, images: Tensor, _reals: Tensor) -> Tensor:
-        return self.likeness.to_shots(images)
 
     def _fresh_noises(self) -> list[Tensor] | None:
         return self.draws.noises(self.generator.config, self.config.seeking_batch)

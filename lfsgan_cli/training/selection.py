@@ -86,13 +86,13 @@ class Best(Selection):
     @torch.no_grad()
     def judged(self) -> Tensor:
         """The score of the snapshot as it stands, the less the better."""
-        images = torch.cat([self._view(z) for z in torch.split(self._z, AT_ONCE)])
-        apart = energy(self._likeness.embed(images), self._likeness.embed(self._held))
-        return apart + COPYING * copies(self._likeness, images, self._learned)
+        drawn = torch.cat([self._likeness.embed(self._view(z)) for z in torch.split(self._z, AT_ONCE)])
+        held, learned = self._likeness.embed(self._held), self._likeness.embed(self._learned)
+        return energy(drawn, held) + COPYING * copies(self._likeness, drawn, learned)
 
 
-def copies(likeness: Likeness, images: Tensor, shots: Tensor) -> Tensor:
-    """The share of pictures that are nearer to a shot than half the way between the two nearest shots."""
+def copies(likeness: Likeness, drawn: Tensor, shots: Tensor) -> Tensor:
+    """The share of pictures that are nearer to a shot than half the way between the two nearest shots; embeddings."""
     apart = likeness.between(shots, shots).sqrt()
     apart.fill_diagonal_(torch.inf)
-    return (likeness.between(images, shots).sqrt().min(1).values < apart.min() / 2).float().mean()
+    return (likeness.between(drawn, shots).sqrt().min(1).values < apart.min() / 2).float().mean()

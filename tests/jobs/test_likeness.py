@@ -28,7 +28,7 @@ def likeness() -> Likeness:
 
 def test_distances_are_those_of_the_embeddings(likeness: Likeness) -> None:
     own, others = pictures("notionists"), pictures("lorelei")
-    table = likeness.between(others, own)
+    table = likeness.between(likeness.embed(others), likeness.embed(own))
     expected = torch.cdist(likeness.embed(others), likeness.shots).square()
     torch.testing.assert_close(table, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(likeness.to_shots(others), table, rtol=1e-4, atol=1e-5)

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from lfsgan_adapters.left import LeFT
-from torch import Tensor
 
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.testing import tiny_generator
@@ -13,13 +12,9 @@ from tests.brightness import InBrightness
 BY_BRIGHTNESS = InBrightness([])
 
 
-def pictures(*levels: float) -> Tensor:
-    return torch.tensor(levels)[:, None, None, None].expand(-1, 3, 4, 4)
-
-
 def test_a_copy_is_nearer_to_a_shot_than_half_the_way_between_two() -> None:
-    shots = pictures(0.0, 1.0, 3.0)
-    assert float(copies(BY_BRIGHTNESS, pictures(0.4, 0.6, 2.0, 3.0, 9.0), shots)) == pytest.approx(3 / 5)
+    shots, drawn = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([[0.4], [0.6], [2.0], [3.0], [9.0]])
+    assert float(copies(BY_BRIGHTNESS, drawn, shots)) == pytest.approx(3 / 5)
 
 
 def best_of(offsets: list[float]) -> tuple[Best, LeFT, list[float]]:
