@@ -53,7 +53,7 @@ class LeFT(Adapter):
 
     def __init__(self, network: nn.Module, config: Config) -> None:
         super().__init__()
-        rank = config.rank or affordable_rank(network)
+        rank = config.rank or affordable_rank(network, config)
         start: Live | Paper = Live(rank, crossed=_is_crossed(config)) if config.init == "live" else Paper(rank)
         for name, layer in network.named_modules():
             match layer:
@@ -74,7 +74,7 @@ class LeFT(Adapter):
     def settled(cls, config: Config, network: NetworkConfig) -> Config:
         """With the rank that the network's size allows."""
         with torch.device("meta"):
-            return replace(config, rank=config.rank or affordable_rank(build_generator(network)))
+            return replace(config, rank=config.rank or affordable_rank(build_generator(network), config))
 
     @classmethod
     def published_names(cls, network: NetworkConfig, config: Config) -> dict[str, str]:
@@ -90,21 +90,23 @@ class LeFT(Adapter):
         return nulls + [(name, DEAD) for name, _ in self.named_parameters() if paper and name.endswith(sums)]
 
 
-def affordable_rank(network: nn.Module) -> int:
+def affordable_rank(network: nn.Module, config: LeFT.Config) -> int:
     """The largest rank, up to 16, with which a task has at most `AFFORDABLE` numbers; 1 in any case."""
-    return next((rank for rank in range(16, 1, -1) if _numbers(network, rank) <= AFFORDABLE), 1)
+    sums = config.additive + _is_crossed(config)
+    return next((rank for rank in range(16, 1, -1) if _numbers(network, rank, sums) <= AFFORDABLE), 1)
 
 
-def _numbers(network: nn.Module, rank: int) -> int:
-    """How many numbers the factors have in all, with sums; biases, a few thousand, are left out."""
+def _numbers(network: nn.Module, rank: int, sums: int) -> int:
+    """How many numbers the factors have in all, beside 0 to 2 sums; biases, a few thousand, are left out."""
     total = 0
     for layer in network.modules():
         if isinstance(layer, Linear):
-            total += 2 * rank * sum(layer.weight.shape)
+            total += rank * sum(layer.weight.shape) * min(1 + sums, 2)
         elif isinstance(layer, ModulatedConv2d):
             _, c_out, c_in, height, width = layer.weight.shape
-            taps = height * width
-            total += 3 * rank * (c_out + c_in + taps) + rank * rank * taps
+            ends, taps = c_out + c_in, height * width
+            scale, additive, crossed = ends + rank * taps, ends + 2 * taps, ends + taps
+            total += sum([rank * scale, rank * additive, rank * crossed][: 1 + sums])
     return total
 
 

@@ -122,6 +122,16 @@ def test_so_does_a_task_on_the_embedded_base(tmp_path: Path) -> None:
     assert 2 * LeFT(network, LeFT.Config(rank=rank + 1)).size > 475_000  # a rank more is not to be had
 
 
+def test_without_sums_more_ranks_fit(tmp_path: Path) -> None:
+    network = Workspace(tmp_path).base.average
+    ranks = [
+        LeFT.settled(config, network.config).rank
+        for config in (LeFT.Config(), LeFT.Config(crossed=False), LeFT.Config(additive=False))
+    ]
+    assert ranks == [14, 16, 16]  # 16 is the most that is taken; the first is what the README's file has
+    assert 2 * LeFT(network, LeFT.Config(crossed=False)).size < 500_000
+
+
 def test_crossed_sums_differ_between_output_channels_and_the_published_ones_do_not() -> None:
     base, name = tiny_generator(), "synthesis.convs.1.conv.weight"
 
