@@ -17,6 +17,7 @@ from lfsgan_cli.training.likeness import Likeness
 LOOKS = 10  # snapshots that are looked at in a run, at even distances, the last one included
 DRAWN = 64  # pictures of each look
 AT_ONCE = 16
+NONE_YET = torch.finfo(torch.float32).max  # a stored state holds no infinities
 COPYING = 1.0  # what a share of copies counts beside a distance; distances of other domains differ by about 0.5
 
 
@@ -67,7 +68,8 @@ class Best(Selection):
         # Drawn by a source of its own, so that looking changes nothing of the run.
         self._z = Draws(0, held.device).normal(DRAWN, view.config.w_dim)
         self._best = copy.deepcopy(average)
-        self.modules, self.score = {"chosen": self._best}, torch.tensor(torch.inf)
+        self.modules = {"chosen": self._best}
+        self.score = torch.tensor(NONE_YET)
 
     @property
     def chosen(self) -> Adapter:

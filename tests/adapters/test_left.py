@@ -74,6 +74,19 @@ def test_so_it_does_with_every_gate_and_with_biases_or_without(gates: Any, biase
     check_adapter(LeFT, LeFT.Config(rank=2, gates=gates, biases=biases))
 
 
+@pytest.mark.parametrize(("gates", "learns"), [("soft", True), ("hard", False)])
+def test_a_gate_that_has_closed_learns_on_only_if_it_is_soft(gates: Any, learns: bool) -> None:
+    base, name = tiny_generator(), "synthesis.convs.1.conv.weight"
+    modulator = LeFT(base, LeFT.Config(rank=2, gates=gates)).weights[name]
+    out, taps = modulator.get_parameter("out"), modulator.get_parameter("taps")
+    with torch.no_grad():  # every gate at -1, which is as far from open as the start is from closed
+        out.fill_(1.0)
+        taps.fill_(-0.5)
+    modulator(base.get_parameter(name)).sum().backward()
+    assert taps.grad is not None
+    assert bool(taps.grad.abs().sum()) is learns
+
+
 def test_a_soft_gate_is_one_at_one_near_relu_elsewhere_and_never_shut() -> None:
     x = torch.tensor([-3.0, -1.0, 0.0, 1.0, 2.0, 4.0], dtype=torch.float64, requires_grad=True)
     y = Soft()(x)

@@ -1,9 +1,14 @@
 """A task is held to the likenesses that pictures of the same latents have in the base."""
 
 import torch
+from lfsgan_adapters.full import FullFineTune
 from torch import Tensor
 
-from lfsgan_cli.training.correspondence import kept_likenesses
+from lfsgan_cli.adapted import adapt
+from lfsgan_cli.testing import tiny_generator
+from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.correspondence import Correspondence, kept_likenesses
+from lfsgan_cli.training.draws import Draws
 
 
 def features(seed: int = 0) -> list[Tensor]:
@@ -42,3 +47,19 @@ def test_samples_that_fall_together_are_pulled_apart() -> None:
     assert ours.grad is not None
     step = ours.detach() - 1e-3 * ours.grad / ours.grad.norm()
     assert float(kept_likenesses([step], theirs)) < float(loss.detach())
+
+
+def test_a_task_is_compared_with_the_base_as_it_was_before_the_task_changed_it() -> None:
+    base = tiny_generator()
+    adapter = FullFineTune(base, FullFineTune.Config())
+    draws = Draws(0, torch.device("cpu"))
+    correspondence = Correspondence(base, adapt(base, adapter), LearnConfig(), draws, torch.float32)
+    assert abs(float(correspondence.loss().detach())) < 1e-6  # a task that has learned nothing is the base
+    with torch.no_grad():
+        for parameter in adapter.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    loss = correspondence.loss()
+    assert float(loss.detach()) > 1e-3
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert any(p.grad is not None and bool(p.grad.abs().sum()) for p in adapter.parameters())
+    assert all(p.grad is None for p in base.parameters())

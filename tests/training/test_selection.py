@@ -46,3 +46,16 @@ def test_looking_draws_nothing_from_the_run() -> None:
     state = torch.get_rng_state()
     best_of([1.0, 2.0])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_snapshot_that_copies_loses_to_one_that_is_farther_off_but_copies_nothing() -> None:
+    base = tiny_generator()
+    with torch.random.fork_rng(devices=[]):
+        average = LeFT(base, LeFT.Config(rank=1))
+    view = adapt(base, average)
+    plain = view(torch.randn(64, 16, generator=torch.Generator().manual_seed(0))).detach()
+    own, far = plain[:8] + 0.01, torch.tensor([-100.0, 100.0])[:, None, None, None].expand(-1, 3, 16, 16)
+    # One shot amid the pictures, the others far off: every picture is nearer to it than half the way to the next.
+    copied = torch.cat([plain[:1], far])
+    honest, copying = (Best(average, view, own, learned, BY_BRIGHTNESS, 1).judged() for learned in (far + 1000, copied))
+    assert float(copying - honest) == pytest.approx(1.0)  # COPYING, of a share of one
