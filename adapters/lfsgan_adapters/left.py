@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, LinearModulator, Shift, Soft
+from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, Gain, LinearModulator, Shift, Soft
 from lfsgan_adapters.left_names import published_names
 from lfsgan_adapters.ranks import MOST_RANK
 from lfsgan_cli.adapter import Adapter
@@ -27,7 +27,7 @@ class LeFT(Adapter):
     """Rescales and shifts weights by tensors of low rank: mapping, style affines, 3×3 convolutions and ToRGB."""
 
     lr = 0.005  # at half of it lines are drawn less well, and variety is lower (docs/quality.md)
-    earlier: ClassVar[Mapping[str, Any]] = {"gates": "hard", "biases": False, "crossed": False}
+    earlier: ClassVar[Mapping[str, Any]] = {"gates": "hard", "biases": False, "crossed": False, "gains": False}
     stored = "fp16"
 
     @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class LeFT(Adapter):
         crossed: Annotated[
             bool, "sums in convolutions that differ between output channels, too; never with init=paper"
         ] = True
+        gains: Annotated[bool, "a gain of every channel after demodulation; such a task cannot be merged"] = False
         init: Annotated[
             Literal["live", "paper"], "live: every factor learns; paper: all equal, as in the published code"
         ] = "live"
@@ -68,6 +69,8 @@ class LeFT(Adapter):
                     self.weights[f"{name}.bias"] = Shift(layer.bias.shape)
                 case _:
                     pass  # the start of the synthesis stays the base's, as in the public code
+        if config.gains:
+            self._add_gains(network)
         self.nulls = dict(self._null_tensors(network, config, rank))
 
     @classmethod
@@ -79,7 +82,13 @@ class LeFT(Adapter):
     @classmethod
     def published_names(cls, network: NetworkConfig, config: Config) -> dict[str, str]:
         """See `left_names`: the tensors of the public code are laid out alike; not all that is ours it knows."""
-        return published_names(network) if _is_hard(config) and not _is_crossed(config) else {}
+        known = _is_hard(config) and not _is_crossed(config) and not config.gains
+        return published_names(network) if known else {}
+
+    def _add_gains(self, network: nn.Module) -> None:
+        for name, layer in network.named_modules():
+            if isinstance(layer, DemodulatedConv2d):
+                self.features[name] = Gain(layer.weight.shape[1])
 
     def _null_tensors(self, network: nn.Module, config: Config, rank: int) -> list[tuple[str, str]]:
         paper = config.init == "paper"

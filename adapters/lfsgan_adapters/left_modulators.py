@@ -103,3 +103,15 @@ class Shift(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """Any shape."""
         return value + self.add
+
+
+class Gain(nn.Module):
+    """ŷ = y ⊙ (1 + g), with g: [C], zero at the start: what demodulation divides out of a weight again."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, _x: Tensor, y: Tensor) -> Tensor:
+        """y: [N, C, H, W], the convolution's output."""
+        return y + y * self.gain[:, None, None]

@@ -74,6 +74,22 @@ def test_so_it_does_with_every_gate_and_with_biases_or_without(gates: Any, biase
     check_adapter(LeFT, LeFT.Config(rank=2, gates=gates, biases=biases))
 
 
+def test_a_gain_scales_what_demodulation_would_have_divided_out() -> None:
+    check_adapter(LeFT, LeFT.Config(rank=2, gains=True))
+    base, name = tiny_generator(), "synthesis.convs.1.conv"
+    with_gains, without = (LeFT(base, LeFT.Config(rank=1, init="paper", gains=gains)) for gains in (True, False))
+    conv = base.get_submodule(name)
+    w, x = torch.randn(2, 16), torch.randn(2, base.get_parameter(f"{name}.weight").shape[2], 8, 8)
+    plain = conv(x, w)
+    with torch.no_grad():
+        with_gains.features[name].get_parameter("gain").fill_(0.5)
+        without.weights[f"{name}.weight"].get_parameter("out").mul_(1.5)
+        scaled = torch.func.functional_call(conv, {"weight": without.weights[f"{name}.weight"](conv.weight)}, (x, w))
+    torch.testing.assert_close(with_gains.features[name](x, plain), 1.5 * plain)
+    torch.testing.assert_close(scaled, plain)  # the same factor in the weight is lost
+    assert not with_gains.mergeable
+
+
 @pytest.mark.parametrize(("gates", "learns"), [("soft", True), ("hard", False)])
 def test_a_gate_that_has_closed_learns_on_only_if_it_is_soft(gates: Any, learns: bool) -> None:
     base, name = tiny_generator(), "synthesis.convs.1.conv.weight"

@@ -191,9 +191,16 @@ def test_a_task_of_another_adapter_has_no_such_file(learned: Any) -> None:
     )
 
 
+KNOWN = {"rank": "2", "gates": "hard", "biases": "false", "crossed": "false"}
+
+
+def learn(learned: Any, options: dict[str, str]) -> None:
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    learned.done("learn-task", "--images", "cats", "--name", "new", "--steps", 2, "--batch", 2, *words)
+
+
 def test_a_task_learned_here_goes_out_and_comes_back_with_equal_tensors(learned: Any) -> None:
-    known = ("-o", "rank=2", "-o", "gates=hard", "-o", "biases=false", "-o", "crossed=false")
-    learned.done("learn-task", "--images", "cats", "--name", "new", "--steps", 2, "--batch", 2, *known)
+    learn(learned, KNOWN)
     learned.done("tasks", "export", "new", "out.pt")
     learned.done("tasks", "import", "out.pt", "--name", "again", "--activation", "--device", "cpu")
     one, two = (read(learned.folder / f"lfsgan_workspace/tasks/{name}.safetensors")[1] for name in ("new", "again"))
@@ -201,9 +208,11 @@ def test_a_task_learned_here_goes_out_and_comes_back_with_equal_tensors(learned:
     assert all(torch.equal(one[name].float(), two[name]) for name in one)  # the mean w too, from the same seed
 
 
-@pytest.mark.parametrize("option", ["gates=hard", "biases=false", "crossed=false"])
-def test_what_the_public_code_does_not_know_stays_here(learned: Any, option: str) -> None:
-    learned.done("learn-task", "--images", "cats", "--name", "new", "--steps", 1, "--batch", 2, "-o", option)
+@pytest.mark.parametrize(
+    ("option", "value"), [("gates", "soft"), ("biases", "true"), ("crossed", "true"), ("gains", "true")]
+)
+def test_what_the_public_code_does_not_know_stays_here(learned: Any, option: str, value: str) -> None:
+    learn(learned, {**KNOWN, option: value})
     assert "has what the public LFS-GAN code does not know" in learned.refused("tasks", "export", "new", "out.pt")
 
 
