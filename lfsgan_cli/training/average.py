@@ -1,4 +1,4 @@
-"""Exponential moving averages of parameters: what is drawn and stored, while the live ones learn."""
+"""Averages of parameters, fading or even: what is drawn and stored, while the live ones learn."""
 
 from __future__ import annotations
 
@@ -22,13 +22,19 @@ class Average(Generic[M]):
         self.half_life = half_life
         self.ramp = ramp
 
-    @torch.no_grad()
     def follow(self, module: M, batch: int, seen: int) -> None:
         """One step of `batch` pictures, after `seen` pictures in all."""
         half_life = max(min(self.half_life, self.ramp * seen), 1e-8)
-        keep = 0.5 ** (batch / half_life)
+        self._approach(module, 1 - 0.5 ** (batch / half_life))
+
+    def include(self, module: M, nth: int) -> None:
+        """Become the even mean of this state and the `nth` - 1 that were included before it; the first replaces all."""
+        self._approach(module, 1 / nth)
+
+    @torch.no_grad()
+    def _approach(self, module: M, share: float) -> None:
         ours: list[Tensor] = list(self.module.parameters())
         theirs: list[Tensor] = list(module.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - keep)
+        torch._foreach_lerp_(ours, theirs, share)
         for buffer, current in zip(self.module.buffers(), module.buffers(), strict=True):
             buffer.copy_(current)

@@ -106,6 +106,7 @@ class LearnConfig:
     anchor_noise: AnchorNoise = "varied"  # from 0 to `anchor_spread`, or always as much
     anchors_each: int = 1  # anchors of every shot
     anchor_candidates: int = 500  # latents among which a shot's anchors are the most alike
+    anchor_inversion: int = 0  # steps of descent that bring those nearer to their shots
     anchor_weight: float = 30.0  # draws the anchors' pictures to their shots
     anchor_focus: float = 2.0  # how steeply that fades around an anchor: the power of the cosine to it
     seeking_weight: float = 7.0  # 0 switches mode seeking off
@@ -123,6 +124,7 @@ class LearnConfig:
     correspondence_every: int = 8
     held_out: int = 0  # shots that only choose the best snapshot; 0 takes the last, and learns from all
     average_steps: float = 50.0  # half-life of the averaged adapter; 0 takes it as it stands
+    average_last: float = 0.0  # share of the steps, the last ones, whose even mean is taken instead
     likeness: LikenessChoice = "efficientnet-lite0"  # tells how unlike pictures are
     precision: Choice = "auto"  # of feature maps; the regularizers' are always fp32
 
@@ -131,11 +133,11 @@ class LearnConfig:
         _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
-        _at_least(self, anchor_focus=0, whole_weight=0)
+        _at_least(self, anchor_inversion=0, anchor_focus=0, whole_weight=0, average_last=0)
         _at_least(self, energy_weight=0, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
-        _at_most(self, mixing=1, decay=1, shift=0.5, patch_heads=MOST_HEADS)
+        _at_most(self, mixing=1, decay=1, average_last=1, shift=0.5, patch_heads=MOST_HEADS)
         _as_typed(self)
         self._check_likeness()
 
@@ -149,10 +151,13 @@ class LearnConfig:
         return bool(self.seeking_weight or self.coverage_weight or self.energy_weight)
 
     def _check_likeness(self) -> None:
-        drawn = {"anchor-weight": self.anchor_weight, "energy-weight": self.energy_weight}
+        drawn = {
+            "anchor-weight": self.anchor_weight, "anchor-inversion": self.anchor_inversion,
+            "energy-weight": self.energy_weight, "coverage-weight": self.coverage_weight,
+        }  # fmt: skip
         said = " and ".join(f"{name} {weight}" for name, weight in drawn.items() if weight)
         if said and self.likeness != "efficientnet-lite0":
             raise TrainingConfigError(
                 f"likeness is {self.likeness!r} with {said}: expected efficientnet-lite0, through which pictures are "
-                "drawn to their shots, or weights of 0"
+                "drawn to their shots, or 0 for all of these"
             )

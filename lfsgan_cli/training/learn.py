@@ -17,6 +17,7 @@ from lfsgan_cli.training import latents, losses
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.correspondence import Correspondence
+from lfsgan_cli.training.inversion import inverted
 from lfsgan_cli.training.judge import Judge
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
@@ -71,15 +72,15 @@ class Learning(Run):
         return Best(average, adapt(base, average), kept, self.targets, self.likeness, self.total)
 
     def _anchor_points(self, base: Generator) -> tuple[Tensor, Tensor]:
-        config, count = self.config, len(self.shots)
+        config, count, to_shots = self.config, len(self.shots), self.likeness.to_shots
         if config.anchors == "random":
             return latents.anywhere(count, base.config.w_dim, self.draws)
-        to_shots = self.likeness.to_shots
         distances = latents.relative(to_shots) if config.anchors == "relative" else to_shots
-        return latents.most_alike(
+        points, owners = latents.most_alike(
             base, distances, count, each=config.anchors_each, candidates=config.anchor_candidates,
             draws=self.draws, dtype=self.dtype,
         )  # fmt: skip
+        return inverted(base, points, owners, distances, steps=config.anchor_inversion, dtype=self.dtype), owners
 
     def _file_phases(self) -> None:
         config = self.config
@@ -105,7 +106,7 @@ class Learning(Run):
 
     def follow(self) -> None:
         """The average follows the adapter; towards the end, learning rates fall to zero."""
-        self.average.follow(self.adapter, 1, self.done)
+        self._take_average()
         self.selection.look(self.done)
         self._set_rates()
 
@@ -122,6 +123,13 @@ class Learning(Run):
         """Back from `scalars`."""
         super().take_up(scalars)
         self.selection.score = scalars["score"]
+
+    def _take_average(self) -> None:
+        nth = self.done - self.total + round(self.config.average_last * self.total)
+        if nth > 0:
+            self.average.include(self.adapter, nth)
+        else:
+            self.average.follow(self.adapter, 1, self.done)
 
     def _set_rates(self) -> None:
         falling = self.config.decay * self.total  # steps

@@ -1,4 +1,4 @@
-"""The average follows at the speed that its half-life says."""
+"""The average follows at the speed that its half-life says, or is the even mean of what it is given."""
 
 import pytest
 import torch
@@ -29,6 +29,13 @@ def test_early_on_the_half_life_is_a_share_of_the_pictures_seen() -> None:
     average = Average(old, half_life=1e9, ramp=0.5)
     average.follow(new, batch=4, seen=8)  # a half-life of four pictures, and four were seen
     assert average.module.bias.item() == pytest.approx(0.5)
+
+
+def test_the_even_mean_forgets_what_was_before_its_first() -> None:
+    average = Average(pair(7.0)[1], half_life=1, ramp=1)
+    for nth, value in enumerate((1.0, 2.0, 6.0), start=1):
+        average.include(pair(value)[1], nth)
+    assert average.module.weight.flatten().tolist() == pytest.approx([3.0, 3.0])
 
 
 def test_it_is_a_copy_that_needs_no_gradient() -> None:

@@ -159,6 +159,13 @@ def test_more_shots_than_a_batch_and_fewer_are_both_learned_from() -> None:
         assert all(tensor.isfinite().all() for tensor in state.values())
 
 
+def test_what_is_stored_may_be_the_even_mean_of_the_last_states() -> None:
+    run = new_run(config=replace(CONFIG, average_last=0.5))
+    states = [[p.detach().clone() for p in run.adapter.parameters()] for _ in run.steps()]
+    for found, *last in zip(run.learned.parameters(), *states[3:], strict=True):  # of six
+        torch.testing.assert_close(found, torch.stack(last).mean(0))
+
+
 def test_another_seed_learns_another_task() -> None:
     first, second = (finished(new_run(config=replace(CONFIG, seed=seed, steps=1))) for seed in (0, 1))
     assert any(not torch.equal(first[name], second[name]) for name in first if name.startswith("module.adapter."))
@@ -209,6 +216,8 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
         {"seeking_epsilon": 1.0},
         {"r1_scaled": False},
         {"average_steps": 0.0},
+        {"average_last": 0.5},
+        {"anchor_inversion": 2},
     ],
 )
 def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes_on_bit_for_bit(
