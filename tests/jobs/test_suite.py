@@ -12,6 +12,7 @@ from lfsgan_cli.jobs.tomltable import SuiteError
 from lfsgan_cli.registry import load
 from lfsgan_cli.training.config import LearnConfig
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "benchmarks"
 LEAST = """
 [suite]
 name = "tiny"
@@ -191,9 +192,33 @@ def test_a_suite_that_is_not_there_or_is_a_folder_is_refused(tmp_path: Path) -> 
             read_suite(path, None)
 
 
+def measured_suite(name: str, data: Path) -> Suite:
+    path = EXAMPLES / f"{name}.toml"
+    for task in tomllib.loads(path.read_text())["task"]:
+        (data / task["shots"]).mkdir(parents=True)
+        (data / task["reals"]).touch()
+    return read_suite(path, data)
+
+
+def test_no_two_methods_of_the_ablation_are_the_same_and_one_of_them_is_the_default(tmp_path: Path) -> None:
+    methods = measured_suite("ablation", tmp_path).methods
+    assert len({(method.adapter, method.pairs, method.training) for method in methods}) == len(methods)
+    [default] = [
+        method for method in methods if not method.pairs and method.training == LearnConfig(lr=load("left").lr)
+    ]
+    assert (default.name, default.adapter) == ("4-energy", "left")
+
+
+def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_public_one(tmp_path: Path) -> None:
+    suite = measured_suite("quality", tmp_path)
+    assert (len(suite.tasks), suite.seeds, suite.count) == (5, (0, 1, 2), 2000)
+    assert [method.adapter for method in suite.methods if method.recipe == "default"] == ["left", "full", "lora", "cam"]
+    assert [method.training.steps for method in suite.methods if method.recipe == "paper"] == [1400, 3002]
+
+
 @pytest.mark.parametrize("name", ["avatars", "ffhq"])
 def test_the_suites_of_the_examples_can_be_read(name: str, tmp_path: Path) -> None:
-    path = Path(__file__).parents[2] / "examples" / "benchmarks" / f"{name}.toml"
+    path = EXAMPLES / f"{name}.toml"
     document = tomllib.loads(path.read_text())
     data = [task[key] for task in document["task"] for key in ("shots", "reals")]
     for file in (*data, document["suite"]["base"]):
