@@ -25,7 +25,7 @@ def inverted(
 ) -> Tensor:
     """The points [A, D] after `steps` of descent, each as long as before, so that it stays as likely a latent.
 
-    shots: the index of each one's shot, [A]. distances: as for `latents.most_alike`; gradients must pass.
+    shots: the index of each one's shot, [A]. distances: as for `anchoring.most_alike`; gradients must pass.
     """
     parts = zip(torch.split(points, AT_ONCE), torch.split(shots, AT_ONCE), strict=True)
     return torch.cat([_descended(generator, z, owners, distances, steps, dtype) for z, owners in parts])

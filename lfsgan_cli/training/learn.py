@@ -14,10 +14,11 @@ from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.precision import choose, dtype_of
 from lfsgan_cli.training import latents, losses
+from lfsgan_cli.training.anchoring import anchor_points
+from lfsgan_cli.training.anchors import Anchors, Near
 from lfsgan_cli.training.average import Average
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.correspondence import Correspondence
-from lfsgan_cli.training.inversion import inverted
 from lfsgan_cli.training.judge import Judge
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
@@ -56,7 +57,8 @@ class Learning(Run):
         self.seeking = Seeking(self.generator, likeness, config, self.draws, self.dtype)
         self.correspondence = Correspondence(base, self.generator, config, self.draws, self.dtype)
         self.targets = batch_of(self.shots, range(len(self.shots)), self.device)
-        self.anchors = latents.Anchors(*self._anchor_points(base), config.anchor_spread, config.anchor_noise)
+        points, owners = anchor_points(base, likeness, config, self.draws, self.dtype)
+        self.anchors = Anchors(points, owners, config.anchor_spread, config.anchor_noise)
         self.selection = self._selection(base, held)
         self.modules = {
             "adapter": adapter, "average": self.average.module,
@@ -70,17 +72,6 @@ class Learning(Run):
             return Last(average)
         kept = batch_of(held, range(len(held)), self.device)
         return Best(average, adapt(base, average), kept, self.targets, self.likeness, self.total)
-
-    def _anchor_points(self, base: Generator) -> tuple[Tensor, Tensor]:
-        config, count, to_shots = self.config, len(self.shots), self.likeness.to_shots
-        if config.anchors == "random":
-            return latents.anywhere(count, base.config.w_dim, self.draws)
-        distances = latents.relative(to_shots) if config.anchors == "relative" else to_shots
-        points, owners = latents.most_alike(
-            base, distances, count, each=config.anchors_each, candidates=config.anchor_candidates,
-            draws=self.draws, dtype=self.dtype,
-        )  # fmt: skip
-        return inverted(base, points, owners, distances, steps=config.anchor_inversion, dtype=self.dtype), owners
 
     def _file_phases(self) -> None:
         config = self.config
@@ -152,7 +143,7 @@ class Learning(Run):
         whole, patches = self.judge.both(images)
         return [(1.0, patches), (weight, whole)]
 
-    def _draw(self, step: int) -> tuple[Tensor, latents.Near | None]:
+    def _draw(self, step: int) -> tuple[Tensor, Near | None]:
         """Pictures near the anchors, and where these are, in anchored steps; from anywhere otherwise."""
         count, network = self.config.batch, self.generator.config
         near = None
@@ -194,7 +185,7 @@ class Learning(Run):
         if self.config.correspondence_weight and step % self.config.correspondence_every == 0:
             yield self.config.correspondence_weight * self.correspondence.loss()
 
-    def _anchor_loss(self, fakes: Tensor, near: latents.Near) -> Tensor:
+    def _anchor_loss(self, fakes: Tensor, near: Near) -> Tensor:
         """How far pictures are from their anchors' shots, perceptually and pixel by pixel; the closer, the heavier."""
         perceptual = self.likeness.to_shots(fakes).gather(1, near.shots[:, None])[:, 0]
         pixels = (fakes - self.targets[near.shots]).abs().mean((1, 2, 3))
