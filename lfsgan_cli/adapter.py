@@ -51,6 +51,7 @@ class Adapter(nn.Module):
     stored: the number type of a learned task's file; `fp16` where its rounding does not show in pictures.
     lr: the learning rate that suits it, unless the user gives one.
     nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
+    sums: names of those whose products are added, so that `-t sum_rate` is theirs; filled by `__init__`.
     """
 
     Config: ClassVar[type[Any]]
@@ -64,6 +65,7 @@ class Adapter(nn.Module):
         self.weights = ByName()
         self.features = ByName()
         self.nulls: dict[str, str] = {}
+        self.sums: set[str] = set()
 
     @classmethod
     def published_names(cls, network: NetworkConfig, config: Any) -> dict[str, str]:  # noqa: ARG003 - for those who override it

@@ -23,6 +23,9 @@ CANCELLED = "demodulation divides a scale of an output channel out again"
 DEAD = "both factors of the product start at zero, and so do both gradients (init=paper)"
 
 
+SUMS = (".add", ".add_out", ".add_in", ".add_taps", ".gate_out", ".gate_taps", ".shift_in", ".shift_taps")
+
+
 class LeFT(Adapter):
     """Rescales and shifts weights by tensors of low rank: mapping, style affines, 3×3 convolutions and ToRGB."""
 
@@ -72,6 +75,7 @@ class LeFT(Adapter):
         if config.gains:
             self._add_gains(network)
         self.nulls = dict(self._null_tensors(network, config, rank))
+        self.sums = {name for name, _ in self.named_parameters() if name.endswith(SUMS)}
 
     @classmethod
     def settled(cls, config: Config, network: NetworkConfig) -> Config:

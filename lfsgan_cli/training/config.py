@@ -84,6 +84,7 @@ class LearnConfig:
     batch: int = 4
     lr: float = 0.002  # of the adapter
     mapping_rate: float = 0.1  # share of `lr` for what changes the mapping, where diversity lives
+    sum_rate: float = 1.0  # share of `lr` for factors whose products are added, where others scale
     d_lr: float = 0.002
     decay: float = 0.3  # share of the steps, the last ones, in which learning rates fall to zero
     seed: int = 0
@@ -130,7 +131,7 @@ class LearnConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
+        _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, sum_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
         _at_least(self, anchor_inversion=0, anchor_focus=0, whole_weight=0, average_last=0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter
@@ -23,6 +23,7 @@ from lfsgan_cli.training.judge import Judge
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.order import Pictures, batch_of, mirrored, shuffled
 from lfsgan_cli.training.phases import Phase, Rated, lazy_adam, set_rate
+from lfsgan_cli.training.rates import rated
 from lfsgan_cli.training.run import Run
 from lfsgan_cli.training.seeking import Seeking
 from lfsgan_cli.training.selection import Best, Last, Selection
@@ -76,9 +77,9 @@ class Learning(Run):
     def _file_phases(self) -> None:
         config = self.config
         g, d = list(self.adapter.parameters()), self.judge.parameters
-        mapping, synthesis = _by_half(self.adapter)
-        rated = [Rated(mapping, config.lr * config.mapping_rate), Rated(synthesis, config.lr)]
-        g_adam = lazy_adam(rated, config.path_every if config.path_weight else 0, config.gradients)
+        g_adam = lazy_adam(
+            rated(self.adapter, config), config.path_every if config.path_weight else 0, config.gradients
+        )
         d_adam = lazy_adam([Rated(d, config.d_lr)], config.r1_every if config.r1_gamma else 0, config.gradients)
         self.optimizers = {"g": g_adam, "d": d_adam}
         r1 = [Phase("r1", config.r1_every, d, d_adam, self._r1_loss)] if config.r1_gamma else []
@@ -200,11 +201,3 @@ class Learning(Run):
         path = losses.path_length(image, ws, self.path_mean, self.draws.normal(*image.shape))
         self.path_mean = path.mean
         yield path.penalty * (self.config.path_weight * self.config.path_every)
-
-
-def _by_half(adapter: Adapter) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The adapter's parameters that change the mapping, and all others."""
-    halves: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
-    for name, parameter in adapter.named_parameters():
-        halves[not name.startswith(("weights.mapping/", "features.mapping/"))].append(parameter)
-    return halves

@@ -74,6 +74,20 @@ def test_so_it_does_with_every_gate_and_with_biases_or_without(gates: Any, biase
     check_adapter(LeFT, LeFT.Config(rank=2, gates=gates, biases=biases))
 
 
+def test_without_its_sums_a_task_only_scales() -> None:
+    base = tiny_generator()
+    adapter = LeFT(base, LeFT.Config(rank=2))
+    with torch.no_grad():
+        for name, parameter in adapter.named_parameters():
+            parameter.add_(torch.randn_like(parameter))
+            if name in adapter.sums:
+                parameter.zero_()
+        for name, task in adapter.weights.items():
+            nothing = torch.zeros_like(base.get_parameter(name))
+            assert torch.equal(task(nothing), nothing)
+    assert LeFT(base, LeFT.Config(rank=2, additive=False, biases=False)).sums == set()
+
+
 def test_a_gain_scales_what_demodulation_would_have_divided_out() -> None:
     check_adapter(LeFT, LeFT.Config(rank=2, gains=True))
     base, name = tiny_generator(), "synthesis.convs.1.conv"

@@ -218,6 +218,7 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
         {"average_steps": 0.0},
         {"average_last": 0.5},
         {"anchor_inversion": 2},
+        {"sum_rate": 0.3},
     ],
 )
 def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes_on_bit_for_bit(
@@ -264,6 +265,16 @@ def test_learning_rates_fall_to_zero_in_the_last_share_of_the_steps() -> None:
     rates = [float(group["lr"]) for _ in run.steps()]
     full = rates[0]
     assert rates == pytest.approx([full, full, full, full * 2 / 3, full / 3, 0.0])
+
+
+def test_sums_learn_at_a_share_of_the_rate_in_the_mapping_and_out_of_it() -> None:
+    run = new_run(config=replace(CONFIG, lr=0.01, mapping_rate=0.1, sum_rate=0.5, path_weight=0.0))
+    rates = {id(p): group["lr"] for group in run.optimizers["g"].param_groups for p in group["params"]}
+    found = {name: rates[id(parameter)] for name, parameter in run.adapter.named_parameters()}
+    assert found["weights.mapping/layers/0/weight.mul_out"] == pytest.approx(0.001)
+    assert found["weights.mapping/layers/0/weight.add_out"] == pytest.approx(0.0005)
+    assert found["weights.synthesis/convs/1/conv/weight.inner"] == pytest.approx(0.01)
+    assert found["weights.synthesis/convs/1/conv/weight.shift_in"] == pytest.approx(0.005)
 
 
 def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
