@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 SIZE = 64  # pixels a side
 SOURCE = "avataaars"
 TARGETS = ("lorelei", "notionists", "openPeeps", "personas", "adventurer")
+UNSEEN = ("micah", "bigSmile", "bottts")  # on which nothing was ever chosen; drawn if they are named
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold; equal sets give equal files
 
 
@@ -105,12 +106,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT_DIR")
     parser.add_argument(
-        "styles", nargs="*", metavar="STYLE", help=f"{SOURCE}, {', '.join(TARGETS)}; all when none is named"
+        "styles",
+        nargs="*",
+        metavar="STYLE",
+        help=f"{SOURCE}, {', '.join(TARGETS)} (all of these if none is named), {', '.join(UNSEEN)}",
     )
     arguments = parser.parse_args()
     for style in arguments.styles:
-        if style not in (SOURCE, *TARGETS):
-            parser.error(f"style {style!r}: expected one of {', '.join((SOURCE, *TARGETS))}")
+        if style not in (SOURCE, *TARGETS, *UNSEEN):
+            parser.error(f"style {style!r}: expected one of {', '.join((SOURCE, *TARGETS, *UNSEEN))}")
     install()
     for style in arguments.styles or (SOURCE, *TARGETS):
         for avatars in sets_of(style):

@@ -209,6 +209,14 @@ def test_no_two_methods_of_the_ablation_are_the_same_and_one_of_them_is_the_defa
     assert (default.name, default.adapter) == ("4-energy", "left")
 
 
+def test_the_styles_that_nothing_was_chosen_on_are_those_of_no_other_suite(tmp_path: Path) -> None:
+    unseen, seen = (
+        {task.name for task in measured_suite(name, tmp_path / name).tasks} for name in ("unseen", "quality")
+    )
+    assert unseen == {"micah", "bigSmile", "bottts"}
+    assert not unseen & seen
+
+
 def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_public_one(tmp_path: Path) -> None:
     suite = measured_suite("quality", tmp_path)
     assert (len(suite.tasks), suite.seeds, suite.count) == (5, (0, 1, 2), 2000)
