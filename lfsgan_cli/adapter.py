@@ -51,7 +51,8 @@ class Adapter(nn.Module):
     stored: the number type of a learned task's file; `fp16` where its rounding does not show in pictures.
     lr: the learning rate that suits it, unless the user gives one.
     nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
-    sums: names of those whose products are added, so that `-t sum_rate` is theirs; filled by `__init__`.
+    rates: names of those that shall learn faster or slower than the rest, each with its share of the learning rate;
+        filled by `__init__`.
     """
 
     Config: ClassVar[type[Any]]
@@ -65,7 +66,7 @@ class Adapter(nn.Module):
         self.weights = ByName()
         self.features = ByName()
         self.nulls: dict[str, str] = {}
-        self.sums: set[str] = set()
+        self.rates: dict[str, float] = {}
 
     @classmethod
     def published_names(cls, network: NetworkConfig, config: Any) -> dict[str, str]:  # noqa: ARG003 - for those who override it

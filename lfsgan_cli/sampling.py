@@ -110,4 +110,4 @@ def mean_w(generator: Generator) -> Tensor:
     """The mean of 10,000 mapped latents, [w_dim], drawn from seed 0: what truncation pulls towards."""
     z = torch.from_numpy(np.random.RandomState(0).randn(MEAN_SAMPLES, generator.config.w_dim)).float()
     w: Tensor = generator.mapping(z.to(generator.w_mean.device))
-    return w.double().mean(0).to(generator.w_mean.dtype)
+    return w.cpu().double().mean(0).to(generator.w_mean)  # MPS has no doubles

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, Gain, LinearModulator, Shift, Soft
 from lfsgan_adapters.left_names import published_names
+from lfsgan_adapters.left_rates import rates, size_of
 from lfsgan_adapters.ranks import MOST_RANK
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.config import NetworkConfig
@@ -19,11 +20,10 @@ from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.networks.layers import DemodulatedConv2d, Linear, ModulatedConv2d, Noise, StyledConv, ToRGB
 
 AFFORDABLE = 237_000  # numbers, 16 bits each: half a megabyte, less the file's header and its mean w
-CANCELLED = "demodulation divides a scale of an output channel out again"
+CANCELLED = "a scale of an output channel, which demodulation divides out again"
 DEAD = "both factors of the product start at zero, and so do both gradients (init=paper)"
-
-
-SUMS = (".add", ".add_out", ".add_in", ".add_taps", ".gate_out", ".gate_taps", ".shift_in", ".shift_taps")
+# How names of parameters end whose products are added.
+PRODUCTS = (".add_out", ".add_in", ".add_taps", ".gate_out", ".gate_taps", ".shift_in", ".shift_taps")
 
 
 class LeFT(Adapter):
@@ -75,7 +75,9 @@ class LeFT(Adapter):
         if config.gains:
             self._add_gains(network)
         self.nulls = dict(self._null_tensors(network, config, rank))
-        self.sums = {name for name, _ in self.named_parameters() if name.endswith(SUMS)}
+        if config.init == "live":
+            ours = dict(self.named_parameters())
+            self.rates = {name: share for name, share in rates(network) if name in ours}
 
     @classmethod
     def settled(cls, config: Config, network: NetworkConfig) -> Config:
@@ -90,17 +92,19 @@ class LeFT(Adapter):
         return published_names(network) if known else {}
 
     def _add_gains(self, network: nn.Module) -> None:
-        for name, layer in network.named_modules():
-            if isinstance(layer, DemodulatedConv2d):
-                self.features[name] = Gain(layer.weight.shape[1])
+        for name, layer in _demodulated(network):
+            self.features[name] = Gain(layer.weight.shape[1])
 
     def _null_tensors(self, network: nn.Module, config: Config, rank: int) -> list[tuple[str, str]]:
         paper = config.init == "paper"
-        demodulated = [name for name, layer in network.named_modules() if isinstance(layer, DemodulatedConv2d)]
-        shelf = [f"weights.{name.replace('.', '/')}/weight.out" for name in demodulated]
-        nulls = [(name, CANCELLED) for name in shelf if rank == 1 or paper]
-        sums = (".add_out", ".add_in", ".gate_out", ".gate_taps", ".shift_in", ".shift_taps")
-        return nulls + [(name, DEAD) for name, _ in self.named_parameters() if paper and name.endswith(sums)]
+        alone = rank == 1 and not config.additive and (_is_hard(config) or not config.activation)
+        shelf = [f"weights.{name.replace('.', '/')}/weight.out" for name, _ in _demodulated(network)]
+        nulls = [(name, CANCELLED) for name in shelf if paper or alone]
+        return nulls + [(name, DEAD) for name, _ in self.named_parameters() if paper and name.endswith(PRODUCTS)]
+
+
+def _demodulated(network: nn.Module) -> list[tuple[str, DemodulatedConv2d]]:
+    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, DemodulatedConv2d)]
 
 
 def affordable_rank(network: nn.Module, config: LeFT.Config) -> int:
@@ -168,7 +172,7 @@ class Live:
     LoRA), so that it adds nothing yet, receives a gradient at once, and no two ranks are alike. The random factor of a
     sum has the size of the frozen weight, so that both terms move it by comparable shares; random factors are divided
     by the root of the rank, so that a sum over ranks varies as much for every rank. The crossed sum of a convolution
-    has two random factors, and that of the taps at zero.
+    has two random factors, and that of the outputs, of which there are most, at zero.
     """
 
     def __init__(self, rank: int, *, crossed: bool) -> None:
@@ -178,7 +182,7 @@ class Live:
         """For a weight [d_out, d_in]."""
         d_out, d_in = weight.shape
         product = self._ones_then_random(d_out), self._ones_then_zeros(d_in)
-        return LinearModulator(*product, self._sum(d_out, d_in, _size(weight)) if additive else None)
+        return LinearModulator(*product, self._sum(d_out, d_in, size_of(weight)) if additive else None)
 
     def conv(self, weight: Tensor, activation: nn.Module, *, additive: bool) -> ConvModulator:
         """For a weight […, C_out, C_in, k, k]."""
@@ -187,13 +191,14 @@ class Live:
         taps[0] = self._ones_then_zeros(count).T
         product = self._ones_then_random(c_out), taps, self._ones_then_zeros(c_in)
         gate, shift = (
-            (self._sum(c_out, count, 1.0), self._sum(c_in, count, _size(weight))) if additive else (None, None)
+            (self._sum(c_out, count, 1.0), self._sum(c_in, count, size_of(weight))) if additive else (None, None)
         )
-        crossed = self._crossed(c_out, c_in, count, _size(weight)) if self.crossed else None
+        crossed = self._crossed(c_out, c_in, count, size_of(weight)) if self.crossed else None
         return ConvModulator(product, gate, shift, activation, crossed)
 
     def _crossed(self, c_out: int, c_in: int, count: int, size: float) -> tuple[Tensor, Tensor, Tensor]:
-        return torch.randn(c_out, self.rank), *self._sum(c_in, count, size)
+        inner, taps = size * self._random(c_in, self.rank), torch.randn(count, self.rank)
+        return torch.zeros(c_out, self.rank), inner, taps
 
     def _sum(self, rows: int, columns: int, size: float) -> tuple[Tensor, Tensor]:
         return size * self._random(rows, self.rank), torch.zeros(columns, self.rank)
@@ -206,7 +211,3 @@ class Live:
 
     def _ones_then_zeros(self, rows: int) -> Tensor:
         return torch.cat([torch.ones(rows, 1), torch.zeros(rows, self.rank - 1)], 1)
-
-
-def _size(weight: Tensor) -> float:
-    return float(weight.detach().float().square().mean().sqrt())

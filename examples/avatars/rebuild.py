@@ -20,6 +20,7 @@ SIZE = 64  # pixels a side
 SOURCE = "avataaars"
 TARGETS = ("lorelei", "notionists", "openPeeps", "personas", "adventurer")
 UNSEEN = ("micah", "bigSmile", "bottts")  # on which nothing was ever chosen; drawn if they are named
+KNOWN = (SOURCE, *TARGETS, *UNSEEN)
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold; equal sets give equal files
 
 
@@ -113,8 +114,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     for style in arguments.styles:
-        if style not in (SOURCE, *TARGETS, *UNSEEN):
-            parser.error(f"style {style!r}: expected one of {', '.join((SOURCE, *TARGETS, *UNSEEN))}")
+        if style not in KNOWN:
+            parser.error(f"style {style!r}: expected one of {', '.join(KNOWN)}")
     install()
     for style in arguments.styles or (SOURCE, *TARGETS):
         for avatars in sets_of(style):

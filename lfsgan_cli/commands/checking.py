@@ -29,15 +29,18 @@ def check_pictures(source: "Source") -> None:
         say(laid_on_white(checked.transparent))
 
 
-def tell_memory(needed: int, free: int | None) -> None:
-    """How much memory the training is expected to take, in bytes; a warning where less is free."""
+def tell_memory(needed: int, free: int | None, fewer: str) -> None:
+    """How much memory the training is expected to take, in bytes; a warning where less is free.
+
+    fewer: by which option pictures are fewer at once.
+    """
     expected = f"about {_gigabytes(needed)} of memory"
     if free is None or needed <= free:
         detail(f"Expecting to take {expected}.")
     else:
         warn(
             f"this is expected to take {expected}, and {_gigabytes(free)} are free: "
-            "free some, or start with a smaller --batch, should it end for want of memory"
+            f"free some, or start with a smaller {fewer}, should it end for want of memory"
         )
 
 

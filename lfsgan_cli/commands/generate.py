@@ -99,7 +99,7 @@ def _draw(drawing: "Drawing", means: "Means") -> None:
 
 
 def _seeds(count: int | None, seeds: str | None) -> list[int]:
-    from lfsgan_cli.jobs.seeds import parse_seeds
+    from lfsgan_cli.seeds import parse_seeds
 
     if seeds is None:
         return list(range(DEFAULT_COUNT if count is None else count))

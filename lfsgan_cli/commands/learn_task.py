@@ -20,6 +20,7 @@ from lfsgan_cli.commands.common import (
 )
 from lfsgan_cli.console import print_json, say, warn
 from lfsgan_cli.progress import progress
+from lfsgan_cli.seeds import LARGEST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.training.recipes import Name as Recipe
@@ -59,7 +60,7 @@ Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step."
 Rate = Annotated[
     float | None, typer.Option("--lr", help="Learning rate of the adapter.  [default: the one that suits it]")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of every random choice.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, help="Of every random choice.")]
 Mirror = Annotated[
     bool, typer.Option("--mirror/--no-mirror", help="Show pictures flipped as well; not for lettering and the like.")
 ]
@@ -119,7 +120,7 @@ def learn_task(
     if not dry_run:
         ctx.with_resource(hold_tasks(place.root, name))
     said = given_options(ctx, REPEATABLE)
-    repeated = Repeated({**said, **options.values(LearnConfig, settings or [])}, pairs or [], images)
+    repeated = Repeated(said, options.values(LearnConfig, settings or []), pairs or [], images)
     if resume and taskplan.is_learned(place, name):
         learned = taskplan.check_learned(place, name, repeated)
         say(f"Task {name!r} is learned already, nothing is left to do.")
@@ -162,7 +163,7 @@ def _learn(job: "Job", where: "torch.device", save_every: float, device: str) ->
 
     _tell_start(job)
     network = job.workspace.base.average.config
-    tell_memory(needs.of_learning(network, job.plan.training), needs.free(where))
+    tell_memory(needs.of_learning(network, job.plan.training), needs.free(where), "--batch and -t seeking_batch")
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)
     if job.resumed:

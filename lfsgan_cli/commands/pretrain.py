@@ -150,7 +150,7 @@ def _train(job: "Job", where: "torch.device", save_every: float, again: str) -> 
     from lfsgan_cli.networks.config import NetworkConfig
 
     network = NetworkConfig.from_json(job.plan.network)
-    tell_memory(needs.of_pretraining(network, job.plan.training), needs.free(where))
+    tell_memory(needs.of_pretraining(network, job.plan.training), needs.free(where), "--batch")
     watch = Stopwatch()
     trainer = Pretrainer(job, where)
     if job.resumed:

@@ -69,8 +69,8 @@ def _learning_parts(phase: Phase, config: LearnConfig, cycle: int) -> Iterator[P
         yield Part(phase.name, len(steps) / cycle, partial(phase.update, 0))
         return
     for whole, place in PLACES.items():
-        here = [step for step in steps if (step % config.anchor_every == 0) is whole]
-        seeking = [step for step in here if _seeks(phase, config, step)]
+        here = [step for step in steps if config.is_anchored(step) is whole]
+        seeking = [step for step in here if phase.name == "g" and config.seeks(step)]
         plain = [step for step in here if step not in seeking]
         yield from _at(phase, place, here, plain, seeking, cycle)
 
@@ -84,7 +84,3 @@ def _at(
     yield Part(f"{phase.name} on {place}", len(here) / cycle, alone)
     if plain and seeking:
         yield Part(f"{phase.name}, mode seeking", len(seeking) / cycle, partial(phase.update, seeking[0]), alone)
-
-
-def _seeks(phase: Phase, config: LearnConfig, step: int) -> bool:
-    return phase.name == "g" and config.draws_sets and step % config.seeking_every == 0

@@ -22,6 +22,7 @@ from lfsgan_cli.jobs.runlines import Key, RunLines
 from lfsgan_cli.jobs.sets import Found
 from lfsgan_cli.jobs.subjects import describe, found
 from lfsgan_cli.jobs.suite import Domain, Method, Suite
+from lfsgan_cli.option_types import spell
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.report.benchmark_reading import SUITE
 from lfsgan_cli.workspace import Workspace, embedded_base
@@ -184,5 +185,5 @@ def _base(suite: Suite) -> BaseSummary:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = spell(value)
     return text if len(text) <= 40 else f"{text[:12]}…"

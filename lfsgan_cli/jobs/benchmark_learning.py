@@ -41,7 +41,7 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     training = resolved(method.seeded(step.seed), benchmark.device, benchmark.base.network.resolution)
     said = {**training.to_json(), "adapter": method.adapter, "recipe": method.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
-    repeated = Repeated({**said, **start}, method.pairs, task.shots)
+    repeated = Repeated({**said, **start}, {}, method.pairs, task.shots)
     try:
         if taskplan.is_learned(workspace, task.name):
             taskplan.check_learned(workspace, task.name, repeated)

@@ -44,8 +44,9 @@ def _method(line: Mapping[str, Any], method: Method) -> Iterator[Difference]:
     about = {"adapter": method.adapter, "sequential": method.sequential}
     yield from ((f"{key} of method {method.name}", line[key], now) for key, now in about.items() if line[key] != now)
     settings = {key: value for key, value in method.seeded(line["seed"]).to_json().items() if value != CHOSEN}
-    given = options.values(registry.load(method.adapter).Config, method.pairs)
-    for was, now in ((line["training"], settings), (line["options"], given)):
+    given = options.to_json(options.parse(registry.load(method.adapter).Config, method.pairs))
+    chosen = {key: value for key, value in given.items() if value is not None}  # None is settled by the network
+    for was, now in ((line["training"], settings), (line["options"], chosen)):
         yield from (
             (f"{key} of method {method.name}", was[key], value)
             for key, value in now.items()

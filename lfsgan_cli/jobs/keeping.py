@@ -48,8 +48,8 @@ def kept(run: Run, keeping: Keeping) -> Iterator[Step]:
     DivergedRunError where losses are no numbers any more, OutOfMemoryRunError, UnwritableRunError; the states kept
     before stay.
     """
-    watch, batch = Stopwatch(), keeping.plan["training"]["batch"]
-    with stop_on_signals() as request, enough_memory(run, batch, keeping.resume), _writable(keeping.resume):
+    watch, training = Stopwatch(), keeping.plan["training"]
+    with stop_on_signals() as request, enough_memory(run, training, keeping.resume), _writable(keeping.resume):
         for step in run.steps():
             if step.done % LOG_EVERY == 0 or step.done == run.total:
                 _log(step, keeping)

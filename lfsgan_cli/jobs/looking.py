@@ -82,7 +82,7 @@ class Distances:
 
 
 class Around:
-    """Gathers pictures by their nearest shots, in blocks of `size` pictures.
+    """Gathers pictures by their nearest shots, in blocks of `size` pictures; a remainder is left out.
 
     shots: their embeddings, [K, D].
     """
@@ -93,7 +93,7 @@ class Around:
 
     def see(self, levels: Tensor, views: Views) -> None:  # noqa: ARG002 - as all watchers
         """Hand each to the clusters of its block."""
-        left = views.embeddings
+        left = views.embeddings[: self._size * len(self._clusters) - self._done]
         while len(left):
             room = self._size - self._done % self._size
             self._clusters[self._done // self._size].add(left[:room])

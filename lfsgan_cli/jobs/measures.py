@@ -95,6 +95,13 @@ COMPARISONS: Mapping[str, Comparison] = {
 }
 
 
+def require_diversity(n: int, blocks: int) -> None:
+    """Refuse, in one line, too few pictures for a pair in every block, before they are drawn."""
+    if blocks > 1:
+        counts.require_blocks("B-LPIPS", count=n, blocks=blocks, least=2)
+    counts.require_two("B-LPIPS", n)
+
+
 def diversity_values(found: Sequence[Diversity], judge: str) -> Iterator[Value]:
     """Intra-LPIPS, B-LPIPS and its normalised form; of several blocks their means."""
     n = sum(found[0].counts)

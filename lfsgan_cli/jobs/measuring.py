@@ -15,7 +15,7 @@ from torch import Tensor
 from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.looking import Around, Distances, Eye, Features, Seen, Watcher, embedded, features, watch
-from lfsgan_cli.jobs.measures import COMPARISONS, Value, diversity_values, memorisation_values
+from lfsgan_cli.jobs.measures import COMPARISONS, Value, diversity_values, memorisation_values, require_diversity
 from lfsgan_cli.jobs.realside import RealSide, RealSides, Shots
 from lfsgan_cli.jobs.runfolder import machine
 from lfsgan_cli.jobs.sets import Found, Pictures
@@ -103,8 +103,14 @@ class Measuring:
                 raise NoShotsError(subject.title, "the pictures to compare with by --reals, or the shots by --shots")
             if subject.shots is None and self.wanted.perceptual and not (subject.shotless and self.wanted.comparisons):
                 raise NoShotsError(subject.title, "them by --shots")
-            for name in self.wanted.comparisons:
-                COMPARISONS[name].require(subject.count, len(self._reals(subject)), self.wanted.blocks)
+            self._check_counts(subject)
+
+    def _check_counts(self, subject: Subject) -> None:
+        blocks = self.wanted.blocks
+        for name in self.wanted.comparisons:
+            COMPARISONS[name].require(subject.count, len(self._reals(subject)), blocks)
+        if self.wanted.diversity and subject.shots is not None:
+            require_diversity(subject.count, blocks)
 
     def pictures(self) -> int:
         """How many pictures will be looked at, if none of the real ones was before."""

@@ -9,7 +9,7 @@ from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
-from lfsgan_cli.training.memory import BUDGET, SAVED, feature_numbers
+from lfsgan_cli.training.memory import feature_numbers, graph_bytes
 
 NUMBER = 4  # bytes; the regularizers need the most, and compute in fp32 in any case
 # The most that steps held, in multiples of a picture's feature maps: 4,988 MB for four pictures of FFHQ-256, less the
@@ -34,7 +34,7 @@ def of_learning(network: NetworkConfig, training: LearnConfig) -> int:
     generator, discriminator = _sizes(network)
     weights = 2 * generator + discriminator + (1 + COPIES) * discriminator
     picture = NUMBER * feature_numbers(network)
-    seeking = min(training.seeking_batch * picture * (SAVED + 1), BUDGET) if training.draws_sets else 0
+    seeking = graph_bytes(training.seeking_batch, network, torch.float32) if training.draws_sets else 0
     return PROGRAM + LIKENESS + NUMBER * weights + max(training.batch * GRAPH * picture, seeking)
 
 

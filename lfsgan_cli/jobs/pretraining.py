@@ -14,7 +14,7 @@ from lfsgan_cli import basefile
 from lfsgan_cli.basefile import Base, BaseSummary
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.keeping import Keeping, kept
-from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, differing
+from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, differing, flag
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
@@ -47,6 +47,15 @@ class OtherNetworkError(LfsganError):
 
     def __init__(self, asked: int, found: int) -> None:
         super().__init__(f"--resolution is {asked}, but the base to start from draws {found}×{found}; leave it out")
+
+
+class AlreadyDoneError(LfsganError):
+    """An end that the run has passed."""
+
+    def __init__(self, asked: float, done: float) -> None:
+        super().__init__(
+            f"--kimg is {asked:g}, and the run has shown {done:g} already: give {done:g} or more, or leave it out"
+        )
 
 
 class OtherDataError(LfsganError):
@@ -131,6 +140,9 @@ def resume(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> Job:
     plan = RunFolder(workspace.base_run).plan(Plan.from_json)
     plan = replace(plan, training=replace(plan.training, kimg=given.get("kimg", plan.training.kimg)))
     _refuse_changes(plan.name, plan.network, {**plan.training.to_json(), "start": plan.start}, given)
+    kept = RunFolder(workspace.base_run).kept or 0
+    if kept > plan.training.steps:
+        raise AlreadyDoneError(plan.training.kimg, kept * plan.training.batch / 1000)
     source = open_source(data)
     if len(source.names) != plan.pictures:
         raise OtherDataError(data, len(source.names), plan.pictures)
@@ -163,7 +175,7 @@ def _refuse_changes(
         "init_from": training["start"],
     }
     start = {"init_from": basefile.read_summary(given["init_from"]).identity} if "init_from" in given else {}
-    changes = differing(known, {**given, **start}, "--")
+    changes = differing(known, {**given, **start}, flag)
     if changes:
         raise ChangedPlanError(changes)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.jobs.runfolder import ChangedPlanError, differing
+from lfsgan_cli.jobs.runfolder import ChangedPlanError, differing, flag
 from lfsgan_cli.jobs.warmstart import check_same
 from lfsgan_cli.option_types import spell
 from lfsgan_cli.pictures.dataset import load_shots
@@ -30,18 +30,21 @@ class OtherShotsError(LfsganError):
 class Repeated:
     """What the user gives along with `--resume`, to be compared with what the run was begun with.
 
-    settings: under the names of the plan and its training; pairs: of `-o`; images: the few shots.
+    flags: by options of their own, and settings: by `-t`, both under the names of the plan and its training; pairs: of
+    `-o`; images: the few shots.
     """
 
+    flags: Mapping[str, Any]
     settings: Mapping[str, Any]
     pairs: Sequence[str]
     images: Path | None
 
     def check_settings(self, adapter: str, config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
         """ChangedPlanError where a setting or an option of the adapter differs; training: with `Plan.start`."""
-        changes = differing({"init_from": None, **training, "adapter": adapter}, self.settings, "--")
-        if self.settings.get("adapter", adapter) == adapter:  # another adapter's options are not comparable
-            changes |= differing(config, _read_pairs(adapter, config, self.pairs), "-o ")
+        known = {"init_from": None, **training, "adapter": adapter}
+        changes = differing(known, self.flags, flag) | differing(known, self.settings, "-t {}".format)
+        if self.flags.get("adapter", adapter) == adapter:  # another adapter's options are not comparable
+            changes |= differing(config, _read_pairs(adapter, config, self.pairs), "-o {}".format)
         if changes:
             raise ChangedPlanError(changes)
 
@@ -52,7 +55,7 @@ class Repeated:
 
     def check_start(self, workspace: Workspace, name: str, sha256: str | None) -> None:
         """OtherStartError where the task that is repeated with --init-from was learned anew, but by this run."""
-        source = self.settings.get("init_from")
+        source = self.flags.get("init_from")
         if source not in {None, name}:
             check_same(workspace, source, sha256)
 

@@ -57,13 +57,16 @@ class OtherDeviceError(LfsganError):
         super().__init__(f"the run began on {began!r} and can only go on there, not on {now!r}; add --device {began}")
 
 
-def differing(known: Mapping[str, Any], given: Mapping[str, Any], label: str) -> dict[str, tuple[object, object]]:
-    """What is given and differs, under its name on the command line: `label` before the name."""
-    return {
-        f"{label}{key.replace('_', '-')}": (known[key], value)
-        for key, value in given.items()
-        if key in known and known[key] != value
-    }
+def flag(key: str) -> str:
+    """How a setting is given by an option of its own."""
+    return f"--{key.replace('_', '-')}"
+
+
+def differing(
+    known: Mapping[str, Any], given: Mapping[str, Any], said: Callable[[str], str]
+) -> dict[str, tuple[object, object]]:
+    """What is given and differs, by how it is `said` on the command line."""
+    return {said(key): (known[key], value) for key, value in given.items() if key in known and known[key] != value}
 
 
 class RunFolder:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from lfsgan_cli.training.run import Run
 
-# Ten times what the largest term can be: mode seeking's, its weight of 7 over an epsilon of 1e-5.
-EXPLODED = 1e7
+LEAST_PAIR = 3  # pictures of which half are no pair any more
+EXPLODED = 1e7  # the largest term, mode seeking's, is bounded by its weight of 7 over its epsilon of 1e-5: 7e5
 
 
 class DivergedRunError(LfsganError):
@@ -34,14 +34,13 @@ class DivergedRunError(LfsganError):
 class OutOfMemoryRunError(LfsganError):
     """A step that did not fit into memory; the kept states are whole."""
 
-    def __init__(self, done: int, batch: int, resume: str) -> None:
-        lower = (
-            f"start again with --overwrite and a smaller --batch, such as {batch // 2}, or free memory and go on"
-            if batch > 1
-            else "free memory, or take a machine with more, and go on"
-        )
+    def __init__(self, done: int, training: Mapping[str, Any], resume: str) -> None:
+        batch, seeking = training["batch"], training.get("seeking_batch", 0)
+        fewer = [f"--batch {batch // 2}"] * (batch > 1) + [f"-t seeking_batch={seeking // 2}"] * (seeking > LEAST_PAIR)
+        lower = f"start again with --overwrite and {' and '.join(fewer)}, or " if fewer else ""
         super().__init__(
-            f"there is not enough memory for a step of --batch {batch} (after step {done:,}): {lower} with: {resume}"
+            f"there is not enough memory for a step of --batch {batch} (after step {done:,}): {lower}"
+            f"free memory, or take a machine with more, and go on with: {resume}"
         )
 
 
@@ -65,11 +64,11 @@ def unsound_tensor(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 @contextmanager
-def enough_memory(run: Run, batch: int, resume: str) -> Iterator[None]:
-    """Words what a device says when its memory is full."""
+def enough_memory(run: Run, training: Mapping[str, Any], resume: str) -> Iterator[None]:
+    """Words what a device says when its memory is full. training: the settings of the run."""
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:
         if is_out_of_memory(error):
-            raise OutOfMemoryRunError(run.done, batch, resume) from error
+            raise OutOfMemoryRunError(run.done, training, resume) from error
         raise

@@ -18,7 +18,8 @@ from lfsgan_cli.jobs.styles import Style, drawer
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.pictures.dataset import PictureSet
 from lfsgan_cli.pictures.decode import decode
-from lfsgan_cli.pictures.source import open_source
+from lfsgan_cli.pictures.errors import BadPicture, BadPictureError, BadPicturesError
+from lfsgan_cli.pictures.source import Source, open_source
 from lfsgan_cli.taskfolder import FEW_SHOTS, task_path
 from lfsgan_cli.workspace import Workspace
 
@@ -122,11 +123,18 @@ class Gallery:
 def foreign(path: Path, shots: Path | None) -> Subject:
     """Pictures of any program, in a folder or zip file; measured at the side of the first one."""
     source = open_source(path)
-    side = min(decode(source.read(0)).picture.size)
+    side = _side(source)
     pictures = Found(PictureSet(source, side))
     note = {"fakes": describe(pictures), "seeds": None, "base": None, "task_sha256": None}
     known = found(shots, side) if shots else None
     return Subject(path.stem, lambda: pictures, len(pictures), side, known, note, None)
+
+
+def _side(source: Source) -> int:
+    try:
+        return min(decode(source.read(0)).picture.size)
+    except BadPictureError as error:
+        raise BadPicturesError(source.path, [BadPicture(source.names[0], error.reason)]) from error
 
 
 def found(path: Path, resolution: int) -> Found:

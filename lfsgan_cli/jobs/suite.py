@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
-from lfsgan_cli import options, registry
+from lfsgan_cli import options, registry, seeds
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import TaskNameError, check_name
 from lfsgan_cli.jobs.recipes import option_pairs, spelled, training_of
@@ -26,9 +26,8 @@ from lfsgan_cli.workspace import EMBEDDED
 
 Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorisation"]
 
-METRICS = ("fid", "kid", "prdc", "lpips", "memorisation")
+METRICS: tuple[Metric, ...] = get_args(Metric)
 COUNT = 2000  # pictures drawn for a measurement
-MAX_SEED = 2**32 - 1  # as of `learn-task --seed`
 
 _SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
 _TASK = ("name", "shots", "reals")
@@ -118,8 +117,10 @@ def read_suite(path: Path, data: Path | None) -> Suite:
     return Suite(
         name=_name(settings, "a suite"),
         base=_base(settings, folder),
-        count=_bounded(settings, "count", settings.get("count", int, COUNT), 2),
-        seeds=tuple(_bounded(settings, "seeds", seed, 0) for seed in settings.several("seeds", int, (0,))),
+        count=_bounded(settings, "count", settings.get("count", int, COUNT), 2, seeds.MOST),
+        seeds=tuple(
+            _bounded(settings, "seeds", seed, 0, seeds.LARGEST) for seed in settings.several("seeds", int, (0,))
+        ),
         metrics=settings.several("metrics", Metric, METRICS),
         features=settings.get("features", Features, "auto"),
         fid_mode=settings.get("fid_mode", FidMode, "clean"),
@@ -142,9 +143,9 @@ def _base(settings: Table, folder: Path) -> Path | None:
     return Path(folder, name)
 
 
-def _bounded(settings: Table, key: str, value: int, least: int) -> int:
-    if not least <= value <= MAX_SEED:
-        raise settings.error(f"{key} = {value} in [suite]: expected {least} to {MAX_SEED}")
+def _bounded(settings: Table, key: str, value: int, least: int, most: int) -> int:
+    if not least <= value <= most:
+        raise settings.error(f"{key} = {value} in [suite]: expected {least} to {most}")
     return value
 
 

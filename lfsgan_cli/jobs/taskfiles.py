@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lfsgan_cli import registry, taskfile
+from lfsgan_cli import options, registry, taskfile
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter, construct, read_config
 from lfsgan_cli.checkpoints import lfsgan
@@ -81,9 +82,10 @@ def begin_import(workspace: Workspace, path: Path, name: str, *, activation: boo
         raise OtherNetworkError(path, published.network, workspace.base.name, network)
     cls = registry.load(ADAPTER)
     values = {"rank": published.rank, "activation": activation, "additive": published.additive, "init": "paper"}
-    adapter = _adapter(path, workspace, cls, values, published)
+    config = read_config(cls, values)
+    adapter = _adapter(path, workspace, cls, config, published)
     training = {"imported": "LFS-GAN", "file": path.name, "file_sha256": file_hash(path)}
-    info = TaskInfo(name, ADAPTER, str(cls.version), values, workspace.base_info, training)
+    info = TaskInfo(name, ADAPTER, str(cls.version), options.to_json(config), workspace.base_info, training)
     return Import(workspace, info, adapter, published.negative_gates)
 
 
@@ -111,14 +113,12 @@ def begin_export(root: Path, name: str, out: Path, *, overwrite: bool) -> Export
     return Export(info, {theirs: tensors[ours].float() for theirs, ours in table.items() if ours in tensors})
 
 
-def _adapter(
-    path: Path, workspace: Workspace, cls: type[Adapter], values: Mapping[str, object], published: PublishedTask
-) -> Adapter:
+def _adapter(path: Path, workspace: Workspace, cls: type[Adapter], config: Any, published: PublishedTask) -> Adapter:
     # Without memory until the tensors are known to fit, whatever size the file claims.
     with torch.device("meta"):
-        adapter = construct(cls, workspace.base.average.cpu(), read_config(cls, values))
+        adapter = construct(cls, workspace.base.average.cpu(), config)
     tensors = adapter.tensors()
-    names = cls.published_names(published.network, read_config(cls, values))
+    names = cls.published_names(published.network, config)
     table = {theirs: ours for theirs, ours in names.items() if ours in tensors}
     _check_shapes(path, {theirs: tensors[ours].shape for theirs, ours in table.items()}, published.tensors)
     adapter.load_state_dict({ours: published.tensors[theirs] for theirs, ours in table.items()}, assign=True)

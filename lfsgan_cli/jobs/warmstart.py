@@ -70,7 +70,7 @@ def read_start(workspace: Workspace, name: str, adapter: str, config: Any) -> St
     _, tensors = taskfile.read(find_task(workspace.root, name))
     state = rebuild(info, tensors, workspace.base.average).state_dict()
     theirs = options.to_json(read_config(registry.load(adapter), info.config))
-    changes = differing(theirs, options.to_json(config), "-o ")
+    changes = differing(theirs, options.to_json(config), "-o {}".format)
     if changes:
         raise SourceOptionsError(name, changes)
     return Start(name, tensorfile.content_hash(tensors), state)

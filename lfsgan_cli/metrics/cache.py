@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from lfsgan_cli import tensorfile
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.files import FileWriteError
 from lfsgan_cli.metrics.weights import cache_folder
 
 KEY = "lfsgan.key"
@@ -29,8 +31,9 @@ def remembered(key: Mapping[str, Any], compute: Callable[[], Mapping[str, Tensor
     if known is not None:
         return known
     fresh = compute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensorfile.write(path, fresh, {"format": "pt", KEY: text, HASH: tensorfile.content_hash(fresh)})
+    with suppress(OSError, FileWriteError):  # a cache that cannot be written costs time alone
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensorfile.write(path, fresh, {"format": "pt", KEY: text, HASH: tensorfile.content_hash(fresh)})
     return fresh
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from lfsgan_cli.files import TaskNameError, check_name
 from lfsgan_cli.report.forgetting import Matrix
 from lfsgan_cli.report.jsonlines import DamagedLinesError, read_lines
+from lfsgan_cli.seeds import LARGEST
 from lfsgan_cli.wording import is_presentable
 
 RUNS = "runs.jsonl"
-MOST_SEED, MOST_STEPS = 2**32 - 1, 10_000
+MOST_STEPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _run(path: Path, number: int, line: Mapping[str, Any]) -> Run:
     try:
         return Run(
             method=check_name(line["method"]),
-            seed=_whole(line["seed"], MOST_SEED),
+            seed=_whole(line["seed"], LARGEST),
             step=_whole(line["step"], MOST_STEPS),
             task=check_name(line["task"]),
             adapter=_text(line["adapter"]),

@@ -14,7 +14,7 @@ M = TypeVar("M", bound=nn.Module)
 class Average(Generic[M]):
     """A copy of a module whose parameters follow the original's; its buffers are the original's.
 
-    half_life: in pictures seen; `ramp` shortens it early on to that share of the pictures seen so far.
+    half_life: in pictures, or in steps, as `follow` counts; `ramp` shortens it early on to that share of those seen.
     """
 
     def __init__(self, module: M, half_life: float, ramp: float) -> None:
@@ -23,7 +23,7 @@ class Average(Generic[M]):
         self.ramp = ramp
 
     def follow(self, module: M, batch: int, seen: int) -> None:
-        """One step of `batch` pictures, after `seen` pictures in all."""
+        """`batch` pictures further, or steps, `seen` in all."""
         half_life = max(min(self.half_life, self.ramp * seen), 1e-8)
         self._approach(module, 1 - 0.5 ** (batch / half_life))
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.precision_names import Choice
+from lfsgan_cli.seeds import LARGEST
 
 AnchorNoise: TypeAlias = Literal["varied", "fixed"]
 Gradients: TypeAlias = Literal["dropped", "zeroed"]
@@ -24,14 +25,14 @@ def _at_least(settings: object, **bounds: float) -> None:
     for name, least in bounds.items():
         value = getattr(settings, name)
         if not least <= value < math.inf:
-            raise TrainingConfigError(f"{name.replace('_', '-')} is {value}: expected at least {least}, and finite")
+            raise TrainingConfigError(f"{name} is {value}: expected at least {least}, and finite")
 
 
 def _at_most(settings: object, **bounds: float) -> None:
     for name, most in bounds.items():
         value = getattr(settings, name)
         if value > most:
-            raise TrainingConfigError(f"{name.replace('_', '-')} is {value}: expected at most {most}")
+            raise TrainingConfigError(f"{name} is {value}: expected at most {most}")
 
 
 def _as_typed(settings: object) -> None:
@@ -63,7 +64,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
         _at_least(self, kimg=0, batch=1, lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, mixing=0)
-        _at_most(self, mixing=1)
+        _at_most(self, mixing=1, seed=LARGEST)
         _as_typed(self)
 
     @property
@@ -84,7 +85,7 @@ class LearnConfig:
     batch: int = 4
     lr: float = 0.002  # of the adapter
     mapping_rate: float = 0.1  # share of `lr` for what changes the mapping, where diversity lives
-    sum_rate: float = 1.0  # share of `lr` for factors whose products are added, where others scale
+    own_rates: bool = True  # an adapter's tensors have the shares of `lr` that it names; or all of them have all of it
     d_lr: float = 0.002
     decay: float = 0.3  # share of the steps, the last ones, in which learning rates fall to zero
     seed: int = 0
@@ -131,16 +132,17 @@ class LearnConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, sum_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
+        _at_least(self, steps=1, batch=1, lr=0, mapping_rate=0, d_lr=0, decay=0, seed=0, mixing=0, shift=0)
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
         _at_least(self, anchor_inversion=0, anchor_focus=0, whole_weight=0, average_last=0)
         _at_least(self, energy_weight=0, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
-        _at_most(self, mixing=1, decay=1, average_last=1, shift=0.5, patch_heads=MOST_HEADS)
+        _at_most(self, mixing=1, decay=1, average_last=1, shift=0.5, patch_heads=MOST_HEADS, seed=LARGEST)
         _as_typed(self)
         self._check_likeness()
+        self._check_anchors()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -151,10 +153,25 @@ class LearnConfig:
         """Whether sets of pictures are drawn, for mode seeking and what else looks at sets."""
         return bool(self.seeking_weight or self.coverage_weight or self.energy_weight)
 
+    def is_anchored(self, step: int) -> bool:
+        """Whether a step, counted from 0, is on whole pictures near the anchors."""
+        return step % self.anchor_every == 0
+
+    def seeks(self, step: int) -> bool:
+        """Whether sets of pictures are drawn in a step, counted from 0."""
+        return self.draws_sets and step % self.seeking_every == 0
+
+    def _check_anchors(self) -> None:
+        if self.anchors == "random" and (self.anchors_each, self.anchor_inversion) != (1, 0):
+            raise TrainingConfigError(
+                f"anchors is 'random' with anchors_each {self.anchors_each} and anchor_inversion "
+                f"{self.anchor_inversion}: expected 1 and 0, since random anchors are nobody's, or other anchors"
+            )
+
     def _check_likeness(self) -> None:
         drawn = {
-            "anchor-weight": self.anchor_weight, "anchor-inversion": self.anchor_inversion,
-            "energy-weight": self.energy_weight, "coverage-weight": self.coverage_weight,
+            "anchor_weight": self.anchor_weight, "anchor_inversion": self.anchor_inversion,
+            "energy_weight": self.energy_weight, "coverage_weight": self.coverage_weight,
         }  # fmt: skip
         said = " and ".join(f"{name} {weight}" for name, weight in drawn.items() if weight)
         if said and self.likeness != "efficientnet-lite0":

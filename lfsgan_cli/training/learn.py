@@ -72,7 +72,7 @@ class Learning(Run):
         if not len(held):
             return Last(average)
         kept = batch_of(held, range(len(held)), self.device)
-        return Best(average, adapt(base, average), kept, self.targets, self.likeness, self.total)
+        return Best(average, adapt(base, average), kept, self.likeness, self.total)
 
     def _file_phases(self) -> None:
         config = self.config
@@ -129,17 +129,14 @@ class Learning(Run):
         for optimizer in self.optimizers.values():
             set_rate(optimizer, share)
 
-    def _is_anchored(self, step: int) -> bool:
-        return step % self.config.anchor_every == 0
-
     def _score(self, images: Tensor, step: int) -> Tensor:
         """Logits of whole pictures in anchored steps, of patches in all others; computed in the pictures' type."""
-        return self.judge.whole(images) if self._is_anchored(step) else self.judge.patches(images)
+        return self.judge.whole(images) if self.config.is_anchored(step) else self.judge.patches(images)
 
     def _verdicts(self, images: Tensor, step: int) -> list[tuple[float, Tensor]]:
         """What the step asks of the discriminator, with its weight: one score, or in steps on patches both."""
         images, weight = images.to(self.dtype), self.config.whole_weight
-        if self._is_anchored(step) or not weight:
+        if self.config.is_anchored(step) or not weight:
             return [(1.0, self._score(images, step))]
         whole, patches = self.judge.both(images)
         return [(1.0, patches), (weight, whole)]
@@ -148,7 +145,7 @@ class Learning(Run):
         """Pictures near the anchors, and where these are, in anchored steps; from anywhere otherwise."""
         count, network = self.config.batch, self.generator.config
         near = None
-        if self._is_anchored(step):
+        if self.config.is_anchored(step):
             near = self.anchors.near(count, self.draws)
             ws = self.generator.spread(self.generator.mapping(near.z))
         else:
@@ -181,7 +178,7 @@ class Learning(Run):
         if near is not None and self.config.anchor_weight:
             loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
         yield loss
-        if self.config.draws_sets and step % self.config.seeking_every == 0:
+        if self.config.seeks(step):
             yield self.seeking.loss(self._reals)
         if self.config.correspondence_weight and step % self.config.correspondence_every == 0:
             yield self.config.correspondence_weight * self.correspondence.loss()

@@ -26,6 +26,12 @@ def graph_part(count: int, config: NetworkConfig, dtype: torch.dtype) -> int:
     return max(1, min(count, int(BUDGET / each - 2 * count) // SAVED))
 
 
+def graph_bytes(count: int, config: NetworkConfig, dtype: torch.dtype) -> int:
+    """What a graph of `count` pictures takes in such parts; more than the budget where even parts of one do not fit."""
+    each, part = feature_numbers(config) * dtype.itemsize, graph_part(count, config, dtype)
+    return each * (count * (SAVED + 1) if part == count else 2 * count + SAVED * part)
+
+
 def with_features(
     generator: Generator, w: Tensor, noises: Sequence[Tensor] | None, dtype: torch.dtype, part: int
 ) -> list[Tensor]:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from lfsgan_cli.training.pair_distances import mean_absolute
 
-EPSILON = 1e-5
+Compared: TypeAlias = Literal["members", "first"]
+Scale: TypeAlias = Literal["mean", "sum"]
 
-Chosen: TypeAlias = Callable[[Sequence[int]], Sequence[int]]  # which samples are compared, given a cluster's members
-Share: TypeAlias = Callable[[int], float]  # what a pair counts, given the number of its cluster's pairs
-
-CHOSEN: dict[str, Chosen] = {"members": lambda members: members, "first": lambda members: range(len(members))}
-SHARES: dict[str, Share] = {"mean": lambda pairs: 1 / pairs, "sum": lambda _pairs: 1.0}
+# Which samples are compared, given a cluster's members; what a pair counts, given the number of its cluster's pairs.
+_COMPARED: dict[Compared, Callable[[Sequence[int]], Sequence[int]]] = {
+    "members": lambda members: members,
+    "first": lambda members: range(len(members)),
+}
+_SHARES: dict[Scale, Callable[[int], float]] = {"mean": lambda pairs: 1 / pairs, "sum": lambda _pairs: 1.0}
 
 
 class Pairs(NamedTuple):
@@ -31,11 +33,14 @@ class Pairs(NamedTuple):
     weights: Sequence[float]
 
 
-def pairs_of(clusters: Tensor, chosen: Chosen, share: Share) -> Pairs:
+def pairs_of(clusters: Tensor, compared: Compared, scale: Scale) -> Pairs:
     """The pairs that count, and their weights, averaged over the clusters of two members or more.
 
-    clusters: [N], the nearest centre of each sample. No pairs where no cluster has two members.
+    clusters: [N], the nearest centre of each sample. compared: a cluster's members, which is what the paper means, or
+    as many of the first samples, as in the public LFS-GAN code. scale: the mean over a cluster's pairs, or, as in that
+    code, their sum. No pairs where no cluster has two members.
     """
+    chosen, share = _COMPARED[compared], _SHARES[scale]
     members = [torch.nonzero(clusters == each).flatten().tolist() for each in clusters.unique()]  # type: ignore[no-untyped-call]
     groups = [list(combinations(chosen(one), 2)) for one in members if len(one) > 1]
     weights: dict[tuple[int, int], float] = {}
@@ -44,19 +49,6 @@ def pairs_of(clusters: Tensor, chosen: Chosen, share: Share) -> Pairs:
             weights[pair] = weights.get(pair, 0.0) + share(len(group)) / len(groups)
     indices = torch.tensor(list(weights), dtype=torch.int64, device=clusters.device).reshape(-1, 2)
     return Pairs(indices[:, 0], indices[:, 1], list(weights.values()))
-
-
-def cluster_wise(clusters: Tensor) -> Pairs:
-    """Pairs within a cluster, weighted so that it is the mean over clusters of the mean over a cluster's pairs."""
-    return pairs_of(clusters, CHOSEN["members"], SHARES["mean"])
-
-
-def published(clusters: Tensor) -> Pairs:
-    """The pairs of the public LFS-GAN code: for a cluster of n, those of the first n samples, summed.
-
-    Kept to reproduce that code; see `cluster_wise` for what the paper means.
-    """
-    return pairs_of(clusters, CHOSEN["first"], SHARES["sum"])
 
 
 def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor, pairs: Pairs) -> Tensor:
@@ -69,7 +61,7 @@ def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor
     return dw / dz + (layers + di) / dw
 
 
-def seek(ratios: Tensor, pairs: Pairs, epsilon: float = EPSILON) -> Tensor:
+def seek(ratios: Tensor, pairs: Pairs, epsilon: float) -> Tensor:
     """1 / (x + ε), with x the weighted sum of the ratios [P]; zero where there is no pair."""
     if not len(ratios):
         return ratios.sum()

@@ -1,4 +1,4 @@
-"""At which rate each of an adapter's parameters learns, by what kind of factor it is."""
+"""At which rate each of an adapter's parameters learns: by what it changes, and by what its adapter says of it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,7 @@ def rated(adapter: Adapter, config: LearnConfig) -> list[Rated]:
     """Those that change the mapping first; in either half, a group for every share of the rate."""
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in adapter.named_parameters():
-        share = config.sum_rate if name in adapter.sums else 1.0
+        share = adapter.rates.get(name, 1.0) if config.own_rates else 1.0
         groups.setdefault((not name.startswith(MAPPING), share), []).append(parameter)
     halves = {False: config.mapping_rate, True: 1.0}
-    return [
-        Rated(group, config.lr * halves[half] * share) for (half, share), group in sorted(groups.items(), key=_kind)
-    ]
-
-
-def _kind(item: tuple[tuple[bool, float], list[nn.Parameter]]) -> tuple[bool, float]:
-    return item[0]
+    return [Rated(groups[half, share], config.lr * halves[half] * share) for half, share in sorted(groups)]

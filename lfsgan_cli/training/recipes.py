@@ -39,7 +39,7 @@ PAPER = Recipe(
         "batch": 4,
         "lr": 0.002,
         "mapping_rate": 1.0,
-        "sum_rate": 1.0,
+        "own_rates": False,
         "d_lr": 0.002,
         "decay": 0.0,
         "mirror": True,

@@ -12,7 +12,7 @@ from lfsgan_cli.training.draws import Draws
 from lfsgan_cli.training.energy import energy
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.memory import graph_part, with_features
-from lfsgan_cli.training.mode_seeking import CHOSEN, SHARES, Pairs, pair_ratios, pairs_of, seek
+from lfsgan_cli.training.mode_seeking import Pairs, pair_ratios, pairs_of, seek
 
 
 class Seeking:
@@ -27,18 +27,23 @@ class Seeking:
         self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
 
     def loss(self, reals: Tensor) -> Tensor:
-        """All that is wanted, weighted. reals: the step's real pictures, [N, 3, R, R]."""
+        """All that is wanted, weighted; something is. reals: the step's real pictures, [N, 3, R, R]."""
         config, network = self.config, self.generator.config
         z = self.draws.normal(config.seeking_batch, network.w_dim)
         w = self.generator.mapping(z)
         part = graph_part(len(w), network, self.dtype)
         images, *features = with_features(self.generator, w, self._noises(), self.dtype, part)
         seen = self._embedded(images)
-        pairs = self._pairs(seen, reals)
-        loss = config.seeking_weight * seek(pair_ratios(z, w, features, images, pairs), pairs, config.seeking_epsilon)
+        terms = []
+        if config.seeking_weight:
+            pairs = self._pairs(seen, reals)
+            ratios = pair_ratios(z, w, features, images, pairs)
+            terms.append(config.seeking_weight * seek(ratios, pairs, config.seeking_epsilon))
         if config.coverage_weight:
-            loss = loss + config.coverage_weight * self._coverage(seen)
-        return loss + config.energy_weight * energy(seen, self.likeness.shots) if config.energy_weight else loss
+            terms.append(config.coverage_weight * self._coverage(seen))
+        if config.energy_weight:
+            terms.append(config.energy_weight * energy(seen, self.likeness.shots))
+        return torch.stack(terms).sum()
 
     def _embedded(self, images: Tensor) -> Tensor:
         compared = self.config.coverage_weight or self.config.energy_weight
@@ -50,7 +55,7 @@ class Seeking:
     @torch.no_grad()
     def _pairs(self, seen: Tensor, reals: Tensor) -> Pairs:
         clusters = self.likeness.between(seen, self._centres(reals)).argmin(1)
-        return pairs_of(clusters, CHOSEN[self.config.seeking_pairs], SHARES[self.config.seeking_scale])
+        return pairs_of(clusters, self.config.seeking_pairs, self.config.seeking_scale)
 
     def _fresh_noises(self) -> list[Tensor] | None:
         return self.draws.noises(self.generator.config, self.config.seeking_batch)

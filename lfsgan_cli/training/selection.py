@@ -14,9 +14,10 @@ from lfsgan_cli.training.draws import Draws
 from lfsgan_cli.training.energy import energy
 from lfsgan_cli.training.likeness import Likeness
 
-LOOKS = 10  # snapshots that are looked at in a run, at even distances, the last one included
+LOOKS = 10  # snapshots of a run that are looked at, or fewer: every ⌈steps / 10⌉ steps, and the last
 DRAWN = 64  # pictures of each look
 AT_ONCE = 16
+SAME = 1e-5  # a picture's distance from itself stays below, see `metrics.memorisation`
 NONE_YET = torch.finfo(torch.float32).max  # a stored state holds no infinities
 COPYING = 1.0  # what a share of copies counts beside a distance; distances of other domains differ by about 0.5
 
@@ -56,15 +57,14 @@ class Last(Selection):
 class Best(Selection):
     """The snapshot of the averaged adapter with the least distance to the shots that were held out, copies charged.
 
-    view: draws with `average`. held: pictures [H, 3, R, R] that learning never sees; learned: those that it sees.
+    view: draws with `average`. held: pictures [H, 3, R, R] that learning never sees. likeness: to those that it sees.
     """
 
-    def __init__(
-        self, average: Adapter, view: Generator, held: Tensor, learned: Tensor, likeness: Likeness, total: int
-    ) -> None:
+    def __init__(self, average: Adapter, view: Generator, held: Tensor, likeness: Likeness, total: int) -> None:
         self._average, self._view, self._likeness = average, view, likeness
-        self._held, self._learned = held, learned
-        self._every = max(1, total // LOOKS)
+        with torch.no_grad():
+            self._held = likeness.embed(held)
+        self._every, self._total = -(-total // LOOKS), total
         # Drawn by a source of its own, so that looking changes nothing of the run.
         self._z = Draws(0, held.device).normal(DRAWN, view.config.w_dim)
         self._best = copy.deepcopy(average)
@@ -78,7 +78,7 @@ class Best(Selection):
 
     def look(self, done: int) -> None:
         """See `Selection`."""
-        if done % self._every:
+        if done % self._every and done != self._total:
             return
         score = self.judged()
         if score < self.score:
@@ -89,12 +89,14 @@ class Best(Selection):
     def judged(self) -> Tensor:
         """The score of the snapshot as it stands, the less the better."""
         drawn = torch.cat([self._likeness.embed(self._view(z)) for z in torch.split(self._z, AT_ONCE)])
-        held, learned = self._likeness.embed(self._held), self._likeness.embed(self._learned)
-        return energy(drawn, held) + COPYING * copies(self._likeness, drawn, learned)
+        return energy(drawn, self._held) + COPYING * copies(self._likeness, drawn)
 
 
-def copies(likeness: Likeness, drawn: Tensor, shots: Tensor) -> Tensor:
-    """The share of pictures that are nearer to a shot than half the way between the two nearest shots; embeddings."""
-    apart = likeness.between(shots, shots).sqrt()
-    apart.fill_diagonal_(torch.inf)
-    return (likeness.between(drawn, shots).sqrt().min(1).values < apart.min() / 2).float().mean()
+def copies(likeness: Likeness, drawn: Tensor) -> Tensor:
+    """The share of embedded pictures that are nearer to a shot than half the way between the two nearest that differ.
+
+    Nothing where all shots are one picture: no distance tells then what is near.
+    """
+    apart = likeness.between(likeness.shots, likeness.shots)
+    near = apart[apart > SAME].sqrt().amin() / 2 if (apart > SAME).any() else 0.0
+    return (likeness.between(drawn, likeness.shots).sqrt().amin(1) < near).float().mean()

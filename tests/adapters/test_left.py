@@ -77,15 +77,35 @@ def test_so_it_does_with_every_gate_and_with_biases_or_without(gates: Any, biase
 def test_without_its_sums_a_task_only_scales() -> None:
     base = tiny_generator()
     adapter = LeFT(base, LeFT.Config(rank=2))
+    sums = (".add", ".add_out", ".gate_out", ".shift_in")  # one factor of each
     with torch.no_grad():
         for name, parameter in adapter.named_parameters():
             parameter.add_(torch.randn_like(parameter))
-            if name in adapter.sums:
+            if name.endswith(sums):
                 parameter.zero_()
         for name, task in adapter.weights.items():
             nothing = torch.zeros_like(base.get_parameter(name))
             assert torch.equal(task(nothing), nothing)
-    assert LeFT(base, LeFT.Config(rank=2, additive=False, biases=False)).sums == set()
+
+
+def test_a_step_of_adam_moves_every_weight_by_the_same_share_of_its_size_through_its_sum() -> None:
+    base = tiny_generator()
+    adapter = LeFT(base, LeFT.Config(rank=8))
+    zeros = {name: p for name, p in adapter.named_parameters() if name in adapter.rates and not p.any()}
+    weights = [name for name, _ in adapter.weights.items() if name.endswith("weight")]
+    moved = []
+    with torch.no_grad():
+        for name, parameter in zeros.items():
+            parameter.copy_(0.005 * adapter.rates[name] * torch.randn_like(parameter).sign())
+        for name in weights:
+            weight = base.get_parameter(name)
+            moved.append(float((adapter.weights[name](weight) - weight).norm() / weight.norm()))
+    assert len(moved) == len(weights) > 10
+    assert moved == pytest.approx([0.01] * len(moved), rel=0.5)  # random factors of narrow layers vary
+
+
+def test_a_start_without_random_factors_has_no_rates_of_its_own() -> None:
+    assert LeFT(tiny_generator(), LeFT.Config(init="paper")).rates == {}
 
 
 def test_a_gain_scales_what_demodulation_would_have_divided_out() -> None:
@@ -181,7 +201,7 @@ def test_crossed_sums_differ_between_output_channels_and_the_published_ones_do_n
     def shift(crossed: bool) -> Tensor:
         modulator = LeFT(base, LeFT.Config(rank=2, crossed=crossed)).weights[name]
         for factor, parameter in modulator.named_parameters():
-            if factor in {"shift_taps", "add_taps"}:
+            if factor in {"shift_taps", "add_out"}:
                 torch.nn.init.normal_(parameter)
         shifted: Tensor = modulator(torch.zeros_like(base.get_parameter(name))).detach()
         return shifted
@@ -200,16 +220,18 @@ def test_the_crossed_sum_is_worked_out_by_hand() -> None:
     assert int(found.count_nonzero()) == 2
 
 
-@pytest.mark.parametrize("crossed", [True, False])
-def test_every_kind_of_sum_keeps_the_contract(crossed: bool) -> None:
-    check_adapter(LeFT, LeFT.Config(rank=2, crossed=crossed))
+@pytest.mark.parametrize("sums", [{}, {"crossed": False}, {"additive": False}, {"additive": False, "gates": "hard"}])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_every_kind_of_sum_keeps_the_contract(rank: int, sums: dict[str, Any]) -> None:
+    check_adapter(LeFT, LeFT.Config(rank=rank, **sums))
 
 
 def test_only_rank_one_declares_a_null_and_only_the_cancelled_scale_of_demodulated_convolutions() -> None:
-    nulls = LeFT(tiny_generator(), LeFT.Config(rank=1)).nulls
+    nulls = LeFT(tiny_generator(), LeFT.Config(rank=1, additive=False, gates="hard")).nulls
     assert nulls
     assert all(name.startswith("weights.synthesis/convs/") and name.endswith("/weight.out") for name in nulls)
-    assert LeFT(tiny_generator(), LeFT.Config()).nulls == {}
+    for config in (LeFT.Config(), LeFT.Config(rank=1), LeFT.Config(rank=1, additive=False)):
+        assert LeFT(tiny_generator(), config).nulls == {}
 
 
 # Counted by instantiating the public code on StyleGAN2 config-f, channel multiplier 2 (method 1.2).

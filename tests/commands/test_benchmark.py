@@ -30,7 +30,7 @@ reals = "cats"
 [[method]]
 name = "left"
 adapter = "left"
-options = {rank = 1}
+options = {rank = 1, biases = false}
 training = {steps = STEPS, batch = 2, anchor_candidates = 10}
 
 [[method]]
@@ -161,6 +161,7 @@ def test_a_mistake_on_the_command_line_is_one_line(
     [
         ("steps = 3, batch", "steps = 4, batch", "another steps of method left (3, now 4)"),
         ("rank = 1", "rank = 2", "another rank of method left (1, now 2)"),
+        (", biases = false", "", "another biases of method left (false, now true)"),
         ("count = 8", "count = 9", "another settings"),
         ('name = "cats"', 'name = "lions"', "another task as number 1 (cats, now lions)"),
         ('shots = "cats"', 'shots = "data"', "another shots of cats"),

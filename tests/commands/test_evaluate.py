@@ -89,6 +89,8 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
         ((*FID, "--fakes", "dogs", "--task", "cats"), "give either --fakes, or --task and --with-base"),
         ((*FID, "--blocks", 3), "4 pictures do not make 3 equal blocks"),
         ((*FID, "--blocks", 4), "have 1 each: expected 2 or more for FID"),
+        (("evaluate", "--lpips", "-n", 4, "--blocks", 4), "have 1 each: expected 2 or more for B-LPIPS"),
+        (("evaluate", "--lpips", "--fakes", "data", "--shots", "cats", "--blocks", 7), "have 1 each: expected 2 or"),
         (("evaluate", "--fid", "--fakes", "dogs"), "the few shots that 'dogs' was learned from are not at hand"),
         (("evaluate", "--lpips", "--fakes", "dogs", "--reals", "data"), "give them by --shots"),
         (("evaluate", "--prdc", "-n", 4, "--reals", "data"), "of 4 pictures with k=5 neighbours: expected more than 5"),
@@ -120,6 +122,12 @@ def test_every_unreadable_real_picture_is_named_before_work_starts(learned: "Pro
     line = learned.refused(*FID, "--reals", "data")
     assert "2 pictures in 'data' cannot be used: " in line
     assert "notes.png" in line
+
+
+def test_a_foreign_set_whose_first_file_is_no_picture_is_named_with_it(learned: "Program") -> None:
+    learned.folder.joinpath("data", "00.png").write_text("not a picture")
+    line = learned.refused("evaluate", "--fid", "--fakes", "data", "--reals", "cats")
+    assert "a picture in 'data' cannot be used: 00.png: " in line
 
 
 def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> None:

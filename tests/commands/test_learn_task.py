@@ -49,7 +49,7 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "-t", "held_out=4"), "held_out=4 leaves 1 of 5 pictures to learn from: expected 2 or more"),
         (
             (*LEARN, "new", "-t", "likeness=vgg"),
-            "likeness is 'vgg' with anchor-weight 30.0 and energy-weight 100.0: expected efficientnet-lite0, through",
+            "likeness is 'vgg' with anchor_weight 30.0 and energy_weight 100.0: expected efficientnet-lite0, through",
         ),
         ((*LEARN, "new", "--recipe", "papper"), "--recipe"),
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
@@ -124,7 +124,7 @@ def test_a_task_tells_its_recipe_and_goes_on_only_with_the_same(program: "Progra
     again = program.done(*RESUME, *paper).stderr
     assert "is learned already, nothing is left to do" in again
     assert "recipe was paper, now default" in program.refused(*RESUME, "--recipe", "default")
-    assert "seeking-batch was 4, now 5" in program.refused(*RESUME, "-t", "seeking_batch=5")
+    assert "-t seeking_batch was 4, now 5" in program.refused(*RESUME, "-t", "seeking_batch=5")
 
 
 def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") -> None:
@@ -201,9 +201,7 @@ def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...
 
 
 def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program") -> None:
-    assert "was begun and not finished: go on with `lfsgan learn-task --name new --resume`" in (
-        begun.refused(*LEARN, "new")
-    )
+    assert "was begun and not finished: go on by adding --resume" in (begun.refused(*LEARN, "new"))
     begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats")
     assert shown(begun, "new")["config"]["rank"] == 2
 

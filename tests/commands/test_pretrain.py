@@ -99,6 +99,7 @@ def test_a_trained_base_has_nothing_to_resume(program: "Program") -> None:
         (("--r1-gamma", 1), "--r1-gamma was 0.5, now 1.0"),
         (("--name", "other"), "--name was data, now other"),
         (("--init-from", "other.safetensors"), "--init-from was none, now "),
+        (("--kimg", 0), "--kimg is 0, and the run has shown "),
         (("--data", "dogs"), "'dogs' holds 4 pictures, and the run began with 12: give the same --data"),
     ],
 )

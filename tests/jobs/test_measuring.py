@@ -64,6 +64,14 @@ def test_two_sides_of_one_set_have_the_numbers_that_each_has_alone_by_one_look_a
     assert {task for task, *_ in together} == DOMAINS.keys()
 
 
+def test_pictures_that_fill_no_block_are_left_out(drawn: Subject) -> None:
+    wanted = Wanted([], diversity=True, blocks=3)
+    [side, _] = sides(drawn)
+    numbers = list(replace(measuring([side]), wanted=wanted).run(lambda _: None))
+    assert {sum(map(sum, one.value.note["clusters"])) for one in numbers} == {9}
+    assert {name for _, name, _ in values(numbers)} > {"b_lpips[lpips-efficientnet-lite0] n=3 blocks=3"}
+
+
 def test_a_side_with_nothing_to_be_compared_with_is_refused(drawn: Subject) -> None:
     with pytest.raises(NoShotsError, match="the pictures to compare with by --reals"):
         measuring([drawn]).check()

@@ -38,6 +38,13 @@ def test_less_is_taken_where_nothing_looks_at_sets_of_pictures() -> None:
     assert needs.of_learning(FFHQ, alone) < needs.of_learning(FFHQ, LearnConfig())
 
 
+def test_sets_of_large_pictures_take_more_than_a_usual_machine_has_and_fewer_of_them_less() -> None:
+    large, few = NetworkConfig.standard(1024), LearnConfig(batch=2, seeking_batch=4)
+    # Sixteen pictures' feature maps and their gradients, which stay in memory however small the parts: 16.8 GB.
+    assert needs.of_learning(large, LearnConfig(batch=2)) > 16.8e9
+    assert needs.of_learning(large, few) < needs.of_learning(large, LearnConfig(batch=2)) / 2
+
+
 def test_this_machine_says_what_is_free_or_nothing() -> None:
     free = needs.free(torch.device("cpu"))
     assert free is None or free > 1e8  # bytes: what these tests themselves take at least

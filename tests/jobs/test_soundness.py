@@ -53,6 +53,9 @@ def test_the_advice_names_what_can_be_lowered() -> None:
     )
 
 
+LEARNING = {"batch": 8, "seeking_batch": 16}
+
+
 @dataclass
 class Standing:
     """Where a run stands, which is all that is asked of it."""
@@ -78,14 +81,29 @@ def fill_what_maps_files() -> None:
 
 @pytest.mark.parametrize("fill", [fill_the_computer, fill_python, fill_a_device, fill_what_maps_files])
 def test_full_memory_is_told_with_the_batch_and_the_way_on(fill: Callable[[], None]) -> None:
-    with pytest.raises(OutOfMemoryRunError) as caught, enough_memory(cast(Run, Standing(40)), 8, "lfsgan …"):
+    with pytest.raises(OutOfMemoryRunError) as caught, enough_memory(cast(Run, Standing(40)), LEARNING, "lfsgan …"):
         fill()
-    assert "--batch 8 (after step 40): start again with --overwrite and a smaller --batch, such as 4" in str(
-        caught.value
+    said = (
+        "--batch 8 (after step 40): start again with --overwrite and --batch 4 and -t seeking_batch=8, or free memory"
     )
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ({"batch": 8}, ": start again with --overwrite and --batch 4, or free memory"),
+        ({"batch": 1, "seeking_batch": 2}, ": free memory, or take a machine with more, and go on with: lfsgan …"),
+    ],
+)
+def test_nothing_is_to_be_lowered_that_is_not_there_or_is_the_least(training: dict[str, int], words: str) -> None:
+    assert words in str(OutOfMemoryRunError(40, training, "lfsgan …"))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), OSError(errno.ENOSPC, "No space left on device")])
 def test_other_errors_pass(error: Exception) -> None:
-    with pytest.raises(type(error), match=str(error.args[-1])), enough_memory(cast(Any, Standing(40)), 8, "lfsgan …"):
+    with (
+        pytest.raises(type(error), match=str(error.args[-1])),
+        enough_memory(cast(Any, Standing(40)), LEARNING, "lfsgan …"),
+    ):
         raise error

@@ -43,6 +43,14 @@ def test_another_key_is_another_computation(compute: Counting) -> None:
     assert first_of(remembered({"set": "b"}, compute)) == 2
 
 
+def test_a_cache_that_cannot_be_written_loses_nothing(
+    compute: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LFSGAN_CACHE_DIR", str(tmp_path / "file"))
+    assert [first_of(remembered({"set": "a"}, compute)) for _ in range(2)] == [1, 2]
+
+
 @pytest.mark.parametrize("place", [0, -1])
 def test_a_damaged_file_is_replaced(compute: Counting, place: int) -> None:
     remembered({"set": "a"}, compute)

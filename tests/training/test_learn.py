@@ -20,6 +20,7 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learn import Learning
+from lfsgan_cli.training.rates import rated
 from tests.brightness import InBrightness
 
 KINDS: list[Any] = [LeFT, FullFineTune, CAM]
@@ -145,14 +146,6 @@ def test_the_average_lies_between_the_start_and_the_live_adapter() -> None:
         assert bool(((mean - first) * (mean - last) <= 0).all())
 
 
-def test_what_changes_the_mapping_learns_slower() -> None:
-    run = new_run(config=replace(CONFIG, lr=0.01, mapping_rate=0.1, path_weight=0.0))
-    mapping, synthesis = run.optimizers["g"].param_groups
-    assert (mapping["lr"], synthesis["lr"]) == pytest.approx((0.001, 0.01))
-    inside = {id(parameter) for name, parameter in run.adapter.named_parameters() if "/layers/" in name}
-    assert {id(parameter) for parameter in mapping["params"]} == inside
-
-
 def test_more_shots_than_a_batch_and_fewer_are_both_learned_from() -> None:
     for batch in (1, 8):
         state = finished(new_run(config=replace(CONFIG, batch=batch, steps=2)))
@@ -218,7 +211,7 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
         {"average_steps": 0.0},
         {"average_last": 0.5},
         {"anchor_inversion": 2},
-        {"sum_rate": 0.3},
+        {"own_rates": False},
     ],
 )
 def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes_on_bit_for_bit(
@@ -267,18 +260,24 @@ def test_learning_rates_fall_to_zero_in_the_last_share_of_the_steps() -> None:
     assert rates == pytest.approx([full, full, full, full * 2 / 3, full / 3, 0.0])
 
 
-def test_sums_learn_at_a_share_of_the_rate_in_the_mapping_and_out_of_it() -> None:
-    run = new_run(config=replace(CONFIG, lr=0.01, mapping_rate=0.1, sum_rate=0.5, path_weight=0.0))
-    rates = {id(p): group["lr"] for group in run.optimizers["g"].param_groups for p in group["params"]}
-    found = {name: rates[id(parameter)] for name, parameter in run.adapter.named_parameters()}
-    assert found["weights.mapping/layers/0/weight.mul_out"] == pytest.approx(0.001)
-    assert found["weights.mapping/layers/0/weight.add_out"] == pytest.approx(0.0005)
-    assert found["weights.synthesis/convs/1/conv/weight.inner"] == pytest.approx(0.01)
-    assert found["weights.synthesis/convs/1/conv/weight.shift_in"] == pytest.approx(0.005)
+@pytest.mark.parametrize(("own_rates", "share"), [(True, 0.5), (False, 1.0)])
+def test_tensors_learn_at_their_adapters_shares_of_the_rate_in_the_mapping_and_out_of_it(
+    own_rates: bool, share: float
+) -> None:
+    base = tiny_generator()
+    adapter = LeFT(base, LeFT.Config(rank=1))
+    slower = "weights.mapping/layers/0/weight.mul_out", "weights.synthesis/convs/1/conv/weight.inner"
+    adapter.rates = dict.fromkeys(slower, 0.5)
+    config = replace(LearnConfig(), lr=0.01, mapping_rate=0.1, own_rates=own_rates)
+    rates = {id(p): group.lr for group in rated(adapter, config) for p in group.parameters}
+    found = {name: rates[id(parameter)] for name, parameter in adapter.named_parameters()}
+    assert [found[name] for name in slower] == pytest.approx([0.001 * share, 0.01 * share])
+    assert found["weights.mapping/layers/0/weight.mul_in"] == pytest.approx(0.001)
+    assert found["weights.synthesis/convs/1/conv/weight.out"] == pytest.approx(0.01)
 
 
 def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
-    run = new_run(config=replace(CONFIG, mapping_rate=0.1))
+    run = new_run(config=replace(CONFIG, mapping_rate=0.1, own_rates=False))
     mapping, synthesis = run.optimizers["g"].param_groups
     assert mapping["lr"] == pytest.approx(0.1 * synthesis["lr"])
     assert sum(p.numel() for p in mapping["params"]) == sum(

@@ -1,18 +1,23 @@
 """Mode seeking compares true members of a cluster; the published value is reproduced beside it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training.mode_seeking import EPSILON, Pairs, cluster_wise, pair_ratios, published, seek
+from lfsgan_cli.training.mode_seeking import Pairs, pair_ratios, pairs_of, seek
 
 if TYPE_CHECKING:
     from tests.training.conftest import Reference
 
 Close = Callable[[Tensor, Tensor], None]
+
+EPSILON = 1e-5  # that of the public code
+cluster_wise = partial(pairs_of, compared="members", scale="mean")
+published = partial(pairs_of, compared="first", scale="sum")
 
 
 @pytest.mark.parametrize("clusters", ["even", "uneven"])
@@ -25,7 +30,7 @@ def test_values_and_gradients_are_the_reference(
     w = reference.generator.mapping(z)
     images = reference.generator.synthesis(reference.generator.spread(w), None, features)
     pairs = rule(indices)
-    value = seek(pair_ratios(z, w, features, images, pairs), pairs)
+    value = seek(pair_ratios(z, w, features, images, pairs), pairs, EPSILON)
     close(w, numbers["out.cms.w"])
     close(1 / value - EPSILON, numbers[f"{result}.before_inverse"])
     close(value, numbers[result])
@@ -44,7 +49,7 @@ def ratios(pairs: dict[tuple[int, int], float], count: int) -> Tensor:
 def loss(table: Tensor, clusters: Tensor, rule: Callable[[Tensor], Pairs] = cluster_wise) -> float:
     """The loss where the ratio of two samples is the table's."""
     pairs = rule(clusters)
-    return seek(table[pairs.first, pairs.second], pairs).item()
+    return seek(table[pairs.first, pairs.second], pairs, EPSILON).item()
 
 
 def test_only_pairs_of_one_cluster_are_compared() -> None:

@@ -1,4 +1,4 @@
-"""Lists of seeds as users write them: `0-63,70` (no torch)."""
+"""Seeds: the largest there is, and lists of them as users write them, `0-63,70` (no torch)."""
 
 from __future__ import annotations
 
