@@ -120,6 +120,7 @@ class LearnConfig:
     seeking_noise: Literal["const", "random"] = "const"  # in the feature maps that are compared
     seeking_epsilon: float = 1e-5  # the loss is 1 / (ratios + epsilon): at most 1 / epsilon
     energy_weight: float = 100.0  # draws mode seeking's pictures, as a set, to be spread as the shots are
+    copy_weight: float = 0.0  # keeps those pictures as far from every shot as shots are from each other
     coverage_weight: float = 0.0  # so that mode seeking's pictures take after all shots, not after a few of them
     coverage_temperature: float = 0.05  # of perceptual distances: how much nearer the nearest shot must be
     correspondence_weight: float = 0.0  # keeps the likenesses that pictures have in the base
@@ -136,7 +137,7 @@ class LearnConfig:
         _at_least(self, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, anchor_every=1, anchor_spread=0)
         _at_least(self, seeking_weight=0, seeking_every=1, seeking_batch=2, anchor_candidates=0, anchor_weight=0)
         _at_least(self, anchor_inversion=0, anchor_focus=0, whole_weight=0, average_last=0)
-        _at_least(self, energy_weight=0, coverage_weight=0, coverage_temperature=1e-6)
+        _at_least(self, energy_weight=0, copy_weight=0, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
         _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
         _at_most(self, mixing=1, decay=1, average_last=1, shift=0.5, patch_heads=MOST_HEADS, seed=LARGEST)
@@ -151,7 +152,7 @@ class LearnConfig:
     @property
     def draws_sets(self) -> bool:
         """Whether sets of pictures are drawn, for mode seeking and what else looks at sets."""
-        return bool(self.seeking_weight or self.coverage_weight or self.energy_weight)
+        return any((self.seeking_weight, self.energy_weight, self.copy_weight, self.coverage_weight))
 
     def is_anchored(self, step: int) -> bool:
         """Whether a step, counted from 0, is on whole pictures near the anchors."""

@@ -55,9 +55,9 @@ class Learning(Run):
         self.shots, self.likeness, self.config = shots, likeness, config
         self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
         self.judge = Judge(discriminator, config, self.draws, self.device)
-        self.seeking = Seeking(self.generator, likeness, config, self.draws, self.dtype)
         self.correspondence = Correspondence(base, self.generator, config, self.draws, self.dtype)
         self.targets = batch_of(self.shots, range(len(self.shots)), self.device)
+        self.seeking = Seeking(self.generator, likeness, self.targets, config, self.draws, self.dtype)
         points, owners = anchor_points(base, likeness, config, self.draws, self.dtype)
         self.anchors = Anchors(points, owners, config.anchor_spread, config.anchor_noise)
         self.selection = self._selection(base, held)

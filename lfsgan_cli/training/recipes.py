@@ -70,6 +70,7 @@ PAPER = Recipe(
         "seeking_noise": "random",
         "seeking_epsilon": 1e-5,
         "energy_weight": 0.0,
+        "copy_weight": 0.0,
         "coverage_weight": 0.0,
         "correspondence_weight": 0.0,
         "held_out": 0,

@@ -13,15 +13,23 @@ from lfsgan_cli.training.energy import energy
 from lfsgan_cli.training.likeness import Likeness
 from lfsgan_cli.training.memory import graph_part, with_features
 from lfsgan_cli.training.mode_seeking import Pairs, pair_ratios, pairs_of, seek
+from lfsgan_cli.training.originality import Originality
 
 
 class Seeking:
     """Draws `seeking_batch` pictures of random latents, and compares them with each other and with the shots."""
 
     def __init__(
-        self, generator: Generator, likeness: Likeness, config: LearnConfig, draws: Draws, dtype: torch.dtype
+        self,
+        generator: Generator,
+        likeness: Likeness,
+        shots: Tensor,
+        config: LearnConfig,
+        draws: Draws,
+        dtype: torch.dtype,
     ) -> None:
         self.generator, self.likeness, self.config = generator, likeness, config
+        self.originality = Originality(shots)
         self.draws, self.dtype = draws, dtype
         self._centres = {"shots": lambda _reals: likeness.shots, "batch": likeness.embed}[config.seeking_centres]
         self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
@@ -39,6 +47,8 @@ class Seeking:
             pairs = self._pairs(seen, reals)
             ratios = pair_ratios(z, w, features, images, pairs)
             terms.append(config.seeking_weight * seek(ratios, pairs, config.seeking_epsilon))
+        if config.copy_weight:
+            terms.append(config.copy_weight * self.originality.loss(images))
         if config.coverage_weight:
             terms.append(config.coverage_weight * self._coverage(seen))
         if config.energy_weight:

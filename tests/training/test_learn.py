@@ -195,6 +195,7 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
     [
         {"correspondence_weight": 1.0, "correspondence_every": 2},
         {"coverage_weight": 1.0},
+        {"copy_weight": 100.0},
         {"energy_weight": 0.0},
         {"seeking_weight": 0.0},
         {"anchors": "alike"},

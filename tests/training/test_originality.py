@@ -1,0 +1,54 @@
+"""Pictures that are as far from the shots as these are from each other cost nothing; copies cost the most."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lfsgan_cli.training.originality import Originality
+
+
+def even(*levels: float) -> Tensor:
+    """Pictures of one level each, [N, 3, 4, 4]."""
+    return torch.tensor(levels)[:, None, None, None].expand(-1, 3, 4, 4)
+
+
+# The shots' nearest others are at squared differences of 1, 1, 4 and 4; the lower of the two in the middle counts.
+SHOTS = even(-3.0, -2.0, 0.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("level", "cost"),
+    [(0.0, 1.0), (1.0, 0.0), (3.5, 0.0), (0.5, (1 - 0.25) ** 2), (-2.5, (1 - 0.25) ** 2), (2.9, (1 - 0.81) ** 2)],
+)
+def test_the_cost_of_a_picture_is_worked_out_by_hand(level: float, cost: float) -> None:
+    assert float(Originality(SHOTS).loss(even(level))) == pytest.approx(cost, abs=1e-6)
+
+
+def test_the_cost_of_a_set_is_the_mean_of_its_pictures() -> None:
+    assert float(Originality(SHOTS).loss(even(0.0, 1.0, 3.5, 9.0))) == pytest.approx(1 / 4)
+
+
+def test_a_shot_that_is_there_twice_changes_nothing() -> None:
+    twice = torch.cat([SHOTS, SHOTS])
+    assert float(Originality(twice).near) == float(Originality(SHOTS).near) == 1.0
+
+
+@pytest.mark.parametrize("shots", [even(0.5), even(0.5, 0.5)])
+def test_shots_that_are_all_one_picture_call_nothing_a_copy(shots: Tensor) -> None:
+    images = even(0.5, 0.6).clone().requires_grad_()
+    loss = Originality(shots).loss(images)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == 0
+    assert images.grad is not None
+    assert not images.grad.any()
+
+
+def test_descending_leaves_a_shot_behind_and_stops_where_shots_are_from_each_other() -> None:
+    originality = Originality(SHOTS)
+    image = even(0.3).clone().requires_grad_()
+    optimizer = torch.optim.SGD([image], lr=1.0)
+    for _ in range(200):
+        optimizer.zero_grad()
+        originality.loss(image).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert float((image - SHOTS[2]).detach().square().mean()) == pytest.approx(1.0, rel=0.1)
