@@ -81,7 +81,7 @@ class PretrainConfig:
 class LearnConfig:
     """How a task is learned: LFS-GAN's recipe (Seo et al., ICCV 2023), mended; `recipes` has the published one."""
 
-    steps: int = 1400
+    steps: int = 1000
     batch: int = 4
     lr: float = 0.002  # of the adapter
     mapping_rate: float = 0.1  # share of `lr` for what changes the mapping, where diversity lives
@@ -120,7 +120,7 @@ class LearnConfig:
     seeking_noise: Literal["const", "random"] = "const"  # in the feature maps that are compared
     seeking_epsilon: float = 1e-5  # the loss is 1 / (ratios + epsilon): at most 1 / epsilon
     energy_weight: float = 100.0  # draws mode seeking's pictures, as a set, to be spread as the shots are
-    copy_weight: float = 0.0  # keeps those pictures as far from every shot as shots are from each other
+    copy_weight: float = 40.0  # keeps those pictures as far from every shot as near shots are from each other
     coverage_weight: float = 0.0  # so that mode seeking's pictures take after all shots, not after a few of them
     coverage_temperature: float = 0.05  # of perceptual distances: how much nearer the nearest shot must be
     correspondence_weight: float = 0.0  # keeps the likenesses that pictures have in the base

@@ -107,7 +107,7 @@ def planned(program: "Program", *words: object) -> Any:
 
 def test_a_recipe_is_where_settings_begin_and_what_is_said_stands(program: "Program") -> None:
     plain, paper = planned(program), planned(program, "--recipe", "paper")
-    assert (plain["recipe"], plain["training"]["steps"], plain["training"]["anchors"]) == ("default", 1400, "relative")
+    assert (plain["recipe"], plain["training"]["steps"], plain["training"]["anchors"]) == ("default", 1000, "relative")
     # The public code's own defaults, and the rank of its README.
     assert (paper["recipe"], paper["training"]["steps"], paper["training"]["anchors"]) == ("paper", 3002, "random")
     assert (paper["training"]["lr"], paper["options"]["rank"], paper["options"]["init"]) == (0.002, 1, "paper")

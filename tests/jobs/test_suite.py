@@ -210,7 +210,7 @@ def test_no_two_methods_of_the_ablation_are_the_same_and_one_of_them_is_the_defa
     [default] = [
         method for method in methods if not method.pairs and method.training == LearnConfig(lr=load("left").lr)
     ]
-    assert (default.name, default.adapter) == ("4-rates", "left")
+    assert (default.name, default.adapter) == ("default", "left")
 
 
 def test_the_styles_that_nothing_was_chosen_on_are_those_of_no_other_suite(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_p
     suite = example("quality", tmp_path)
     assert (len(suite.tasks), suite.seeds, suite.count) == (5, (0, 1, 2), 2000)
     assert [method.adapter for method in suite.methods if method.recipe == "default"] == ["left", "full", "lora", "cam"]
-    assert [method.training.steps for method in suite.methods if method.recipe == "paper"] == [1400, 3002]
+    assert [method.training.steps for method in suite.methods if method.recipe == "paper"] == [1000, 1400, 3002]
 
 
 @pytest.mark.parametrize("name", ["avatars", "ffhq"])

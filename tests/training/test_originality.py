@@ -12,8 +12,8 @@ def even(*levels: float) -> Tensor:
     return torch.tensor(levels)[:, None, None, None].expand(-1, 3, 4, 4)
 
 
-# The shots' nearest others are at squared differences of 1, 1, 4 and 4; the lower of the two in the middle counts.
-SHOTS = even(-3.0, -2.0, 0.0, 2.0)
+# The shots' nearest others are at squared differences of 1, 1, 4, 4 and 9; the second of five counts.
+SHOTS = even(-3.0, -2.0, 0.0, 2.0, 5.0)
 
 
 @pytest.mark.parametrize(
