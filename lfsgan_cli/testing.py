@@ -75,8 +75,9 @@ def _every_tensor_learns(build: Build) -> None:
         optimizer.step()
         adapter.load_state_dict(twin.state_dict())
     assert not silent, f"no gradient above rounding noise within two steps: {', '.join(sorted(silent))}"
-    unknown = adapter.nulls.keys() - dict(adapter.named_parameters()).keys()
-    assert not unknown, f"declared as null, but not a tensor of the adapter: {', '.join(sorted(unknown))}"
+    for what, declared in (("null", adapter.nulls), ("learning at a rate of its own", adapter.rates)):
+        unknown = declared.keys() - dict(adapter.named_parameters()).keys()
+        assert not unknown, f"declared as {what}, but not a tensor of the adapter: {', '.join(sorted(unknown))}"
 
 
 def _is_heard(rough: Tensor, exact: Tensor) -> bool:

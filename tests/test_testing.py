@@ -73,6 +73,12 @@ class DeclaresStrangers(Sound):
         self.nulls = {"ghost": "it is not there"}
 
 
+class HurriesStrangers(Sound):
+    def __init__(self, network: nn.Module, config: Any) -> None:
+        super().__init__(network, config)
+        self.rates = {"ghost": 2.0}
+
+
 class Overwriting(Shift):
     def forward(self, frozen: Tensor) -> Tensor:
         frozen.data.mul_(1.001)
@@ -163,6 +169,7 @@ def test_dead_tensors_pass_once_they_are_declared_with_a_reason() -> None:
         (Empty, "no parameters"),
         (Dead, r"no gradient above rounding noise within two steps: .*\.left, .*\.right"),
         (DeclaresStrangers, "declared as null, but not a tensor of the adapter: ghost"),
+        (HurriesStrangers, "declared as learning at a rate of its own, but not a tensor of the adapter: ghost"),
         (ThawsTheBase, "gradients reached the frozen base"),
         (WritesIntoTheBase, f"training changed the frozen base: {WEIGHT}"),
         (LosesABuffer, "something it needs is not in its state"),

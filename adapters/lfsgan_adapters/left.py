@@ -172,7 +172,7 @@ class Live:
     LoRA), so that it adds nothing yet, receives a gradient at once, and no two ranks are alike. The random factor of a
     sum has the size of the frozen weight, so that both terms move it by comparable shares; random factors are divided
     by the root of the rank, so that a sum over ranks varies as much for every rank. The crossed sum of a convolution
-    has two random factors, and that of the outputs, of which there are most, at zero.
+    has two random factors, and that of the outputs at zero.
     """
 
     def __init__(self, rank: int, *, crossed: bool) -> None:

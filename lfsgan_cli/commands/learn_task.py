@@ -152,7 +152,7 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
         return
     say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
     for key, value in {**plan["options"], **plan["training"], **job.plan.start}.items():
-        say(f"  {key.replace('_', '-')} {value}")
+        say(f"  {key} {value}")
 
 
 def _learn(job: "Job", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
@@ -163,7 +163,8 @@ def _learn(job: "Job", where: "torch.device", save_every: float, device: str) ->
 
     _tell_start(job)
     network = job.workspace.base.average.config
-    tell_memory(needs.of_learning(network, job.plan.training), needs.free(where), "--batch and -t seeking_batch")
+    fewer = "--batch and -t seeking_batch" if job.plan.training.draws_sets else "--batch"
+    tell_memory(needs.of_learning(network, job.plan.training), needs.free(where), fewer)
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)
     if job.resumed:

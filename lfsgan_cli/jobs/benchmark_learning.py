@@ -39,9 +39,9 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     """What is to be learned in a step, from its start or from a kept state; None where it is learned already."""
     workspace, method, task = benchmark.workspace(step), step.method, step.task
     training = resolved(method.seeded(step.seed), benchmark.device, benchmark.base.network.resolution)
-    said = {**training.to_json(), "adapter": method.adapter, "recipe": method.recipe}
+    said = {"adapter": method.adapter, "recipe": method.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
-    repeated = Repeated({**said, **start}, {}, method.pairs, task.shots)
+    repeated = Repeated({**said, **start}, training.to_json(), method.pairs, task.shots)
     try:
         if taskplan.is_learned(workspace, task.name):
             taskplan.check_learned(workspace, task.name, repeated)

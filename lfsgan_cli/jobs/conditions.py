@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.jobs.suite import Method, Suite
+from lfsgan_cli.training.config import UNNAMED
 
 Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
 
@@ -46,7 +47,8 @@ def _method(line: Mapping[str, Any], method: Method) -> Iterator[Difference]:
     settings = {key: value for key, value in method.seeded(line["seed"]).to_json().items() if value != CHOSEN}
     given = options.to_json(options.parse(registry.load(method.adapter).Config, method.pairs))
     chosen = {key: value for key, value in given.items() if value is not None}  # None is settled by the network
-    for was, now in ((line["training"], settings), (line["options"], chosen)):
+    earlier = registry.load(method.adapter).earlier
+    for was, now in (({**UNNAMED, **line["training"]}, settings), ({**earlier, **line["options"]}, chosen)):
         yield from (
             (f"{key} of method {method.name}", was[key], value)
             for key, value in now.items()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lfsgan_cli.errors import LfsganError, is_out_of_memory
+from lfsgan_cli.training.config import OF_SETS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,8 @@ class OutOfMemoryRunError(LfsganError):
     """A step that did not fit into memory; the kept states are whole."""
 
     def __init__(self, done: int, training: Mapping[str, Any], resume: str) -> None:
-        batch, seeking = training["batch"], training.get("seeking_batch", 0)
+        batch = training["batch"]
+        seeking = training["seeking_batch"] if any(training.get(name) for name in OF_SETS) else 0
         fewer = [f"--batch {batch // 2}"] * (batch > 1) + [f"-t seeking_batch={seeking // 2}"] * (seeking > LEAST_PAIR)
         lower = f"start again with --overwrite and {' and '.join(fewer)}, or " if fewer else ""
         super().__init__(

@@ -34,7 +34,8 @@ class UnfinishedTaskError(LfsganError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"task {name!r} was begun and not finished: go on by adding --resume, or give --overwrite to start again"
+            f"task {name!r} was begun and not finished: go on by `lfsgan learn-task` with --resume, "
+            "or give --overwrite to start again"
         )
 
 

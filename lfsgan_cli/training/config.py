@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from lfsgan_cli.errors import LfsganError
@@ -14,6 +16,9 @@ AnchorNoise: TypeAlias = Literal["varied", "fixed"]
 Gradients: TypeAlias = Literal["dropped", "zeroed"]
 LikenessName: TypeAlias = Literal["efficientnet-lite0", "vgg"]
 LikenessChoice: TypeAlias = Literal["auto", "efficientnet-lite0", "vgg"]
+# What a record that does not name one of these yet was learned with; of all other settings the default says it.
+UNNAMED: Mapping[str, Any] = MappingProxyType({"own_rates": False, "copy_weight": 0.0})
+OF_SETS = "seeking_weight", "energy_weight", "copy_weight", "coverage_weight"  # of what looks at sets of pictures
 MOST_HEADS = 4  # layers of the discriminator that the public code can score patches from
 
 
@@ -70,7 +75,7 @@ class PretrainConfig:
     @property
     def steps(self) -> int:
         """Optimizer steps until `kimg` is reached."""
-        return -(-int(self.kimg * 1000) // self.batch)
+        return -(-round(self.kimg * 1000) // self.batch)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -152,7 +157,7 @@ class LearnConfig:
     @property
     def draws_sets(self) -> bool:
         """Whether sets of pictures are drawn, for mode seeking and what else looks at sets."""
-        return any((self.seeking_weight, self.energy_weight, self.copy_weight, self.coverage_weight))
+        return any(getattr(self, name) for name in OF_SETS)
 
     def is_anchored(self, step: int) -> bool:
         """Whether a step, counted from 0, is on whole pictures near the anchors."""
@@ -166,7 +171,7 @@ class LearnConfig:
         if self.anchors == "random" and (self.anchors_each, self.anchor_inversion) != (1, 0):
             raise TrainingConfigError(
                 f"anchors is 'random' with anchors_each {self.anchors_each} and anchor_inversion "
-                f"{self.anchor_inversion}: expected 1 and 0, since random anchors are nobody's, or other anchors"
+                f"{self.anchor_inversion}: expected 1 and 0, or other anchors, since random ones stand for no shot"
             )
 
     def _check_likeness(self) -> None:

@@ -60,6 +60,7 @@ PAPER = Recipe(
         "anchor_noise": "fixed",
         "anchor_weight": 0.0,
         "anchors_each": 1,
+        "anchor_inversion": 0,
         "whole_weight": 0.0,
         "seeking_weight": 1.0,
         "seeking_every": 1,

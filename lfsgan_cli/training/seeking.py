@@ -29,7 +29,7 @@ class Seeking:
         dtype: torch.dtype,
     ) -> None:
         self.generator, self.likeness, self.config = generator, likeness, config
-        self.originality = Originality(shots)
+        self.originality = Originality(shots, mirror=config.mirror) if config.copy_weight else None
         self.draws, self.dtype = draws, dtype
         self._centres = {"shots": lambda _reals: likeness.shots, "batch": likeness.embed}[config.seeking_centres]
         self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
@@ -47,7 +47,7 @@ class Seeking:
             pairs = self._pairs(seen, reals)
             ratios = pair_ratios(z, w, features, images, pairs)
             terms.append(config.seeking_weight * seek(ratios, pairs, config.seeking_epsilon))
-        if config.copy_weight:
+        if self.originality:
             terms.append(config.copy_weight * self.originality.loss(images))
         if config.coverage_weight:
             terms.append(config.coverage_weight * self._coverage(seen))

@@ -176,6 +176,16 @@ def test_what_was_learned_otherwise_does_not_mix_with_what_is_there(
     assert words in program.refused(*RUN)
 
 
+def test_a_line_that_does_not_name_a_setting_yet_was_not_learned_by_its_default(program: "Program") -> None:
+    write(program)
+    program.done(*RUN, "--method", "left")
+    early = lines(program)
+    for line in early:
+        del line["training"]["own_rates"], line["training"]["copy_weight"]
+    program.folder.joinpath(LINES).write_text("".join(json.dumps(line) + "\n" for line in early))
+    assert "another own_rates of method left (false, now true)" in program.refused(*RUN)
+
+
 def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "Program") -> None:
     one_task, _, rest = SUITE.partition('[[task]]\nname = "dogs"')
     write(program, one_task + rest[rest.index("[[method]]") :])

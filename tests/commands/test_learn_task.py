@@ -201,7 +201,7 @@ def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...
 
 
 def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program") -> None:
-    assert "was begun and not finished: go on by adding --resume" in (begun.refused(*LEARN, "new"))
+    assert "was begun and not finished: go on by `lfsgan learn-task` with --resume" in (begun.refused(*LEARN, "new"))
     begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats")
     assert shown(begun, "new")["config"]["rank"] == 2
 

@@ -53,7 +53,7 @@ def test_the_advice_names_what_can_be_lowered() -> None:
     )
 
 
-LEARNING = {"batch": 8, "seeking_batch": 16}
+LEARNING = {"batch": 8, "seeking_batch": 16, "seeking_weight": 0.0, "energy_weight": 100.0}
 
 
 @dataclass
@@ -93,7 +93,11 @@ def test_full_memory_is_told_with_the_batch_and_the_way_on(fill: Callable[[], No
     ("training", "words"),
     [
         ({"batch": 8}, ": start again with --overwrite and --batch 4, or free memory"),
-        ({"batch": 1, "seeking_batch": 2}, ": free memory, or take a machine with more, and go on with: lfsgan …"),
+        ({"batch": 8, "seeking_batch": 16, "seeking_weight": 0.0}, "--batch 4, or free memory"),
+        (
+            {"batch": 1, "seeking_batch": 2, "seeking_weight": 7.0},
+            ": free memory, or take a machine with more, and go on with: lfsgan …",
+        ),
     ],
 )
 def test_nothing_is_to_be_lowered_that_is_not_there_or_is_the_least(training: dict[str, int], words: str) -> None:

@@ -10,7 +10,6 @@ LEFT_OPEN = {
     "seed",
     "precision",
     "anchor_candidates",  # anchors=random
-    "anchor_inversion",
     "anchor_focus",  # anchor_weight=0
     "coverage_temperature",  # coverage_weight=0
     "correspondence_every",  # correspondence_weight=0
