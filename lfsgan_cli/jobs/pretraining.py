@@ -54,7 +54,7 @@ class AlreadyDoneError(LfsganError):
 
     def __init__(self, asked: float, done: float) -> None:
         super().__init__(
-            f"--kimg is {asked}, and the run has shown {done} already: give {done} or more, or leave it out"
+            f"--kimg is {asked:g}, and the run has shown {done} already: give {done} or more, or leave it out"
         )
 
 

@@ -90,18 +90,24 @@ def test_without_its_sums_a_task_only_scales() -> None:
 
 def test_a_step_of_adam_moves_every_weight_by_the_same_share_of_its_size_through_its_sum() -> None:
     base = tiny_generator()
-    adapter = LeFT(base, LeFT.Config(rank=8))
-    zeros = {name: p for name, p in adapter.named_parameters() if name in adapter.rates and not p.any()}
-    weights = [name for name, _ in adapter.weights.items() if name.endswith("weight")]
-    moved = []
-    with torch.no_grad():
-        for name, parameter in zeros.items():
-            parameter.copy_(0.005 * adapter.rates[name] * torch.randn_like(parameter).sign())
-        for name in weights:
-            weight = base.get_parameter(name)
-            moved.append(float((adapter.weights[name](weight) - weight).norm() / weight.norm()))
-    assert len(moved) == len(weights) > 10
-    assert moved == pytest.approx([0.01] * len(moved), rel=0.5)  # random factors of narrow layers vary
+
+    def moved(seed: int) -> list[float]:
+        """How far each weight is after a step in random directions, as a share of its size."""
+        torch.manual_seed(seed)
+        adapter = LeFT(base, LeFT.Config(rank=8))
+        weights = [
+            (base.get_parameter(name), task) for name, task in adapter.weights.items() if name.endswith("weight")
+        ]
+        with torch.no_grad():
+            for name, parameter in adapter.named_parameters():
+                if name in adapter.rates and not parameter.any():
+                    parameter.copy_(0.005 * adapter.rates[name] * torch.randn_like(parameter).sign())
+            return [float((task(weight) - weight).norm() / weight.norm()) for weight, task in weights]
+
+    # The mean of many starts: the random factors of narrow layers vary.
+    shares = torch.tensor([moved(seed) for seed in range(32)]).mean(0).tolist()
+    assert len(shares) > 10
+    assert shares == pytest.approx([0.01] * len(shares), rel=0.2)
 
 
 def test_a_start_without_random_factors_has_no_rates_of_its_own() -> None:

@@ -34,7 +34,7 @@ def test_a_larger_batch_takes_more() -> None:
 
 
 def test_less_is_taken_where_nothing_looks_at_sets_of_pictures() -> None:
-    alone = replace(LearnConfig(), seeking_weight=0, energy_weight=0)
+    alone = replace(LearnConfig(), seeking_weight=0, energy_weight=0, copy_weight=0)
     assert needs.of_learning(FFHQ, alone) < needs.of_learning(FFHQ, LearnConfig())
 
 
