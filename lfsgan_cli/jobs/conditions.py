@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.jobs.suite import Method, Suite
-from lfsgan_cli.training.config import UNNAMED
+from lfsgan_cli.training.config import recorded
 
 Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
 
@@ -45,10 +45,10 @@ def _method(line: Mapping[str, Any], method: Method) -> Iterator[Difference]:
     about = {"adapter": method.adapter, "sequential": method.sequential}
     yield from ((f"{key} of method {method.name}", line[key], now) for key, now in about.items() if line[key] != now)
     settings = {key: value for key, value in method.seeded(line["seed"]).to_json().items() if value != CHOSEN}
-    given = options.to_json(options.parse(registry.load(method.adapter).Config, method.pairs))
+    cls = registry.load(method.adapter)
+    given = options.to_json(options.parse(cls.Config, method.pairs))
     chosen = {key: value for key, value in given.items() if value is not None}  # None is settled by the network
-    earlier = registry.load(method.adapter).earlier
-    for was, now in (({**UNNAMED, **line["training"]}, settings), ({**earlier, **line["options"]}, chosen)):
+    for was, now in ((recorded(line["training"]), settings), ({**cls.earlier, **line["options"]}, chosen)):
         yield from (
             (f"{key} of method {method.name}", was[key], value)
             for key, value in now.items()

@@ -13,7 +13,7 @@ from lfsgan_cli.jobs.runfolder import ChangedPlanError, differing, flag
 from lfsgan_cli.jobs.warmstart import check_same
 from lfsgan_cli.option_types import spell
 from lfsgan_cli.pictures.dataset import load_shots
-from lfsgan_cli.training.config import UNNAMED
+from lfsgan_cli.training.config import recorded
 from lfsgan_cli.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ class Repeated:
 
     def check_settings(self, adapter: str, config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
         """ChangedPlanError where a setting or an option of the adapter differs; training: with `Plan.start`."""
-        known = {"init_from": None, **UNNAMED, **training, "adapter": adapter}
+        known = {"init_from": None, **recorded(training), "adapter": adapter}
         changes = differing(known, self.flags, flag) | differing(known, self.settings, "-t {}".format)
         if self.flags.get("adapter", adapter) == adapter:  # another adapter's options are not comparable
             changes |= differing(config, _read_pairs(adapter, config, self.pairs), "-o {}".format)

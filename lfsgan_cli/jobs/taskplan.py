@@ -15,7 +15,7 @@ from lfsgan_cli.jobs.warmstart import Start, read_start
 from lfsgan_cli.pictures.dataset import Pixels, Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
 from lfsgan_cli.taskfolder import FEW_SHOTS, find_task, stands_for, task_path
-from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.config import LearnConfig, recorded
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.workspace import Workspace
 
@@ -117,7 +117,7 @@ class Plan:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Plan:
         """Back from `to_json`."""
-        return cls(**{**document, "training": LearnConfig(**document["training"])})
+        return cls(**{**document, "training": LearnConfig(**recorded(document["training"]))})
 
 
 @dataclass(frozen=True)

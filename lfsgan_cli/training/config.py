@@ -17,9 +17,14 @@ Gradients: TypeAlias = Literal["dropped", "zeroed"]
 LikenessName: TypeAlias = Literal["efficientnet-lite0", "vgg"]
 LikenessChoice: TypeAlias = Literal["auto", "efficientnet-lite0", "vgg"]
 # What a record that does not name one of these yet was learned with; of all other settings the default says it.
-UNNAMED: Mapping[str, Any] = MappingProxyType({"own_rates": False, "copy_weight": 0.0})
+_UNNAMED: Mapping[str, Any] = MappingProxyType({"own_rates": False, "copy_weight": 0.0})
 OF_SETS = "seeking_weight", "energy_weight", "copy_weight", "coverage_weight"  # of what looks at sets of pictures
 MOST_HEADS = 4  # layers of the discriminator that the public code can score patches from
+
+
+def recorded(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a record, which may be older than some of them, with what these were then."""
+    return {**_UNNAMED, **training}
 
 
 class TrainingConfigError(LfsganError):

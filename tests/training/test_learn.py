@@ -277,6 +277,14 @@ def test_tensors_learn_at_their_adapters_shares_of_the_rate_in_the_mapping_and_o
     assert found["weights.synthesis/convs/1/conv/weight.out"] == pytest.approx(0.01)
 
 
+def test_what_changes_the_mapping_learns_slower() -> None:
+    run = new_run(config=replace(CONFIG, lr=0.01, mapping_rate=0.1, own_rates=False, path_weight=0.0))
+    mapping, synthesis = run.optimizers["g"].param_groups
+    assert (mapping["lr"], synthesis["lr"]) == pytest.approx((0.001, 0.01))
+    inside = {id(parameter) for name, parameter in run.adapter.named_parameters() if "/layers/" in name}
+    assert {id(parameter) for parameter in mapping["params"]} == inside
+
+
 def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
     run = new_run(config=replace(CONFIG, mapping_rate=0.1, own_rates=False))
     mapping, synthesis = run.optimizers["g"].param_groups
