@@ -51,14 +51,21 @@ class LeFT(Adapter):
         ] = "live"
 
         def __post_init__(self) -> None:
-            """A rank is at least one, and no larger than the widest layer."""
+            """A rank is at least one, and no larger than the widest layer; the published start settles two options.
+
+            It is the identity only with a gate that scales as its input does, as ReLU, and crossed sums have no place
+            in it; nor have they without sums at all. Files and plans say what is learned.
+            """
             if self.rank is not None and not 1 <= self.rank <= MOST_RANK:
                 raise ValueError(f"rank is {self.rank}: expected 1 to {MOST_RANK}, or none")
+            paper = self.init == "paper"
+            object.__setattr__(self, "gates", "hard" if paper else self.gates)
+            object.__setattr__(self, "crossed", self.crossed and self.additive and not paper)
 
     def __init__(self, network: nn.Module, config: Config) -> None:
         super().__init__()
         rank = config.rank or affordable_rank(network, config)
-        start: Live | Paper = Live(rank, crossed=_is_crossed(config)) if config.init == "live" else Paper(rank)
+        start: Live | Paper = Live(rank, crossed=config.crossed) if config.init == "live" else Paper(rank)
         for name, layer in network.named_modules():
             match layer:
                 case Linear():
@@ -88,7 +95,7 @@ class LeFT(Adapter):
     @classmethod
     def published_names(cls, network: NetworkConfig, config: Config) -> dict[str, str]:
         """See `left_names`: the tensors of the public code are laid out alike; not all that is ours it knows."""
-        known = _is_hard(config) and not _is_crossed(config) and not config.gains
+        known = config.gates == "hard" and not config.crossed and not config.gains
         return published_names(network) if known else {}
 
     def _add_gains(self, network: nn.Module) -> None:
@@ -97,7 +104,7 @@ class LeFT(Adapter):
 
     def _null_tensors(self, network: nn.Module, config: Config, rank: int) -> list[tuple[str, str]]:
         paper = config.init == "paper"
-        alone = rank == 1 and not config.additive and (_is_hard(config) or not config.activation)
+        alone = rank == 1 and not config.additive and (config.gates == "hard" or not config.activation)
         shelf = [f"weights.{name.replace('.', '/')}/weight.out" for name, _ in _demodulated(network)]
         nulls = [(name, CANCELLED) for name in shelf if paper or alone]
         return nulls + [(name, DEAD) for name, _ in self.named_parameters() if paper and name.endswith(PRODUCTS)]
@@ -109,7 +116,7 @@ def _demodulated(network: nn.Module) -> list[tuple[str, DemodulatedConv2d]]:
 
 def affordable_rank(network: nn.Module, config: LeFT.Config) -> int:
     """The largest rank, up to 16, with which a task has at most `AFFORDABLE` numbers; 1 in any case."""
-    sums = config.additive + _is_crossed(config)
+    sums = config.additive + config.crossed
     return next((rank for rank in range(16, 1, -1) if _numbers(network, rank, sums) <= AFFORDABLE), 1)
 
 
@@ -130,16 +137,7 @@ def _numbers(network: nn.Module, rank: int, sums: int) -> int:
 def _gate(config: LeFT.Config) -> nn.Module:
     if not config.activation:
         return nn.Identity()
-    return nn.ReLU() if _is_hard(config) else Soft()
-
-
-def _is_hard(config: LeFT.Config) -> bool:
-    # The published start is the identity only with a gate that scales as its input does, as ReLU.
-    return config.gates == "hard" or config.init == "paper"
-
-
-def _is_crossed(config: LeFT.Config) -> bool:
-    return config.crossed and config.additive and config.init == "live"
+    return nn.ReLU() if config.gates == "hard" else Soft()
 
 
 class Paper:

@@ -196,6 +196,7 @@ def _tell_start(job: "Job") -> None:
         say(f"No base in {str(job.workspace.root)!r} yet: the embedded one, {job.workspace.base.name}, is put there.")
     if job.shots.flattened:
         say(laid_on_white(job.shots.flattened))
+    say(f"Likeness is judged by {job.plan.training.likeness}.")
     if job.plan.init_from is not None and not job.resumed:
         say(f"Starting where task {job.plan.init_from!r} ended.")
 

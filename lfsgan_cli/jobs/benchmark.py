@@ -18,10 +18,12 @@ from lfsgan_cli.jobs.conditions import differences
 from lfsgan_cli.jobs.looking import Eye
 from lfsgan_cli.jobs.measures import COMPARISONS
 from lfsgan_cli.jobs.measuring import Wanted
+from lfsgan_cli.jobs.recipes import resolved
 from lfsgan_cli.jobs.runlines import Key, RunLines
 from lfsgan_cli.jobs.sets import Found
 from lfsgan_cli.jobs.subjects import describe, found
 from lfsgan_cli.jobs.suite import Domain, Method, Suite
+from lfsgan_cli.jobs.taskplan import check_learnable
 from lfsgan_cli.option_types import spell
 from lfsgan_cli.pictures.dataset import Shots, load_shots
 from lfsgan_cli.report.benchmark_reading import SUITE
@@ -53,6 +55,13 @@ class OtherWorkspaceBaseError(LfsganError):
             f"the workspace {str(root)!r} has the base {base[:12]}…, which is not the suite's; "
             "remove that folder, or give another --out"
         )
+
+
+class UnlearnableMethodError(LfsganError):
+    """A method whose settings the suite's pictures or its base are too small for, or this machine lacks something."""
+
+    def __init__(self, name: str, why: LfsganError) -> None:
+        super().__init__(f"method {name!r}: {why}")
 
 
 @dataclass(frozen=True)
@@ -111,8 +120,19 @@ class Benchmark:
         for name in self.wanted.comparisons:
             for reals in self.reals.values():
                 COMPARISONS[name].require(suite.count, len(reals), 1)
+        for method in suite.methods:
+            self._check(method)
         self.lines = RunLines(out)
         self._check_conditions()
+
+    def _check(self, method: Method) -> None:
+        network = self.base.network
+        try:
+            training = resolved(method.training, self.device, network.resolution)
+            for shots in self.shots.values():
+                check_learnable(shots, training, network)
+        except LfsganError as error:
+            raise UnlearnableMethodError(method.name, error) from error
 
     @property
     def wanted(self) -> Wanted:

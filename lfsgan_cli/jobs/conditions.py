@@ -7,12 +7,11 @@ from typing import Any, TypeAlias
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.jobs.suite import Method, Suite
-from lfsgan_cli.training.config import recorded
+from lfsgan_cli.training.config import CHOSEN, recorded
 
 Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
 
 BY_TASK = ("shots", "reals")  # of which a step knows only the tasks that the suite had
-CHOSEN = "auto"  # stands for what the machine has
 
 
 def differences(line: Mapping[str, Any], conditions: Mapping[str, Any], suite: Suite) -> Iterator[Difference]:

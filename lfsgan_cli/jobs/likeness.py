@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.metrics import vgg
 from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
 from lfsgan_cli.metrics.perceptual import embed, pairwise
@@ -21,11 +23,24 @@ from lfsgan_cli.training.likeness import Likeness
 SIZE = 128  # side at which EfficientNet compares pictures while learning: a fifth of 224's cost
 
 
+class NoVggError(LfsganError):
+    """A likeness whose network is not on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"likeness is 'vgg', and its weights are not at {str(path)!r}: `lfsgan evaluate --lpips --lpips-features "
+            f"vgg` fetches them, or put {vgg.WEIGHTS.url} there; likeness=efficientnet-lite0 needs none"
+        )
+
+
 def choose(choice: LikenessChoice) -> LikenessName:
-    """What is meant: `auto` takes LPIPS-VGG where its weights are in the cache, and never downloads."""
+    """What is meant: `auto` takes LPIPS-VGG where its weights are in the cache, and never downloads; NoVggError."""
+    path = cached(vgg.WEIGHTS)
+    if choice == "vgg" and not path.exists():
+        raise NoVggError(path)
     if choice != "auto":
         return choice
-    return "vgg" if cached(vgg.WEIGHTS).exists() else "efficientnet-lite0"
+    return "vgg" if path.exists() else "efficientnet-lite0"
 
 
 def likeness_to(shots: NDArray[np.uint8], name: LikenessName, device: torch.device) -> Likeness:

@@ -13,7 +13,7 @@ from lfsgan_cli.jobs.runfolder import ChangedPlanError, differing, flag
 from lfsgan_cli.jobs.warmstart import check_same
 from lfsgan_cli.option_types import spell
 from lfsgan_cli.pictures.dataset import load_shots
-from lfsgan_cli.training.config import recorded
+from lfsgan_cli.training.config import CHOSEN, recorded
 from lfsgan_cli.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ class Repeated:
     def check_settings(self, adapter: str, config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
         """ChangedPlanError where a setting or an option of the adapter differs; training: with `Plan.start`."""
         known = {"init_from": None, **recorded(training), "adapter": adapter}
-        changes = differing(known, self.flags, flag) | differing(known, self.settings, "-t {}".format)
+        changes = differing(known, _said(self.flags), flag) | differing(known, _said(self.settings), "-t {}".format)
         if self.flags.get("adapter", adapter) == adapter:  # another adapter's options are not comparable
             changes |= differing(config, _read_pairs(adapter, config, self.pairs), "-o {}".format)
         if changes:
@@ -62,8 +62,13 @@ class Repeated:
 
 
 def _read_pairs(adapter: str, config: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:
-    """The values of the options that `pairs` name; all others are as they were."""
+    """The values that `pairs` name; all others are as they were, and so is what none leaves to the network's size."""
     named = {pair.partition("=")[0].strip() for pair in pairs}
     others = [f"{key}={spell(value)}" for key, value in config.items() if key not in named]
     values = options.to_json(options.parse(registry.load(adapter).Config, [*others, *pairs]))
-    return {key: value for key, value in values.items() if key in named}
+    return {key: value for key, value in values.items() if key in named and value is not None}
+
+
+def _said(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that leave the choice to the program: a run goes on with what was chosen when it began."""
+    return {key: value for key, value in values.items() if value != CHOSEN}

@@ -12,10 +12,12 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.repeated import Repeated
 from lfsgan_cli.jobs.runfolder import RunFolder
 from lfsgan_cli.jobs.warmstart import Start, read_start
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.pictures.dataset import Pixels, Shots, load_shots
 from lfsgan_cli.taskfile import TaskSummary
 from lfsgan_cli.taskfolder import FEW_SHOTS, find_task, stands_for, task_path
 from lfsgan_cli.training.config import LearnConfig, recorded
+from lfsgan_cli.training.fitting import check_fits
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.workspace import Workspace
 
@@ -160,7 +162,7 @@ def begin(
     config = cls.settled(config, base.average.config)
     start = None if init_from is None else read_start(workspace, init_from, adapter, config)
     shots = load_shots(images, base.average.config.resolution)
-    halves(shots, training.held_out)
+    check_learnable(shots, training, base.average.config)
     plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity, recipe)
     if start is not None:
         plan = replace(plan, init_from=start.name, init_from_sha256=start.sha256)
@@ -182,6 +184,12 @@ def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
     if shots.identity != plan.shots:
         raise ChangedShotsError(folder.path / FEW_SHOTS)
     return Job(workspace, plan, shots, folder, resumed=True)
+
+
+def check_learnable(shots: Shots, training: LearnConfig, network: NetworkConfig) -> None:
+    """TooManyHeldOutError, or TrainingConfigError, for settings that these pictures or this base are too small for."""
+    halves(shots, training.held_out)
+    check_fits(training, network)
 
 
 def halves(shots: Shots, held_out: int) -> tuple[Pixels, Pixels]:

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.layers import ActivatedLinear, Conv2d, DownConv2d, DownSkip, Linear, MinibatchStdDev
 
-PATCH_BLOCK = 2  # the third block from the picture: 32×32 features at 256 pixels, as LFS-GAN reads them
+# The convolution that patches are scored from, counted from the picture: the second one of the third block, 32×32
+# features at 256 pixels, as LFS-GAN reads them.
+FIRST_PATCHES = 5
 
 
 class ResBlock(nn.Module):
@@ -111,6 +113,19 @@ def patch_head(config: NetworkConfig, deeper: int = 0) -> Conv2d:
     return Conv2d(config.channels[side], 1, 3)
 
 
+def block_count(config: NetworkConfig) -> int:
+    """How many blocks there are, each of two convolutions."""
+    return len(config.sides) - 1
+
+
+def patch_layers(config: NetworkConfig) -> int:
+    """How many convolutions patches can be scored from: the patch block's second one and all deeper ones, or the last.
+
+    Three at 64×64; the public code, at 256×256, has heads for the first four.
+    """
+    return max(1, 2 * block_count(config) - FIRST_PATCHES)
+
+
 def _patch_convolution(config: NetworkConfig, deeper: int) -> int:
     """Which convolution of the blocks patches are scored from, counted from the picture; the last in small networks."""
-    return min(2 * PATCH_BLOCK + 1 + deeper, 2 * (len(config.sides) - 1) - 1)
+    return min(FIRST_PATCHES + deeper, 2 * block_count(config) - 1)

@@ -19,7 +19,10 @@ LikenessChoice: TypeAlias = Literal["auto", "efficientnet-lite0", "vgg"]
 # What a record that does not name one of these yet was learned with; of all other settings the default says it.
 _UNNAMED: Mapping[str, Any] = MappingProxyType({"own_rates": False, "copy_weight": 0.0})
 OF_SETS = "seeking_weight", "energy_weight", "copy_weight", "coverage_weight"  # of what looks at sets of pictures
+CHOSEN = "auto"  # as a value of a setting: what the machine has; a record says what that was
 MOST_HEADS = 4  # layers of the discriminator that the public code can score patches from
+MOST_CANDIDATES = 1_000_000  # of which every one is drawn before the first step
+LEAST_EPSILON = 1e-12  # below it mode seeking's loss has no bound that a float32 could tell
 
 
 def recorded(training: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,8 +152,9 @@ class LearnConfig:
         _at_least(self, anchor_inversion=0, anchor_focus=0, whole_weight=0, average_last=0)
         _at_least(self, energy_weight=0, copy_weight=0, coverage_weight=0, coverage_temperature=1e-6)
         _at_least(self, correspondence_weight=0, correspondence_every=1, held_out=0)
-        _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=0, average_steps=0)
+        _at_least(self, anchors_each=1, freeze_blocks=0, patch_heads=1, seeking_epsilon=LEAST_EPSILON, average_steps=0)
         _at_most(self, mixing=1, decay=1, average_last=1, shift=0.5, patch_heads=MOST_HEADS, seed=LARGEST)
+        _at_most(self, anchor_candidates=MOST_CANDIDATES)
         _as_typed(self)
         self._check_likeness()
         self._check_anchors()
@@ -173,10 +177,11 @@ class LearnConfig:
         return self.draws_sets and step % self.seeking_every == 0
 
     def _check_anchors(self) -> None:
-        if self.anchors == "random" and (self.anchors_each, self.anchor_inversion) != (1, 0):
+        if self.anchors == "random" and (self.anchors_each, self.anchor_inversion, self.anchor_weight) != (1, 0, 0):
             raise TrainingConfigError(
-                f"anchors is 'random' with anchors_each {self.anchors_each} and anchor_inversion "
-                f"{self.anchor_inversion}: expected 1 and 0, or other anchors, since random ones stand for no shot"
+                f"anchors is 'random' with anchors_each {self.anchors_each}, anchor_inversion {self.anchor_inversion} "
+                f"and anchor_weight {self.anchor_weight}: expected 1, 0 and 0, or other anchors, since random ones "
+                "stand for no shot"
             )
 
     def _check_likeness(self) -> None:

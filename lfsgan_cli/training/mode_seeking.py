@@ -23,6 +23,7 @@ _COMPARED: dict[Compared, Callable[[Sequence[int]], Sequence[int]]] = {
     "first": lambda members: range(len(members)),
 }
 _SHARES: dict[Scale, Callable[[int], float]] = {"mean": lambda pairs: 1 / pairs, "sum": lambda _pairs: 1.0}
+_LEAST = 1e-12  # a distance that can be divided by: latents that fell together have ratios of zero, not of nothing
 
 
 class Pairs(NamedTuple):
@@ -54,11 +55,12 @@ def pairs_of(clusters: Tensor, compared: Compared, scale: Scale) -> Pairs:
 def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor, pairs: Pairs) -> Tensor:
     """Of every pair: |Δw|/|Δz| + the mean over layers of |Δf|/|Δw| + |ΔI|/|Δw|, [P].
 
-    |·| is the mean absolute value. z, w: [N, D]; features: L tensors [N, …]; images: [N, 3, H, W].
+    |·| is the mean absolute value; where it is zero below a bar, so it is above, and the ratio is zero.
+    z, w: [N, D]; features: L tensors [N, …]; images: [N, 3, H, W].
     """
     dz, dw, di = (mean_absolute(x, pairs.first, pairs.second) for x in (z, w, images))
     layers = torch.stack([mean_absolute(x, pairs.first, pairs.second) for x in features]).mean(0)
-    return dw / dz + (layers + di) / dw
+    return dw / dz.clamp(min=_LEAST) + (layers + di) / dw.clamp(min=_LEAST)
 
 
 def seek(ratios: Tensor, pairs: Pairs, epsilon: float) -> Tensor:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SAME = 1e-5  # within this mean squared difference two shots are one picture
+from lfsgan_cli.training.twins import SAME, differ
+
 QUARTER = 4
 
 
@@ -24,7 +25,7 @@ class Originality:
     def __init__(self, shots: Tensor, *, mirror: bool) -> None:
         self.shots = torch.cat([shots, shots.flip(3)]) if mirror else shots
         others = apart(shots, shots)
-        nearest = others.masked_fill(others <= SAME, torch.inf).amin(1).sort().values
+        nearest = others.masked_fill(~differ(others), torch.inf).amin(1).sort().values
         near = nearest[(len(nearest) - 1) // QUARTER]
         self.near = torch.where(near.isfinite(), near, 0.0)
 

@@ -78,6 +78,7 @@ PAPER = Recipe(
         "average_steps": 0.0,
         "average_last": 0.0,
         "likeness": "auto",
+        "precision": "fp32",
     },
     options={"left": {"rank": 1, "init": "paper", "gates": "hard", "biases": False, "crossed": False}},
 )

@@ -13,11 +13,11 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.training.draws import Draws
 from lfsgan_cli.training.energy import energy
 from lfsgan_cli.training.likeness import Likeness
+from lfsgan_cli.training.twins import differ
 
 LOOKS = 10  # snapshots of a run that are looked at, or fewer: every ⌈steps / 10⌉ steps, and the last
 DRAWN = 64  # pictures of each look
 AT_ONCE = 16
-SAME = 1e-5  # a picture's distance from itself stays below, see `metrics.memorisation`
 NONE_YET = torch.finfo(torch.float32).max  # a stored state holds no infinities
 COPYING = 1.0  # what a share of copies counts beside a distance; distances of other domains differ by about 0.5
 
@@ -98,5 +98,6 @@ def copies(likeness: Likeness, drawn: Tensor) -> Tensor:
     Nothing where all shots are one picture: no distance tells then what is near.
     """
     apart = likeness.between(likeness.shots, likeness.shots)
-    near = apart[apart > SAME].sqrt().amin() / 2 if (apart > SAME).any() else 0.0
+    others = apart[differ(apart)]
+    near = others.sqrt().amin() / 2 if len(others) else 0.0
     return (likeness.between(drawn, likeness.shots).sqrt().amin(1) < near).float().mean()

@@ -110,6 +110,12 @@ def test_a_step_of_adam_moves_every_weight_by_the_same_share_of_its_size_through
     assert shares == pytest.approx([0.01] * len(shares), rel=0.2)
 
 
+def test_options_tell_what_is_learned_from_the_published_start_and_without_sums() -> None:
+    paper, plain = LeFT.Config(init="paper"), LeFT.Config(additive=False)
+    assert (paper.gates, paper.crossed) == ("hard", False)
+    assert (plain.gates, plain.crossed) == ("soft", False)
+
+
 def test_a_start_without_random_factors_has_no_rates_of_its_own() -> None:
     assert LeFT(tiny_generator(), LeFT.Config(init="paper")).rates == {}
 

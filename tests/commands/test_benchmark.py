@@ -76,6 +76,16 @@ def test_each_step_is_a_line_with_a_number_for_every_domain_so_far(program: "Pro
     assert "A[t][i] of full" in program.done("report", "out").stdout + program.contents("out/report.html").decode()
 
 
+def test_a_method_that_cannot_be_learned_is_refused_before_another_begins(program: "Program") -> None:
+    for setting, words in (
+        ("held_out = 4", "method 'full': held_out=4 leaves"),
+        ("freeze_blocks = 9", "method 'full': freeze_blocks is 9: expected at most 2"),
+    ):
+        write(program, SUITE[: -len("}\n")] + f", {setting}}}\n")
+        assert words in program.refused(*RUN)
+        assert not program.folder.joinpath("out").exists()
+
+
 def test_one_network_for_all_domains_draws_the_first_one_otherwise_after_the_second(program: "Program") -> None:
     write(program)
     program.done(*RUN)

@@ -47,6 +47,12 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "-t", "anchors=none"), "option anchors='none': expected relative|alike|random"),
         ((*LEARN, "new", "--steps", 3, "-t", "steps=4"), "option 'steps' is given twice"),
         ((*LEARN, "new", "-t", "held_out=4"), "held_out=4 leaves 1 of 5 pictures to learn from: expected 2 or more"),
+        ((*LEARN, "new", "-t", "freeze_blocks=9"), "freeze_blocks is 9: expected at most 2, which is what the discri"),
+        ((*LEARN, "new", "-t", "patch_heads=2"), "patch_heads is 2: expected at most 1, which is what the discrimin"),
+        (
+            (*LEARN, "new", "--recipe", "paper", "-t", "likeness=vgg"),
+            "likeness is 'vgg', and its weights are not at ",
+        ),
         (
             (*LEARN, "new", "-t", "likeness=vgg"),
             "likeness is 'vgg' with anchor_weight 30.0 and energy_weight 100.0: expected efficientnet-lite0, through",
@@ -111,6 +117,7 @@ def test_a_recipe_is_where_settings_begin_and_what_is_said_stands(program: "Prog
     # The public code's own defaults, and the rank of its README.
     assert (paper["recipe"], paper["training"]["steps"], paper["training"]["anchors"]) == ("paper", 3002, "random")
     assert (paper["training"]["lr"], paper["options"]["rank"], paper["options"]["init"]) == (0.002, 1, "paper")
+    assert (paper["training"]["precision"], paper["training"]["likeness"]) == ("fp32", "efficientnet-lite0")
     said = planned(program, "--recipe", "paper", "--steps", 7, "-t", "anchors=alike", "-o", "rank=3")
     assert (said["training"]["steps"], said["training"]["anchors"], said["options"]["rank"]) == (7, "alike", 3)
     assert planned(program, "--recipe", "paper", "--adapter", "cam")["options"] == {}
@@ -134,6 +141,7 @@ def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") 
     size, parameters = f"{summary['bytes']:,} bytes", f"{summary['parameters']:,} parameters"
     assert f"Task 'cats' is in {CATS}: {size}, {parameters}." in result.stderr
     assert "Draw it: lfsgan generate --task cats -n 64" in result.stderr
+    assert "Likeness is judged by efficientnet-lite0." in result.stderr
     run = {path.removeprefix("lfsgan_workspace/tasks/cats/") for path in program.tree("lfsgan_workspace/tasks/cats")}
     assert {"few_shots/000004.png", "stats.jsonl", "run.json", "fakes000002.png"} <= run
     assert not [path for path in run if "state" in path]
@@ -202,7 +210,8 @@ def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...
 
 def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program") -> None:
     assert "was begun and not finished: go on by `lfsgan learn-task` with --resume" in (begun.refused(*LEARN, "new"))
-    begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats")
+    same = ("-t", "likeness=auto", "--precision", "auto")  # what the program chose, it has chosen
+    begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats", *same)
     assert shown(begun, "new")["config"]["rank"] == 2
 
 

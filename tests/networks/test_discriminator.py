@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.networks.discriminator import Discriminator, patch_head
+from lfsgan_cli.networks.discriminator import Discriminator, patch_head, patch_layers
 
 TOLERANCE = 1e-4  # as for the generator's images
 
@@ -57,6 +57,15 @@ def test_four_layers_inside_can_be_scored_from() -> None:
     assert shapes == [(1, 6, 32, 32), (1, 6, 32, 32), (1, 7, 16, 16), (1, 7, 16, 16)]
     for deeper in range(4):
         patch_head(config, deeper)(discriminator.patch_features(images, deeper))
+
+
+@pytest.mark.parametrize(("resolution", "layers"), [(16, 1), (32, 1), (64, 3), (128, 5), (256, 7)])
+def test_so_many_different_layers_can_be_scored_from(resolution: int, layers: int) -> None:
+    channels = {4 << power: 2 for power in range((resolution // 4).bit_length())}
+    config = NetworkConfig(resolution, channels, w_dim=4, mapping_layers=1)
+    discriminator, images = Discriminator(config), torch.randn(1, 3, resolution, resolution)
+    found = {discriminator.patch_features(images, deeper).sum().item() for deeper in range(9)}
+    assert len(found) == patch_layers(config) == layers
 
 
 def test_a_small_network_has_no_deeper_layer_than_its_last() -> None:

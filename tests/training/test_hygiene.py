@@ -3,12 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from lfsgan_adapters.left import LeFT
 from torch import Tensor, nn
 
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.discriminator import Discriminator
+from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learn import Learning
+from tests.brightness import InBrightness
 from tests.training.test_learn import CONFIG, SHOTS, new_run
 
 REALS = torch.tensor([shot.tolist() for shot in SHOTS]).permute(0, 3, 1, 2) / 127.5 - 1
@@ -66,6 +72,31 @@ def regularized(run: Learning, step: int) -> list[str]:
 @pytest.mark.parametrize(("step", "reached"), [(0, ["whole"]), (3, ["patches"])])
 def test_r1_regularizes_the_score_that_its_step_asks_for(step: int, reached: list[str]) -> None:
     assert regularized(new_run(), step) == reached
+
+
+def run_with_heads(count: int) -> Learning:
+    """On a base of 64×64, which has three layers that patches can be scored from."""
+    network = NetworkConfig(64, {4: 4, 8: 4, 16: 4, 32: 4, 64: 4}, w_dim=4, mapping_layers=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        base = build_generator(network).requires_grad_(requires_grad=False)
+        adapter, discriminator = LeFT(base, LeFT.Config(rank=1)), Discriminator(network)
+    shots = list(np.random.RandomState(0).randint(0, 256, (3, 64, 64, 3), np.uint8))
+    config = replace(CONFIG, patch_heads=count, r1_gamma=0.0)
+    return Learning(base, adapter, discriminator, shots, InBrightness(shots), config)
+
+
+def test_one_patch_head_judges_real_and_drawn_pictures_of_a_step_and_all_have_their_turn() -> None:
+    run = run_with_heads(3)
+    run.begin()
+    losses, turns = run.phases[0].losses, set()
+    for _ in range(12):
+        run.judge.heads.zero_grad()
+        torch.stack(list(losses(1))).sum().backward()  # type: ignore[no-untyped-call]
+        asked = [index for index, head in enumerate(run.judge.heads) if head.weight.grad is not None]
+        assert len(asked) == 1
+        turns |= set(asked)
+    assert turns == {0, 1, 2}
 
 
 def test_by_default_r1_has_its_turn_with_both_and_with_the_public_intervals_only_with_whole_pictures() -> None:

@@ -18,9 +18,11 @@ from lfsgan_cli.adapted import adapt, merge
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
+from lfsgan_cli.training.anchors import Near
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learn import Learning
 from lfsgan_cli.training.rates import rated
+from lfsgan_cli.training.seeking import Seeking
 from tests.brightness import InBrightness
 
 KINDS: list[Any] = [LeFT, FullFineTune, CAM]
@@ -103,13 +105,60 @@ def test_a_weight_of_zero_switches_a_regularizer_off(changed: dict[str, float], 
     assert [phase.name for phase in new_run(config=replace(CONFIG, **changed)).phases] == phases  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("weight", ["seeking_weight", "anchor_weight", "energy_weight"])
+@pytest.mark.parametrize("weight", ["seeking_weight", "anchor_weight", "energy_weight", "coverage_weight"])
 def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) -> None:
     on, off = (
         next(iter(new_run(config=replace(CONFIG, **{weight: value})).steps())).losses["g"]  # type: ignore[arg-type]
         for value in (1.0, 0.0)
     )
     assert on > off
+
+
+def test_what_is_unlike_the_base_costs_something_where_correspondence_is_asked_for() -> None:
+    def cost(weight: float) -> Tensor:
+        run = new_run(config=replace(CONFIG, correspondence_weight=weight))
+        rng = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in run.adapter.parameters():
+                parameter.add_(0.3 * torch.randn(parameter.shape, generator=rng))
+        return next(iter(run.steps())).losses["g"]
+
+    assert cost(1.0) > cost(0.0)
+
+
+def sets_cost(shots: Tensor, **changed: Any) -> float:
+    """What the first set of pictures costs whose shots, float [K, 3, R, R], are what the base itself draws."""
+    run = new_run(config=replace(CONFIG, seeking_batch=16, seeking_weight=0.0, energy_weight=0.0, **changed))
+    seeking = Seeking(run.generator, run.likeness, shots, run.config, run.draws, run.dtype)
+    return float(seeking.loss(shots).detach())
+
+
+def test_pictures_near_a_shot_cost_something_and_near_its_mirror_image_where_shots_are_mirrored() -> None:
+    z = torch.randn(5, 16, generator=torch.Generator().manual_seed(1))
+    own = tiny_generator()(z)
+    near, less = (sets_cost(own, copy_weight=weight, mirror=False) for weight in (10.0, 1.0))
+    assert near == pytest.approx(10 * less)
+    assert less > 0
+    turned = own.flip(3)
+    assert sets_cost(turned, copy_weight=1.0, mirror=True) > sets_cost(turned, copy_weight=1.0, mirror=False)
+
+
+def test_the_pull_to_a_shot_is_of_likeness_and_of_pixels() -> None:
+    run = new_run()
+    near = Near(torch.zeros(1, 16), torch.tensor([0]), torch.ones(1))
+    shot = run.targets[:1]
+    # Stripes leave a picture as bright in the mean.
+    offsets = torch.zeros(16), torch.tensor([0.5, -0.5]).repeat(8), torch.full((16,), 0.5)
+    pulls = [float(run._anchor_loss(shot + offset, near)) for offset in offsets]
+    assert pulls == pytest.approx([0.0, 0.5, 0.5 + 0.5**2], abs=1e-5)  # likeness is that of brightness, squared
+
+
+def test_r1_grows_with_the_number_of_pixels_unless_it_is_taken_as_it_stands() -> None:
+    scaled, plain = (
+        float(next(iter(new_run(config=replace(CONFIG, r1_scaled=is_scaled)).steps())).losses["r1"])
+        for is_scaled in (True, False)
+    )
+    assert scaled == pytest.approx(plain * (16 / 64) ** 2)  # 64×64 is where it stands
 
 
 def test_steps_on_patches_judge_whole_pictures_too_unless_their_weight_is_zero() -> None:
@@ -199,10 +248,9 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
         {"energy_weight": 0.0},
         {"seeking_weight": 0.0},
         {"anchors": "alike"},
-        {"patch_heads": 4},
         {"freeze_blocks": 1},
         {"gradients": "zeroed"},
-        {"anchors": "random", "anchor_noise": "fixed"},
+        {"anchors": "random", "anchor_weight": 0.0, "anchor_noise": "fixed"},
         {"seeking_pairs": "first"},
         {"seeking_scale": "sum"},
         {"seeking_centres": "batch"},
@@ -277,18 +325,10 @@ def test_tensors_learn_at_their_adapters_shares_of_the_rate_in_the_mapping_and_o
     assert found["weights.synthesis/convs/1/conv/weight.out"] == pytest.approx(0.01)
 
 
-def test_what_changes_the_mapping_learns_slower() -> None:
+def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
     run = new_run(config=replace(CONFIG, lr=0.01, mapping_rate=0.1, own_rates=False, path_weight=0.0))
     mapping, synthesis = run.optimizers["g"].param_groups
     assert (mapping["lr"], synthesis["lr"]) == pytest.approx((0.001, 0.01))
-    inside = {id(parameter) for name, parameter in run.adapter.named_parameters() if "/layers/" in name}
-    assert {id(parameter) for parameter in mapping["params"]} == inside
-
-
-def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
-    run = new_run(config=replace(CONFIG, mapping_rate=0.1, own_rates=False))
-    mapping, synthesis = run.optimizers["g"].param_groups
-    assert mapping["lr"] == pytest.approx(0.1 * synthesis["lr"])
-    assert sum(p.numel() for p in mapping["params"]) == sum(
-        p.numel() for name, p in run.adapter.named_parameters() if "mapping/" in name
-    )
+    assert {id(parameter) for parameter in mapping["params"]} == {
+        id(parameter) for name, parameter in run.adapter.named_parameters() if "mapping/" in name
+    }

@@ -75,6 +75,16 @@ def test_a_collapse_costs_as_much_whatever_the_size_of_the_cluster(members: int)
     assert loss(table, clusters) == pytest.approx(1 / 0.5, rel=1e-4)
 
 
+def test_latents_that_fell_together_cost_the_bound_and_have_gradients_that_are_numbers() -> None:
+    z = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    w, images = torch.ones(3, 4, requires_grad=True), torch.ones(3, 3, 2, 2, requires_grad=True)
+    pairs = cluster_wise(torch.zeros(3))
+    value = seek(pair_ratios(z, w, [images], images, pairs), pairs, epsilon=1.0)
+    value.backward()  # type: ignore[no-untyped-call]
+    assert float(value.detach()) == pytest.approx(1.0)
+    assert all(bool(x.grad is not None and x.grad.isfinite().all()) for x in (w, images))
+
+
 def test_the_loss_is_bounded_when_all_pictures_are_one() -> None:
     assert loss(torch.zeros(4, 4), torch.zeros(4)) == pytest.approx(1 / EPSILON)
 

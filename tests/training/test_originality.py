@@ -33,6 +33,11 @@ def test_a_shot_that_is_there_twice_changes_nothing() -> None:
     assert float(Originality(twice, mirror=False).near) == float(Originality(SHOTS, mirror=False).near) == 1.0
 
 
+def test_shots_of_one_burst_count_as_one_picture() -> None:
+    bursts = torch.cat([SHOTS, SHOTS + 0.05, SHOTS - 0.05])  # squared, 0.0025; the mean distance is about 15
+    assert float(Originality(bursts, mirror=False).near) == pytest.approx(1.0, rel=0.2)
+
+
 @pytest.mark.parametrize("shots", [even(0.5), even(0.5, 0.5)])
 def test_shots_that_are_all_one_picture_call_nothing_a_copy(shots: Tensor) -> None:
     images = even(0.5, 0.6).clone().requires_grad_()

@@ -26,7 +26,12 @@ def test_a_copy_is_nearer_to_a_shot_than_half_the_way_between_two() -> None:
 
 def test_a_shot_that_is_there_twice_changes_nothing_and_shots_that_are_all_one_call_nothing_a_copy() -> None:
     drawn = torch.tensor([[0.4], [0.6], [2.0], [3.0], [9.0]])
-    for levels, share in (([0.0, 1.0, 1.0, 3.0], 3 / 5), ([3.0, 3.0], 0.0), ([3.0], 0.0)):
+    for levels, share in (
+        ([0.0, 1.0, 1.0, 3.0], 3 / 5),
+        ([0.0, 1.0, 1.01, 3.0], 3 / 5),  # or nearly twice
+        ([3.0, 3.0], 0.0),
+        ([3.0], 0.0),
+    ):
         shots = torch.tensor(levels)[:, None, None, None].expand(-1, 3, 4, 4)
         assert float(copies(by_brightness(shots), drawn)) == pytest.approx(share), levels
 
