@@ -1,8 +1,8 @@
 """How fast LeFT's factors learn, each by the size that it starts from.
 
 Adam moves every number by about the learning rate a step, however large it is. So factors are given shares of the rate:
-those of sums that start at zero move a weight by a hundredth of its own size a step, and the random ones beside them by
-a hundredth of theirs times the root of the rank, whatever the layer (where the run lets the mapping learn slower, by as
+those of sums that start at zero move a weight by a hundredth of its own size a step, whatever the layer, and the random
+ones beside them, at rank 14, by about a twenty-fifth of theirs (where the run lets the mapping learn slower, both by as
 much less there); one rate for all left the random factors of large weights nearly as they were, and the mapping has
 weights a thousand times as large as ToRGB (docs/quality.md). Convolutions have such rates in their crossed sum alone:
 the published gates and shifts learn at the plain one.

@@ -9,8 +9,10 @@ import pytest
 from lfsgan_cli.jobs.suite import COUNT, METRICS, Suite, UnknownMethodError, read_suite
 from lfsgan_cli.jobs.suitefile import NoSuiteError
 from lfsgan_cli.jobs.tomltable import SuiteError
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.registry import load
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.fitting import check_fits
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "benchmarks"
 LEAST = """
@@ -224,6 +226,12 @@ def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_p
     assert (len(suite.tasks), suite.seeds, suite.count) == (5, (0, 1, 2), 2000)
     assert [method.adapter for method in suite.methods if method.recipe == "default"] == ["left", "full", "lora", "cam"]
     assert [method.training.steps for method in suite.methods if method.recipe == "paper"] == [1000, 1400, 3002]
+
+
+@pytest.mark.parametrize("name", ["ablation", "quality", "unseen"])
+def test_the_embedded_base_is_large_enough_for_all_methods(name: str, tmp_path: Path) -> None:
+    for method in example(name, tmp_path).methods:
+        check_fits(method.training, NetworkConfig.standard(64))
 
 
 @pytest.mark.parametrize("name", ["avatars", "ffhq"])
