@@ -6,7 +6,7 @@ EfficientNet-Lite0, and so is FID here; this number is a witness that had no par
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,19 +23,25 @@ from lfsgan_cli.workspace import Workspace
 COUNT, SIDE, AT_ONCE = 2000, 16, 50
 
 
-def shrunk(batches: Iterable[Tensor]) -> Tensor:
-    """Pictures uint8 [N, 3, R, R], in batches, as [N, 768]."""
-    return torch.cat([F.adaptive_avg_pool2d(batch.float() / 255, SIDE).flatten(1) for batch in batches])
+def shrunk(batch: Tensor) -> Tensor:
+    """Pictures uint8 [N, 3, R, R] as [N, 768]."""
+    return F.adaptive_avg_pool2d(batch.float() / 255, SIDE).flatten(1)
 
 
-def main(root: Path, task: str, reals: Path) -> None:
+def real(path: Path, side: int) -> Iterator[Tensor]:
+    """Real pictures in batches, uint8 [N, 3, side, side]."""
+    pictures = PictureSet(open_source(path), side)
+    for part in np.array_split(np.arange(len(pictures)), max(1, len(pictures) // AT_ONCE)):
+        yield torch.from_numpy(np.stack([pictures[i] for i in part])).permute(0, 3, 1, 2)
+
+
+def tell(name: str, features: Callable[[Tensor], Tensor], root: Path, task: str, reals: Path) -> None:
+    """Print the Fréchet distance. features: of pictures uint8 [N, 3, R, R], [N, D]."""
     view = Workspace(root).generator(task, torch.device("cpu"))
-    pictures = PictureSet(open_source(reals), view.config.resolution)
-    places = np.array_split(np.arange(len(pictures)), max(1, len(pictures) // AT_ONCE))
-    real = shrunk(torch.from_numpy(np.stack([pictures[i] for i in part])).permute(0, 3, 1, 2) for part in places)
-    drawn = shrunk(draw(view, range(COUNT), batch=AT_ONCE))
-    print(f"fid[pixels {SIDE}x{SIDE}] n={COUNT} reals={len(real)}: {frechet_distance(drawn, real):.2f}")
+    theirs = torch.cat([features(batch) for batch in real(reals, view.config.resolution)])
+    ours = torch.cat([features(batch) for batch in draw(view, range(COUNT), batch=AT_ONCE)])
+    print(f"fid[{name}] n={COUNT} reals={len(theirs)}: {frechet_distance(ours, theirs):.2f}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    tell(f"pixels {SIDE}x{SIDE}", shrunk, Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
