@@ -1,4 +1,4 @@
-"""The losses on sets of freshly drawn pictures: mode seeking, originality, coverage and energy, as a run's configuration wants."""
+"""The losses on sets of freshly drawn pictures: mode seeking, originality, coverage and energy, as a run wants them."""
 
 from __future__ import annotations
 
