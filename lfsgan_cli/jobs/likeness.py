@@ -16,7 +16,6 @@ from lfsgan_cli.metrics.efficientnet import EfficientNetLite0, from_levels
 from lfsgan_cli.metrics.perceptual import embed, pairwise
 from lfsgan_cli.metrics.vgg import LpipsVgg
 from lfsgan_cli.metrics.weights import cached
-from lfsgan_cli.sampling import to_pixels
 from lfsgan_cli.training.config import LikenessChoice, LikenessName
 from lfsgan_cli.training.likeness import Likeness
 
@@ -89,5 +88,4 @@ class ByVgg(ByEmbeddings):
 
     def embed(self, images: Tensor) -> Tensor:
         """See `Likeness`."""
-        parts = torch.split(to_pixels(images.detach()), self.judge.batch)
-        return torch.cat([self.judge.embed(part) for part in parts])
+        return torch.cat([self.judge.embed_drawn(part.float()) for part in torch.split(images, self.judge.batch)])

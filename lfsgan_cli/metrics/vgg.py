@@ -63,21 +63,24 @@ class LpipsVgg:
         self._parts = _parts(read(weights, path)).to(device)
         self._roots = [weight.sqrt()[:, None, None].to(device) for weight in linear_weights()]
 
-    @torch.no_grad()
     def embed(self, pictures: Tensor) -> Tensor:
         """pictures: uint8 [N, 3, H, W]. Returns float32 [N, D] on the judge's device."""
-        x = self._prepared(pictures)
+        return self.embed_drawn(from_levels(_resampled(pictures, self._size).to(self._device)))
+
+    @torch.no_grad()
+    def embed_drawn(self, images: Tensor) -> Tensor:
+        """The same of pictures as a generator draws them, neither rounded to levels nor clipped.
+
+        images: float [N, 3, size, size], about -1 to 1, on the judge's device. No gradient passes.
+        """
+        shift, scale = (images.new_tensor(values)[:, None, None] for values in (_SHIFT, _SCALE))
+        x = (images - shift) / scale
         layers = []
         for part, root in zip(self._parts, self._roots, strict=True):
             x = part(x)
             unit = x / (x.square().sum(1, keepdim=True).sqrt() + _EPSILON)
             layers.append((unit * (root / math.sqrt(x[0, 0].numel()))).flatten(1))
         return torch.cat(layers, 1)
-
-    def _prepared(self, pictures: Tensor) -> Tensor:
-        x = from_levels(_resampled(pictures, self._size).to(self._device))
-        shift, scale = (x.new_tensor(values)[:, None, None] for values in (_SHIFT, _SCALE))
-        return (x - shift) / scale
 
 
 def linear_weights() -> list[Tensor]:

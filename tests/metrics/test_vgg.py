@@ -108,6 +108,15 @@ def test_at_full_size_eight_million_numbers_leave_a_picture_at_no_distance_from_
     assert pairwise(embedded, embedded.clone()).max() < SAME
 
 
+def test_drawn_pictures_are_judged_as_they_are_not_as_levels(judge: LpipsVgg, pictures: Tensor) -> None:
+    levels = F.interpolate(pictures.float(), size=(32, 32)).round().to(torch.uint8)
+    images = levels.float() / 127.5 - 1
+    torch.testing.assert_close(judge.embed_drawn(images), judge.embed(levels))
+    between, beyond = images + 0.4 / 127.5, images * 1.5  # both are the same levels, once rounded or clipped
+    for other in (between, beyond):
+        assert float((judge.embed_drawn(other) - judge.embed(levels)).square().sum(1).min()) > 1e-6
+
+
 def test_a_judge_serves_the_diversity(judge: Judge, pictures: Tensor) -> None:
     clusters = Clusters(judge.embed(pictures[:2]))
     for part in embeddings(judge, pictures):
