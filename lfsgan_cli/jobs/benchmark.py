@@ -126,6 +126,7 @@ class Benchmark:
         self._check_conditions()
 
     def _check(self, method: Method) -> None:
+        """Before any step begins, or a mistake in the last method would show after hours."""
         network = self.base.network
         try:
             training = resolved(method.training, self.device, network.resolution)

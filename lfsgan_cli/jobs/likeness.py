@@ -35,11 +35,11 @@ class NoVggError(LfsganError):
 def choose(choice: LikenessChoice) -> LikenessName:
     """What is meant: `auto` takes LPIPS-VGG where its weights are in the cache, and never downloads; NoVggError."""
     path = cached(vgg.WEIGHTS)
+    if choice == "auto":
+        return "vgg" if path.exists() else "efficientnet-lite0"
     if choice == "vgg" and not path.exists():
         raise NoVggError(path)
-    if choice != "auto":
-        return choice
-    return "vgg" if path.exists() else "efficientnet-lite0"
+    return choice
 
 
 def likeness_to(shots: NDArray[np.uint8], name: LikenessName, device: torch.device) -> Likeness:

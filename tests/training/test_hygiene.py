@@ -74,7 +74,7 @@ def test_r1_regularizes_the_score_that_its_step_asks_for(step: int, reached: lis
     assert regularized(new_run(), step) == reached
 
 
-def run_with_heads(count: int) -> Learning:
+def run_with_three_heads() -> Learning:
     """On a base of 64×64, which has three layers that patches can be scored from."""
     network = NetworkConfig(64, {4: 4, 8: 4, 16: 4, 32: 4, 64: 4}, w_dim=4, mapping_layers=1)
     with torch.random.fork_rng(devices=[]):
@@ -82,12 +82,12 @@ def run_with_heads(count: int) -> Learning:
         base = build_generator(network).requires_grad_(requires_grad=False)
         adapter, discriminator = LeFT(base, LeFT.Config(rank=1)), Discriminator(network)
     shots = list(np.random.RandomState(0).randint(0, 256, (3, 64, 64, 3), np.uint8))
-    config = replace(CONFIG, patch_heads=count, r1_gamma=0.0)
+    config = replace(CONFIG, patch_heads=3, r1_gamma=0.0)
     return Learning(base, adapter, discriminator, shots, InBrightness(shots), config)
 
 
 def test_one_patch_head_judges_real_and_drawn_pictures_of_a_step_and_all_have_their_turn() -> None:
-    run = run_with_heads(3)
+    run = run_with_three_heads()
     run.begin()
     losses, turns = run.phases[0].losses, set()
     for _ in range(12):

@@ -248,6 +248,7 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
         {"energy_weight": 0.0},
         {"seeking_weight": 0.0},
         {"anchors": "alike"},
+        {"patch_heads": 4},
         {"freeze_blocks": 1},
         {"gradients": "zeroed"},
         {"anchors": "random", "anchor_weight": 0.0, "anchor_noise": "fixed"},
