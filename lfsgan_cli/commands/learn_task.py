@@ -24,7 +24,6 @@ from lfsgan_cli.seeds import LARGEST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.training.recipes import Name as Recipe
-from lfsgan_cli.training.recipes import recipe as recipe_of
 
 if TYPE_CHECKING:
     import torch
@@ -106,10 +105,10 @@ def learn_task(
 ) -> None:
     """Learn a new domain from a few pictures."""
     from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs import recipes, taskplan
+    from lfsgan_cli.jobs import taskplan
+    from lfsgan_cli.jobs.recipes import way_of
     from lfsgan_cli.jobs.repeated import Repeated
     from lfsgan_cli.locks import hold_tasks
-    from lfsgan_cli.registry import load
     from lfsgan_cli.workspace import workspace_at
 
     if resume and overwrite:
@@ -131,13 +130,9 @@ def learn_task(
     else:
         values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
         given = {key: value for key, value in values.items() if key in said}
-        chosen = recipe_of(recipe)
-        training = recipes.training_of(chosen, load(adapter).lr, settings or [], given)
-        training = recipes.resolved(training, where, place.base.average.config.resolution)
-        pairs = recipes.option_pairs(chosen, adapter, pairs or [])
-        job = taskplan.begin(
-            place, images, name, adapter, pairs, training, overwrite=overwrite, recipe=recipe, init_from=init_from
-        )
+        way = way_of(recipe, adapter, pairs or [], settings or [], given)
+        way = way.resolved(where, place.base.average.config.resolution)
+        job = taskplan.begin(place, images, name, way, overwrite=overwrite, init_from=init_from)
     if dry_run:
         _tell_plan(job, as_json=as_json)
     else:

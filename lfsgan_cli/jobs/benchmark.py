@@ -18,7 +18,6 @@ from lfsgan_cli.jobs.conditions import differences
 from lfsgan_cli.jobs.looking import Eye
 from lfsgan_cli.jobs.measures import COMPARISONS
 from lfsgan_cli.jobs.measuring import Wanted
-from lfsgan_cli.jobs.recipes import resolved
 from lfsgan_cli.jobs.runlines import Key, RunLines
 from lfsgan_cli.jobs.sets import Found
 from lfsgan_cli.jobs.subjects import describe, found
@@ -129,7 +128,7 @@ class Benchmark:
         """Before any step begins, or a mistake in the last method would show after hours."""
         network = self.base.network
         try:
-            training = resolved(method.training, self.device, network.resolution)
+            training = method.way.resolved(self.device, network.resolution).training
             for shots in self.shots.values():
                 check_learnable(shots, training, network)
         except LfsganError as error:

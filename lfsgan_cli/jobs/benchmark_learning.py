@@ -10,7 +10,6 @@ from lfsgan_cli.jobs import taskplan
 from lfsgan_cli.jobs.benchmark import Benchmark, Step
 from lfsgan_cli.jobs.costs import spending
 from lfsgan_cli.jobs.learning import Learner
-from lfsgan_cli.jobs.recipes import resolved
 from lfsgan_cli.jobs.repeated import OtherShotsError, Repeated
 from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, Stopwatch
 from lfsgan_cli.jobs.states import UnusableStateError
@@ -37,11 +36,11 @@ class StaleTaskError(LfsganError):
 
 def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     """What is to be learned in a step, from its start or from a kept state; None where it is learned already."""
-    workspace, method, task = benchmark.workspace(step), step.method, step.task
-    training = resolved(method.seeded(step.seed), benchmark.device, benchmark.base.network.resolution)
-    said = {"adapter": method.adapter, "recipe": method.recipe}
+    workspace, task = benchmark.workspace(step), step.task
+    way = step.method.way.seeded(step.seed).resolved(benchmark.device, benchmark.base.network.resolution)
+    said = {"adapter": way.adapter, "recipe": way.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
-    repeated = Repeated({**said, **start}, training.to_json(), method.pairs, task.shots)
+    repeated = Repeated({**said, **start}, way.training.to_json(), way.pairs, task.shots)
     try:
         if taskplan.is_learned(workspace, task.name):
             taskplan.check_learned(workspace, task.name, repeated)
@@ -50,10 +49,7 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
             return taskplan.resume(workspace, task.name, repeated)
     except _STALE as error:
         raise StaleTaskError(workspace.root, task.name, error) from error
-    return taskplan.begin(
-        workspace, task.shots, task.name, method.adapter, method.pairs, training,
-        overwrite=False, recipe=method.recipe, init_from=step.init_from,
-    )  # fmt: skip
+    return taskplan.begin(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
 
 
 def learn(benchmark: Benchmark, step: Step, learner: Learner, resume: str) -> Iterator[TrainingStep]:

@@ -120,7 +120,7 @@ class StepMeasuring:
             "seed": step.seed,
             "step": step.number,
             "task": step.task.name,
-            "adapter": step.method.adapter,
+            "adapter": step.method.way.adapter,
             "parameters": task.parameters,
             "bytes": task.file_bytes,
             **spent,

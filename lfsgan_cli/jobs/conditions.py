@@ -41,11 +41,12 @@ def _conditions(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Diff
 
 
 def _method(line: Mapping[str, Any], method: Method) -> Iterator[Difference]:
-    about = {"adapter": method.adapter, "sequential": method.sequential}
+    about = {"adapter": method.way.adapter, "sequential": method.sequential}
     yield from ((f"{key} of method {method.name}", line[key], now) for key, now in about.items() if line[key] != now)
-    settings = {key: value for key, value in method.seeded(line["seed"]).to_json().items() if value != CHOSEN}
-    cls = registry.load(method.adapter)
-    given = options.to_json(options.parse(cls.Config, method.pairs))
+    training = method.way.seeded(line["seed"]).training
+    settings = {key: value for key, value in training.to_json().items() if value != CHOSEN}
+    cls = registry.load(method.way.adapter)
+    given = options.to_json(options.parse(cls.Config, method.way.pairs))
     chosen = {key: value for key, value in given.items() if value is not None}  # None is settled by the network
     for was, now in ((recorded(line["training"]), settings), ({**cls.earlier, **line["options"]}, chosen)):
         yield from (

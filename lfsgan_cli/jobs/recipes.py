@@ -1,19 +1,53 @@
-"""Puts together what a task is learned with: a recipe, what suits the adapter, and what the user says."""
+"""Ways to learn a task: a recipe, what suits the adapter, and what the user says, put together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from lfsgan_cli import options
+from lfsgan_cli import options, registry
 from lfsgan_cli.jobs import likeness
 from lfsgan_cli.option_types import spell
 from lfsgan_cli.precision import choose
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.recipes import Recipe
+from lfsgan_cli.training.recipes import DEFAULT, Recipe
+from lfsgan_cli.training.recipes import recipe as recipe_of
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to learn a task. pairs: options of the adapter as `-o` takes them; recipe: the name of its recipe."""
+
+    adapter: str
+    pairs: tuple[str, ...]
+    training: LearnConfig
+    recipe: str = DEFAULT
+
+    def seeded(self, seed: int) -> Way:
+        """With another seed."""
+        return replace(self, training=replace(self.training, seed=seed))
+
+    def resolved(self, device: torch.device, side: int) -> Way:
+        """With what `auto` means on this machine, for pictures of `side` pixels."""
+        precision = choose(self.training.precision, device, side)
+        chosen = likeness.choose(self.training.likeness)
+        return replace(self, training=replace(self.training, precision=precision, likeness=chosen))
+
+
+def way_of(recipe: str, adapter: str, pairs: Sequence[str], settings: Sequence[str], given: Mapping[str, Any]) -> Way:
+    """The recipe of that name with an adapter, but where the user says otherwise.
+
+    pairs: `key=value` of the adapter, settings: of the training; given: settings that are said by other options, each
+    of them once. Raises UnknownRecipeError, what loading an adapter raises, OptionError, and TrainingConfigError for a
+    value out of its range.
+    """
+    chosen, cls = recipe_of(recipe), registry.load(adapter)
+    all_pairs = option_pairs(chosen, adapter, pairs)
+    options.parse(cls.Config, all_pairs)
+    return Way(adapter, tuple(all_pairs), training_of(chosen, cls.lr, settings, given), recipe)
 
 
 def training_of(recipe: Recipe, lr: float, pairs: Sequence[str], given: Mapping[str, Any]) -> LearnConfig:
@@ -31,13 +65,6 @@ def training_of(recipe: Recipe, lr: float, pairs: Sequence[str], given: Mapping[
 def option_pairs(recipe: Recipe, adapter: str, pairs: Sequence[str]) -> list[str]:
     """The adapter's options: the recipe's, but where the user's `key=value` pairs say otherwise."""
     return [*_unsaid(recipe.options.get(adapter, {}), pairs), *pairs]
-
-
-def resolved(training: LearnConfig, device: torch.device, side: int) -> LearnConfig:
-    """With what `auto` means on this machine, for pictures of `side` pixels."""
-    return replace(
-        training, precision=choose(training.precision, device, side), likeness=likeness.choose(training.likeness)
-    )
 
 
 def spelled(values: Mapping[str, Any]) -> list[str]:

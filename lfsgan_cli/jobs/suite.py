@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from lfsgan_cli import options, registry, seeds
+from lfsgan_cli import seeds
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.files import TaskNameError, check_name
-from lfsgan_cli.jobs.recipes import option_pairs, spelled, training_of
+from lfsgan_cli.jobs.recipes import Way, spelled, way_of
 from lfsgan_cli.jobs.suitefile import exists, read_toml
 from lfsgan_cli.jobs.tomltable import Table
 from lfsgan_cli.metrics.features import Mode as FidMode
@@ -19,8 +19,7 @@ from lfsgan_cli.metrics.judges import Name as LpipsFeatures
 from lfsgan_cli.report.benchmark_reading import SUITE
 from lfsgan_cli.report.runs import RUNS
 from lfsgan_cli.taskfolder import stands_for
-from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.recipes import DEFAULT, recipe
+from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.wording import choices, quoted
 from lfsgan_cli.workspace import EMBEDDED
 
@@ -52,21 +51,14 @@ class Domain:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to learn all tasks. pairs: options of the adapter as `-o` takes them; recipe: the name of its recipe.
+    """One way to learn all tasks.
 
     sequential: there is one network only, and each task starts where the one before it ended.
     """
 
     name: str
-    adapter: str
-    pairs: tuple[str, ...]
+    way: Way
     sequential: bool
-    training: LearnConfig
-    recipe: str
-
-    def seeded(self, seed: int) -> LearnConfig:
-        """The training with one of the suite's seeds."""
-        return replace(self.training, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -190,15 +182,12 @@ def _method(table: Table) -> Method:
     pairs, said = spelled(table.table("options")), table.table("training")
     if "seed" in said:
         raise table.error(f"method {name!r}: seed in its training; expected seeds = [...] in [suite], for all methods")
-    recipe_name: str = table.get("recipe", str, DEFAULT)
+    recipe: str = table.get("recipe", str, DEFAULT)
     try:
-        chosen, cls = recipe(recipe_name), registry.load(adapter)
-        pairs = option_pairs(chosen, adapter, pairs)
-        options.parse(cls.Config, pairs)
-        training = training_of(chosen, cls.lr, spelled(said), {})
+        way = way_of(recipe, adapter, pairs, spelled(said), {})
     except LfsganError as error:
         raise table.error(f"method {name!r}: {error}") from error
-    return Method(name, adapter, tuple(pairs), table.get("sequential", bool, default=False), training, recipe_name)
+    return Method(name, way, table.get("sequential", bool, default=False))
 
 
 def _name(table: Table, what: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lfsgan_cli import options, registry, taskfile
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.jobs.recipes import Way
 from lfsgan_cli.jobs.repeated import Repeated
 from lfsgan_cli.jobs.runfolder import RunFolder
 from lfsgan_cli.jobs.warmstart import Start, read_start
@@ -141,12 +142,9 @@ def begin(
     workspace: Workspace,
     images: Path,
     name: str,
-    adapter: str,
-    pairs: Sequence[str],
-    training: LearnConfig,
+    way: Way,
     *,
     overwrite: bool,
-    recipe: str = DEFAULT,
     init_from: str | None = None,
 ) -> Job:
     """Check a new task, which starts at the base or at the task `init_from`.
@@ -154,16 +152,16 @@ def begin(
     Raises one-line errors for names, options, pictures, bases and starts that cannot be used.
     """
     folder = free_folder(workspace, name, overwrite=overwrite)
-    cls = registry.load(adapter)
-    config = options.parse(cls.Config, pairs)
+    cls = registry.load(way.adapter)
+    config = options.parse(cls.Config, way.pairs)
     if not workspace.base_path.exists() and RunFolder(workspace.base_run).unfinished:
         raise BaseInTrainingError(workspace.root)
     base = workspace.base
     config = cls.settled(config, base.average.config)
-    start = None if init_from is None else read_start(workspace, init_from, adapter, config)
+    start = None if init_from is None else read_start(workspace, init_from, way.adapter, config)
     shots = load_shots(images, base.average.config.resolution)
-    check_learnable(shots, training, base.average.config)
-    plan = Plan(name, adapter, options.to_json(config), training, shots.identity, base.identity, recipe)
+    check_learnable(shots, way.training, base.average.config)
+    plan = Plan(name, way.adapter, options.to_json(config), way.training, shots.identity, base.identity, way.recipe)
     if start is not None:
         plan = replace(plan, init_from=start.name, init_from_sha256=start.sha256)
     return Job(workspace, plan, shots, folder, resumed=False, start=start)

@@ -9,6 +9,7 @@ import torch
 
 from lfsgan_cli.jobs import taskplan
 from lfsgan_cli.jobs.learning import Learner
+from lfsgan_cli.jobs.recipes import Way
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.workspace import Workspace
 
@@ -21,7 +22,7 @@ TRAINING = LearnConfig(steps=12, batch=2, seeking_batch=4, anchor_candidates=10)
 def learner(program: "Program", **changed: Any) -> Learner:
     workspace = Workspace(program.folder / "lfsgan_workspace")
     training = replace(TRAINING, **changed)
-    job = taskplan.begin(workspace, Path("cats"), "new", "left", [], training, overwrite=False)
+    job = taskplan.begin(workspace, Path("cats"), "new", Way("left", (), training), overwrite=False)
     return Learner(job, torch.device("cpu"))
 
 

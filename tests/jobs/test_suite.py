@@ -74,8 +74,8 @@ def test_the_least_suite_takes_everything_else_as_the_commands_do(folder: Path) 
     assert (suite.name, suite.base, suite.count, suite.seeds, suite.metrics) == ("tiny", None, COUNT, (0,), METRICS)
     assert (suite.features, suite.fid_mode, suite.lpips_features) == ("auto", "clean", "auto")
     [method] = suite.methods
-    assert (method.sequential, method.pairs) == (False, ())
-    assert method.training == LearnConfig(lr=load("left").lr)
+    assert (method.sequential, method.way.pairs) == (False, ())
+    assert method.way.training == LearnConfig(lr=load("left").lr)
 
 
 def test_what_is_given_is_taken(folder: Path) -> None:
@@ -85,10 +85,10 @@ def test_what_is_given_is_taken(folder: Path) -> None:
         (name, folder / name, folder / "reals") for name in ("cats", "dogs")
     ]
     left, chain = suite.methods
-    assert (left.pairs, left.sequential) == (("rank=2",), False)
-    assert left.seeded(3) == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
-    assert (chain.adapter, chain.sequential) == ("full", True)
-    assert chain.training.lr == load("full").lr  # its own, where the suite gives none
+    assert (left.way.pairs, left.sequential) == (("rank=2",), False)
+    assert left.way.seeded(3).training == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
+    assert (chain.way.adapter, chain.sequential) == ("full", True)
+    assert chain.way.training.lr == load("full").lr  # its own, where the suite gives none
 
 
 def test_paths_are_sought_in_the_data_if_that_is_named(folder: Path, tmp_path: Path) -> None:
@@ -208,11 +208,11 @@ def example(name: str, data: Path) -> Suite:
 
 def test_no_two_methods_of_the_ablation_are_the_same_and_one_of_them_is_the_default(tmp_path: Path) -> None:
     methods = example("ablation", tmp_path).methods
-    assert len({(method.adapter, method.pairs, method.training) for method in methods}) == len(methods)
+    assert len({(method.way.adapter, method.way.pairs, method.way.training) for method in methods}) == len(methods)
     [default] = [
-        method for method in methods if not method.pairs and method.training == LearnConfig(lr=load("left").lr)
+        method for method in methods if not method.way.pairs and method.way.training == LearnConfig(lr=load("left").lr)
     ]
-    assert (default.name, default.adapter) == ("default", "left")
+    assert (default.name, default.way.adapter) == ("default", "left")
 
 
 def test_the_styles_that_nothing_was_chosen_on_are_those_of_no_other_suite(tmp_path: Path) -> None:
@@ -224,21 +224,22 @@ def test_the_styles_that_nothing_was_chosen_on_are_those_of_no_other_suite(tmp_p
 def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_public_one(tmp_path: Path) -> None:
     suite = example("quality", tmp_path)
     assert (len(suite.tasks), suite.seeds, suite.count) == (5, (0, 1, 2), 2000)
-    assert [method.adapter for method in suite.methods if method.recipe == "default"] == ["left", "full", "lora", "cam"]
-    assert [method.training.steps for method in suite.methods if method.recipe == "paper"] == [1000, 1400, 3002]
+    ways = [method.way for method in suite.methods]
+    assert [way.adapter for way in ways if way.recipe == "default"] == ["left", "full", "lora", "cam"]
+    assert [way.training.steps for way in ways if way.recipe == "paper"] == [1000, 1400, 3002]
 
 
 @pytest.mark.parametrize("name", ["ablation", "quality", "unseen"])
 def test_the_embedded_base_is_large_enough_for_all_methods(name: str, tmp_path: Path) -> None:
     for method in example(name, tmp_path).methods:
-        check_fits(method.training, NetworkConfig.standard(64))
+        check_fits(method.way.training, NetworkConfig.standard(64))
 
 
 @pytest.mark.parametrize("name", ["avatars", "ffhq"])
 def test_the_suites_of_the_examples_can_be_read(name: str, tmp_path: Path) -> None:
     suite = example(name, tmp_path)
     assert len(suite.tasks) == 5
-    assert {"left", "full", "cam"} <= {method.adapter for method in suite.methods}
+    assert {"left", "full", "cam"} <= {method.way.adapter for method in suite.methods}
     assert [method.name for method in suite.methods if method.sequential]
 
 
