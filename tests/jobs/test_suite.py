@@ -229,7 +229,7 @@ def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_p
     assert [way.training.steps for way in ways if way.recipe == "paper"] == [1000, 1400, 3002]
 
 
-@pytest.mark.parametrize("name", ["ablation", "quality", "unseen"])
+@pytest.mark.parametrize("name", ["ablation", "quality", "unseen", "photographs"])
 def test_the_embedded_base_is_large_enough_for_all_methods(name: str, tmp_path: Path) -> None:
     for method in example(name, tmp_path).methods:
         check_fits(method.way.training, NetworkConfig.standard(64))
