@@ -18,6 +18,7 @@ from lfsgan_cli.jobs.conditions import differences
 from lfsgan_cli.jobs.looking import Eye
 from lfsgan_cli.jobs.measures import COMPARISONS
 from lfsgan_cli.jobs.measuring import Wanted
+from lfsgan_cli.jobs.passing import longest_first
 from lfsgan_cli.jobs.runlines import Key, RunLines
 from lfsgan_cli.jobs.sets import Found
 from lfsgan_cli.jobs.subjects import describe, found
@@ -86,6 +87,10 @@ class Step:
         """What tells its line from others."""
         return (self.method.name, self.seed, self.number)
 
+    def passes(self, other: Step) -> bool:
+        """Whether learning the other's task is the beginning of learning this one's."""
+        return self.key[1:] == other.key[1:] and self.method.passes(other.method)
+
     @property
     def init_from(self) -> str | None:
         """The task that it starts from, if not the base."""
@@ -97,9 +102,12 @@ class Step:
 
 
 def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[Step]:
-    """All steps in order; every method comes to its end with one seed before the next seed begins."""
+    """All steps in order; every method comes to its end with one seed before the next seed begins.
+
+    What passes through others comes before these: they are then learned on its way.
+    """
     for seed in suite.seeds:
-        for method in methods:
+        for method in longest_first(methods):
             for count in range(1, len(suite.tasks) + 1):
                 yield Step(method, seed, suite.tasks[:count])
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs import taskplan
 from lfsgan_cli.jobs.benchmark import Benchmark, Step
-from lfsgan_cli.jobs.costs import spending
+from lfsgan_cli.jobs.costs import Cost, note, spending
 from lfsgan_cli.jobs.learning import Learner
 from lfsgan_cli.jobs.repeated import OtherShotsError, Repeated
 from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, Stopwatch
 from lfsgan_cli.jobs.states import UnusableStateError
 from lfsgan_cli.jobs.taskplan import ChangedShotsError, Job
 from lfsgan_cli.jobs.warmstart import OtherStartError
+from lfsgan_cli.locks import HeldError, hold_tasks
 from lfsgan_cli.training.phases import Step as TrainingStep
 from lfsgan_cli.workspace import Workspace
 
@@ -52,12 +54,29 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     return taskplan.begin(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
 
 
-def learn(benchmark: Benchmark, step: Step, learner: Learner, resume: str) -> Iterator[TrainingStep]:
-    """Train to the end and write the task; its costs are noted on the way. resume: the command that goes on."""
-    watch = Stopwatch()
-    with spending(costs_path(learner.job.workspace), step.task.name, benchmark.device):
-        yield from learner.steps(save_every=SAVE_EVERY, resume_command=resume)
+def learn(
+    benchmark: Benchmark, step: Step, learner: Learner, shorter: Sequence[Step], resume: str
+) -> Iterator[TrainingStep]:
+    """Train to the end and write the task; its costs are noted on the way.
+
+    shorter: steps that this one passes through; each is left where it ends, only to be finished. resume: the command
+    that goes on.
+    """
+    watch, ends = Stopwatch(), {one.method.way.training.steps: one for one in shorter}
+    with spending(costs_path(learner.job.workspace), step.task.name, benchmark.device) as spent:
+        for one in learner.steps(save_every=SAVE_EVERY, resume_command=resume):
+            if one.done in ends:
+                _leave(benchmark, ends[one.done], learner, spent())
+            yield one
         learner.finish(watch.seconds)
+
+
+def _leave(benchmark: Benchmark, step: Step, learner: Learner, spent: Cost) -> None:
+    with suppress(HeldError), hold_tasks(benchmark.root(step), step.task.name):  # whoever holds it learns it as well
+        job = job_of(benchmark, step)
+        if job is not None and not job.resumed:
+            learner.leave_to(job)
+            note(costs_path(job.workspace), step.task.name, spent)
 
 
 def costs_path(workspace: Workspace) -> Path:

@@ -65,9 +65,9 @@ def run(benchmark: Benchmark, todo: Sequence[Step], watcher: Watcher, resume: st
     benchmark.begin()
     with stop_on_signals() as request:
         for step in todo:
-            stop = _Stop(request, resume)
+            stop, shorter = _Stop(request, resume), [other for other in todo if step.passes(other)]
             with hold_tasks(benchmark.root(step), step.task.name):
-                _learn(benchmark, step, watcher, stop)
+                _learn(benchmark, step, shorter, watcher, stop)
                 _measure(benchmark, step, watcher, stop)
             watcher.finished(step)
 
@@ -81,7 +81,7 @@ class _Stop:
             raise _STOPPED[self.request.signal](self.resume)
 
 
-def _learn(benchmark: Benchmark, step: Step, watcher: Watcher, stop: _Stop) -> None:
+def _learn(benchmark: Benchmark, step: Step, shorter: Sequence[Step], watcher: Watcher, stop: _Stop) -> None:
     job = job_of(benchmark, step)
     stop.check()
     if job is None:
@@ -89,7 +89,7 @@ def _learn(benchmark: Benchmark, step: Step, watcher: Watcher, stop: _Stop) -> N
     learner = Learner(job, benchmark.device)
     stop.check()
     with watcher.learning(step, learner) as stepped:
-        for training_step in learn(benchmark, step, learner, stop.resume):
+        for training_step in learn(benchmark, step, learner, shorter, stop.resume):
             stepped(training_step)
     stop.check()
 

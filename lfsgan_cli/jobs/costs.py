@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from lfsgan_cli.report.jsonlines import read_object
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one task. seconds: of all processes but those that were killed outright; processes: how many there were.
+    """Of one task. seconds: of all processes but those that were killed outright.
 
+    processes: how many there were, one that came to it twice counted twice.
     peak_memory_mb: the highest of them, None where the system does not say; peak_memory_of: what that is.
     """
 
@@ -40,21 +41,25 @@ def cost(path: Path, task: str) -> Cost:
 
 
 @contextmanager
-def spending(path: Path, task: str, device: torch.device) -> Iterator[None]:
-    """Add what the block takes to the costs of a task, however it ends."""
+def spending(path: Path, task: str, device: torch.device) -> Iterator[Callable[[], Cost]]:
+    """Add what the block takes to the costs of a task, however it ends. The block is given what tells them so far."""
     before = cost(path, task)
-    begun = Cost(before.seconds, before.processes + 1, before.peak_memory_mb, before.peak_memory_of)
-    _note(path, task, begun)  # a process that is killed was there nevertheless
+    note(path, task, replace(before, processes=before.processes + 1))  # a process that is killed was there nevertheless
     memory, watch = PeakMemory(device), Stopwatch()
-    try:
-        yield
-    finally:
-        known = [one for one in (before.peak_memory_mb, memory.mb) if one is not None]
+
+    def so_far() -> Cost:
+        peaks = [one for one in (before.peak_memory_mb, memory.mb) if one is not None]
         seconds = round(before.seconds + watch.seconds, 1)
-        _note(path, task, Cost(seconds, begun.processes, max(known, default=None), memory.kind))
+        return Cost(seconds, before.processes + 1, max(peaks, default=None), memory.kind)
+
+    try:
+        yield so_far
+    finally:
+        note(path, task, so_far())
 
 
-def _note(path: Path, task: str, spent: Cost) -> None:
+def note(path: Path, task: str, spent: Cost) -> None:
+    """Write down what a task cost, beside the other tasks' costs."""
     costs = {**read_object(path), task: spent.to_json()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (json.dumps(costs, indent=2, sort_keys=True) + "\n").encode())

@@ -11,6 +11,7 @@ from lfsgan_cli import registry, taskfile
 from lfsgan_cli.adapted import adapt
 from lfsgan_cli.adapter import Adapter, construct, read_config
 from lfsgan_cli.files import write_atomic
+from lfsgan_cli.jobs import runlog
 from lfsgan_cli.jobs.keeping import Keeping, kept
 from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.records import record
@@ -62,11 +63,17 @@ class Learner:
         """Train to the end. The base is put in the workspace, and the run's folder begun or taken up."""
         self.job.workspace.ensure_base()
         if not self.job.resumed:
-            self._open_folder()
+            _open_folder(self.job, self.run)
         every = max(1, -(-self.run.total // SHEETS))
         plan = self.job.plan.to_json()
         keeping = Keeping(self.job.folder, plan, save_every, resume_command, self._sheet, every)
         yield from kept(self.run, keeping)
+
+    def leave_to(self, job: Job) -> None:
+        """Begin another job where this one stands: one of fewer steps, which this one passes through."""
+        job.workspace.ensure_base()
+        _open_folder(job, self.run)
+        runlog.copy(self.job.folder.path, job.folder.path)
 
     def finish(self, seconds: float) -> TaskSummary:
         """Write the task's file, and record what it draws; the summary of what is in it."""
@@ -93,20 +100,21 @@ class Learner:
         version = str(self.adapter.version)
         return TaskInfo(plan.name, plan.adapter, version, dict(plan.options), self.job.workspace.base_info, training)
 
-    def _open_folder(self) -> None:
-        folder = self.job.folder
-        folder.prepare()
-        (folder.path / FEW_SHOTS).mkdir()
-        for index, picture in enumerate(self.job.shots.pictures):
-            write_atomic(folder.path / FEW_SHOTS / f"{index:06}.png", encode(picture, {}))
-        folder.save(self.run, self.job.plan.to_json())
-
     @torch.no_grad()
     def _sheet(self, done: int) -> None:
         view = adapt(self.base, self.run.learned)
         pictures = torch.cat(list(draw(view, SHEET_SEEDS, noise="const")))
         note = {"task": self.job.plan.name, "step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
         save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+
+
+def _open_folder(job: Job, run: Learning) -> None:
+    folder = job.folder
+    folder.prepare()
+    (folder.path / FEW_SHOTS).mkdir()
+    for index, picture in enumerate(job.shots.pictures):
+        write_atomic(folder.path / FEW_SHOTS / f"{index:06}.png", encode(picture, {}))
+    folder.save(run, job.plan.to_json())
 
 
 def _seeded_adapter(job: Job, base: Generator) -> Adapter:

@@ -30,6 +30,11 @@ class Way:
         """With another seed."""
         return replace(self, training=replace(self.training, seed=seed))
 
+    def passes(self, shorter: Way) -> bool:
+        """Whether what the shorter way learns is what this one has learned after as many steps."""
+        alike = replace(shorter, training=self.training) == self
+        return alike and self.training.passes(shorter.training)
+
     def resolved(self, device: torch.device, side: int) -> Way:
         """With what `auto` means on this machine, for pictures of `side` pixels."""
         precision = choose(self.training.precision, device, side)

@@ -28,6 +28,12 @@ def add(folder: Path, step: Step) -> None:
         raise FileWriteError(path, error) from error
 
 
+def copy(folder: Path, other: Path) -> None:
+    """Have in another folder what was logged in this one."""
+    if (folder / STATS).exists():
+        write_atomic(other / STATS, (folder / STATS).read_bytes())
+
+
 def settle(folder: Path) -> None:
     """Have the log on the disk before the state that comes after it, so that a power failure takes no line of it."""
     path = folder / STATS

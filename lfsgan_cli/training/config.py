@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
@@ -167,6 +167,11 @@ class LearnConfig:
     def draws_sets(self) -> bool:
         """Whether sets of pictures are drawn, for mode seeking and what else looks at sets."""
         return any(getattr(self, name) for name in OF_SETS)
+
+    def passes(self, shorter: LearnConfig) -> bool:
+        """Whether the shorter run is this one up to its last step: nothing hangs on how many steps are to come."""
+        steady = not (self.decay or self.average_last or self.held_out)
+        return steady and shorter.steps < self.steps and replace(shorter, steps=self.steps) == self
 
     def is_anchored(self, step: int) -> bool:
         """Whether a step, counted from 0, is on whole pictures near the anchors."""

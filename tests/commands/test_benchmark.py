@@ -208,3 +208,30 @@ def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "P
     assert again == first
     assert [one["domain"] for one in second["results"]] == ["cats", "dogs"]
     assert second["results"][0] == first["results"][0]
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_a_longer_method_that_passes_through_a_shorter_learns_both_at_once(program: "Program", recipe: str) -> None:
+    given = {
+        "recipe": f'recipe = "{recipe}"\nadapter = "left"',
+        "rest": "batch = 2, anchor_candidates = 10, decay = 0.0",
+    }
+    short = '[[method]]\nname = "short"\n{recipe}\ntraining = {{steps = 11, {rest}}}\n'.format(**given)
+    long = '[[method]]\nname = "long"\n{recipe}\ntraining = {{steps = 13, {rest}}}\n'.format(**given)
+    write(program, SUITE[: SUITE.index("[[method]]")] + short + long)
+    program.done(*RUN)
+    assert [(line["method"], line["step"]) for line in lines(program)] == [
+        ("long", 1), ("long", 2), ("short", 1), ("short", 2),
+    ]  # fmt: skip
+    *_, first, second = lines(program)
+    assert (first["processes"], second["processes"]) == (2, 2)  # learned by one, and finished later
+    log = program.contents("out/short/seed0/tasks/cats/stats.jsonl")
+    program.done(*RUN, "--method", "short", "--out", "alone")
+    alone = [json.loads(line) for line in program.contents("alone/runs.jsonl").decode().splitlines()]
+    for mine, its in zip((first, second), alone, strict=True):
+        assert its["processes"] == 1
+        assert {key: mine[key] for key in ("task_sha256", "results", "training")} == {
+            key: its[key] for key in ("task_sha256", "results", "training")
+        }
+    # Every tenth step is logged, and the last.
+    assert log == b"".join(program.contents("alone/short/seed0/tasks/cats/stats.jsonl").splitlines(keepends=True)[:-1])
