@@ -34,7 +34,9 @@ class LinearModulator(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """weight: [d_out, d_in], raw (before the equalized learning rate's scale)."""
         scaled = weight * (self.mul_out @ self.mul_in.T)
-        return scaled if self.add_out is None or self.add_in is None else scaled + self.add_out @ self.add_in.T
+        if self.add_out is None or self.add_in is None:
+            return scaled
+        return torch.addmm(scaled, self.add_out, self.add_in.T)
 
 
 class BiasModulator(nn.Module):
@@ -79,18 +81,37 @@ class ConvModulator(nn.Module):
         self.activation = activation
 
     def forward(self, weight: Tensor) -> Tensor:
-        """weight: […, C_out, C_in, k, k], raw (before scaling, style and demodulation)."""
-        gates = torch.einsum("or,srp->sop", self.out, self.taps)
+        """weight: [C_out, C_in, k, k], or [1, …], raw (before scaling, style and demodulation).
+
+        The result lies in memory as [C_out, k², C_in]: so do convolutions read weights, and so each term is one matrix
+        product, of [C_out k², R] with [R, C_in].
+        """
+        raw = weight.flatten(-2).transpose(-1, -2)
+        rows = raw.flatten(0, -2) * (self._gates() @ self.inner.T)
+        if self.shift_taps is not None or self.add_taps is not None:
+            rows = torch.addmm(rows, *self._sums())
+        return rows.view(raw.shape).transpose(-1, -2).view_as(weight)
+
+    def _gates(self) -> Tensor:
+        """σ(…), [C_out k², R]."""
+        ranks, _, taps = self.taps.shape
+        gates = (self.out @ self.taps.permute(1, 2, 0).flatten(1)).view(-1, taps, ranks)
         if self.gate_out is not None and self.gate_taps is not None:
-            gates = gates + self.gate_out @ self.gate_taps.T
-        factor = torch.einsum("is,sop->oip", self.inner, self.activation(gates))
-        modulated = weight.flatten(-2) * factor
+            gates = gates + (self.gate_out @ self.gate_taps.T)[:, :, None]
+        gated: Tensor = self.activation(gates)
+        return gated.flatten(0, 1)
+
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        """Both sums as one product: [C_out k², 2R] and [2R, C_in], or with R where there is no crossed one."""
+        outer: list[Tensor] = []
+        inner: list[Tensor] = []
         if self.shift_in is not None and self.shift_taps is not None:
-            modulated = modulated + self.shift_in @ self.shift_taps.T
+            outer.append(self.shift_taps.expand(len(self.out), -1, -1))
+            inner.append(self.shift_in)
         if self.add_out is not None and self.add_in is not None and self.add_taps is not None:
-            kernels = torch.einsum("ir,pr->rip", self.add_in, self.add_taps)
-            modulated = modulated + torch.einsum("or,rip->oip", self.add_out, kernels)
-        return modulated.view_as(weight)
+            outer.append(self.add_out[:, None] * self.add_taps)
+            inner.append(self.add_in)
+        return torch.cat(outer, 2).flatten(0, 1), torch.cat(inner, 1).T
 
 
 class Shift(nn.Module):

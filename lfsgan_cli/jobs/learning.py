@@ -17,6 +17,7 @@ from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.records import record
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.jobs.taskplan import Job, halves
+from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
@@ -41,7 +42,7 @@ class Learner:
         self.run = Learning(
             self.base if training.trained_on == "average" else base.live.to(device),
             self.adapter,
-            copy.deepcopy(base.discriminator).to(device),
+            _laid_out(copy.deepcopy(base.discriminator).to(device)),
             list(learned),
             likeness_to(learned, choose(training.likeness), device),
             training,
@@ -106,6 +107,11 @@ class Learner:
         pictures = torch.cat(list(draw(view, SHEET_SEEDS, noise="const")))
         note = {"task": self.job.plan.name, "step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
         save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+
+
+def _laid_out(discriminator: Discriminator) -> Discriminator:
+    """With weights in the order in which convolutions read them, or each call would copy them."""
+    return discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _open_folder(job: Job, run: Learning) -> None:

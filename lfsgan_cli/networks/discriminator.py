@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from lfsgan_cli.networks.config import NetworkConfig
@@ -57,9 +58,9 @@ class Discriminator(nn.Module):
         self.dense = ActivatedLinear(widths[4] * 16, widths[4])
         self.score = Linear(widths[4], 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[N, 3, R, R] → logits [N, 1], positive for real."""
-        return self._concluded(_through(self.blocks, self.from_rgb(images)))
+    def forward(self, images: Tensor, sets: int = 1) -> Tensor:
+        """[N, 3, R, R] → logits [N, 1], positive for real. sets: so many, one after another, each judged by itself."""
+        return self._concluded(_through(self.blocks, self.from_rgb(images)), sets)
 
     def patch_features(self, images: Tensor, deeper: int = 0) -> Tensor:
         """[N, 3, R, R] → the output of a convolution inside, [N, C, side, side]; runs no deeper than that.
@@ -71,12 +72,12 @@ class Discriminator(nn.Module):
         features: Tensor = last.residual(x) if second else last.conv1(x)
         return features.to(self.conv.weight.dtype)
 
-    def with_patch_features(self, images: Tensor, deeper: int = 0) -> tuple[Tensor, Tensor]:
+    def with_patch_features(self, images: Tensor, deeper: int = 0, sets: int = 1) -> tuple[Tensor, Tensor]:
         """What `forward` and `patch_features` give, by one pass."""
         x, (last, *after), second = self._before_patches(images, deeper)
         inner = last.conv1(x)
         residual = last.conv2(inner)
-        logits = self._concluded(_through(after, last.joined(residual, x)))
+        logits = self._concluded(_through(after, last.joined(residual, x)), sets)
         return logits, (residual if second else inner).to(self.conv.weight.dtype)
 
     def _before_patches(self, images: Tensor, deeper: int) -> tuple[Tensor, list[ResBlock], int]:
@@ -85,8 +86,9 @@ class Discriminator(nn.Module):
         blocks = cast("list[ResBlock]", list(self.blocks))
         return _through(blocks[:block], self.from_rgb(images)), blocks[block:], second
 
-    def _concluded(self, x: Tensor) -> Tensor:
-        x = self.conv(self.spread(x.to(self.conv.weight.dtype)))
+    def _concluded(self, x: Tensor, sets: int) -> Tensor:
+        alone = x.to(self.conv.weight.dtype).chunk(sets)  # pictures of a set are compared with each other
+        x = self.conv(torch.cat([self.spread(one) for one in alone]))
         logits: Tensor = self.score(self.dense(x.flatten(1)))
         return logits
 

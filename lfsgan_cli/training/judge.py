@@ -36,9 +36,9 @@ class Judge:
         """Take one of the heads for the patches that follow, real and drawn ones alike."""
         self.chosen = self.draws.one_of(len(self.heads))
 
-    def whole(self, images: Tensor) -> Tensor:
-        """Logits [N, 1], computed in the pictures' type."""
-        logits: Tensor = self.discriminator(self._shifted(images))
+    def whole(self, images: Tensor, sets: int = 1) -> Tensor:
+        """Logits [N, 1], computed in the pictures' type. sets: so many, one after another, each judged by itself."""
+        logits: Tensor = self.discriminator(self._shifted(images), sets)
         return logits
 
     def patches(self, images: Tensor) -> Tensor:
@@ -47,9 +47,10 @@ class Judge:
         logits: Tensor = self.heads[self.chosen](features)
         return logits
 
-    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def both(self, images: Tensor, sets: int = 1) -> tuple[Tensor, Tensor]:
         """Logits of whole pictures and of patches, as `whole` and `patches`, by one pass over the same view."""
-        logits, features = self.discriminator.with_patch_features(self._shifted(images), self.layers[self.chosen])
+        layer = self.layers[self.chosen]
+        logits, features = self.discriminator.with_patch_features(self._shifted(images), layer, sets)
         return logits, self.heads[self.chosen](features)
 
     def _shifted(self, images: Tensor) -> Tensor:

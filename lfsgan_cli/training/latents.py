@@ -16,9 +16,9 @@ def mixed(generator: Generator, z: Tensor, probability: float, draws: Draws) -> 
     """
     layers = generator.config.latents
     chance, place = torch.rand(2, generator=draws.choices).tolist()
-    ws = generator.spread(generator.mapping(z))
     if chance >= probability:
-        return ws
-    others = generator.spread(generator.mapping(draws.normal(*z.shape)))
+        return generator.spread(generator.mapping(z))
+    both = generator.mapping(torch.cat([z, draws.normal(*z.shape)]))
+    ws, others = map(generator.spread, both.chunk(2))
     crossover = 1 + int(place * (layers - 1))
     return torch.cat([ws[:, :crossover], others[:, crossover:]], 1)

@@ -129,16 +129,19 @@ class Learning(Run):
         for optimizer in self.optimizers.values():
             set_rate(optimizer, share)
 
-    def _score(self, images: Tensor, step: int) -> Tensor:
+    def _score(self, images: Tensor, step: int, sets: int = 1) -> Tensor:
         """Logits of whole pictures in anchored steps, of patches in all others; computed in the pictures' type."""
-        return self.judge.whole(images) if self.config.is_anchored(step) else self.judge.patches(images)
+        return self.judge.whole(images, sets) if self.config.is_anchored(step) else self.judge.patches(images)
 
-    def _verdicts(self, images: Tensor, step: int) -> list[tuple[float, Tensor]]:
-        """What the step asks of the discriminator, with its weight: one score, or in steps on patches both."""
+    def _verdicts(self, images: Tensor, step: int, sets: int = 1) -> list[tuple[float, Tensor]]:
+        """What the step asks of the discriminator, with its weight: one score, or in steps on patches both.
+
+        sets: so many, one after another, each judged by itself.
+        """
         images, weight = images.to(self.dtype), self.config.whole_weight
         if self.config.is_anchored(step) or not weight:
-            return [(1.0, self._score(images, step))]
-        whole, patches = self.judge.both(images)
+            return [(1.0, self._score(images, step, sets))]
+        whole, patches = self.judge.both(images, sets)
         return [(1.0, patches), (weight, whole)]
 
     def _draw(self, step: int) -> tuple[Tensor, Near | None]:
@@ -163,8 +166,8 @@ class Learning(Run):
         self._reals = self._next_reals()
         with torch.no_grad():
             fakes, _ = self._draw(step)
-        pairs = zip(self._verdicts(self._reals, step), self._verdicts(fakes, step), strict=True)
-        yield torch.stack([weight * losses.logistic_d(real, fake) for (weight, real), (_, fake) in pairs]).sum()
+        verdicts = self._verdicts(torch.cat([self._reals, fakes]), step, sets=2)  # one pass costs less than two
+        yield torch.stack([weight * losses.logistic_d(*logits.chunk(2)) for weight, logits in verdicts]).sum()
 
     def _r1_loss(self, step: int) -> Iterator[Tensor]:
         penalty = losses.r1(lambda images: self._score(images, step), self._reals)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_BLOCK = 1 << 20  # entries of the differences at once, so that they stay in a processor's cache
+_BLOCK = 1 << 18  # entries of the differences at once, so that they stay in a processor's cache
 
 
 def mean_absolute(x: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def _width(first: Tensor) -> int:
 
 def _differences(block: Tensor, first: Tensor, second: Tensor) -> Tensor:
     wide = block.to(torch.promote_types(block.dtype, torch.float32))
-    return wide[first].sub_(wide[second])
+    return wide.index_select(0, first).sub_(wide.index_select(0, second))
 
 
 def _ends(first: Tensor, second: Tensor, samples: int) -> Tensor:
