@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs import taskplan
@@ -16,7 +19,7 @@ from lfsgan_cli.jobs.runfolder import ChangedPlanError, RunFolder, Stopwatch
 from lfsgan_cli.jobs.states import UnusableStateError
 from lfsgan_cli.jobs.taskplan import ChangedShotsError, Job
 from lfsgan_cli.jobs.warmstart import OtherStartError
-from lfsgan_cli.locks import HeldError, hold_tasks
+from lfsgan_cli.locks import hold_tasks
 from lfsgan_cli.training.phases import Step as TrainingStep
 from lfsgan_cli.workspace import Workspace
 
@@ -54,29 +57,39 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     return taskplan.begin(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
 
 
-def learn(
-    benchmark: Benchmark, step: Step, learner: Learner, shorter: Sequence[Step], resume: str
-) -> Iterator[TrainingStep]:
+def learn(learner: Learner, device: torch.device, shorter: Sequence[Job], resume: str) -> Iterator[TrainingStep]:
     """Train to the end and write the task; its costs are noted on the way.
 
-    shorter: steps that this one passes through; each is left where it ends, only to be finished. resume: the command
-    that goes on.
+    shorter: jobs that this one passes through, see `passed_by`; each is left where it ends, only to be finished.
+    resume: the command that goes on.
     """
-    watch, ends = Stopwatch(), {one.method.way.training.steps: one for one in shorter}
-    with spending(costs_path(learner.job.workspace), step.task.name, benchmark.device) as spent:
+    watch, name = Stopwatch(), learner.job.plan.name
+    with spending(costs_path(learner.job.workspace), name, device) as spent:
         for one in learner.steps(save_every=SAVE_EVERY, resume_command=resume):
-            if one.done in ends:
-                _leave(benchmark, ends[one.done], learner, spent())
+            for job in shorter:
+                if job.plan.training.steps == one.done:
+                    _leave(learner, job, spent())
             yield one
         learner.finish(watch.seconds)
 
 
-def _leave(benchmark: Benchmark, step: Step, learner: Learner, spent: Cost) -> None:
-    with suppress(HeldError), hold_tasks(benchmark.root(step), step.task.name):  # whoever holds it learns it as well
-        job = job_of(benchmark, step)
-        if job is not None and not job.resumed:
+def passed_by(benchmark: Benchmark, job: Job, shorter: Sequence[Step]) -> list[Job]:
+    """Of the steps that a job may pass through, the jobs that are not begun, and differ from it in nothing else.
+
+    Raises as `job_of`: what stands in the way of one of them is known before work begins.
+    """
+    found = [other for step in shorter if (other := job_of(benchmark, step)) is not None]
+    return [
+        other for other in found if not other.resumed and replace(other.plan, training=job.plan.training) == job.plan
+    ]
+
+
+def _leave(learner: Learner, job: Job, spent: Cost) -> None:
+    # Whatever hinders it: the shorter one has its own turn later, and the longer one goes on.
+    with suppress(LfsganError, OSError), hold_tasks(job.workspace.root, job.plan.name):
+        if not (job.folder.unfinished or taskplan.is_learned(job.workspace, job.plan.name)):
+            note(costs_path(job.workspace), job.plan.name, spent)
             learner.leave_to(job)
-            note(costs_path(job.workspace), step.task.name, spent)
 
 
 def costs_path(workspace: Workspace) -> Path:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs.benchmark import Benchmark, Step
-from lfsgan_cli.jobs.benchmark_learning import job_of, learn
+from lfsgan_cli.jobs.benchmark_learning import job_of, learn, passed_by
 from lfsgan_cli.jobs.benchmark_measuring import StepMeasuring
 from lfsgan_cli.jobs.interrupt import StopRequest, stop_on_signals
 from lfsgan_cli.jobs.learning import Learner
@@ -86,10 +86,11 @@ def _learn(benchmark: Benchmark, step: Step, shorter: Sequence[Step], watcher: W
     stop.check()
     if job is None:
         return
+    passed = passed_by(benchmark, job, shorter)
     learner = Learner(job, benchmark.device)
     stop.check()
     with watcher.learning(step, learner) as stepped:
-        for training_step in learn(benchmark, step, learner, shorter, stop.resume):
+        for training_step in learn(learner, benchmark.device, passed, stop.resume):
             stepped(training_step)
     stop.check()
 

@@ -17,7 +17,6 @@ from lfsgan_cli.jobs.likeness import choose, likeness_to
 from lfsgan_cli.jobs.records import record
 from lfsgan_cli.jobs.sheets import near_square, save_sheet, to_arrays
 from lfsgan_cli.jobs.taskplan import Job, halves
-from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.pictures.png import encode
 from lfsgan_cli.sampling import draw, mean_w
@@ -42,7 +41,7 @@ class Learner:
         self.run = Learning(
             self.base if training.trained_on == "average" else base.live.to(device),
             self.adapter,
-            _laid_out(copy.deepcopy(base.discriminator).to(device)),
+            copy.deepcopy(base.discriminator).to(device),
             list(learned),
             likeness_to(learned, choose(training.likeness), device),
             training,
@@ -63,18 +62,23 @@ class Learner:
     def steps(self, *, save_every: float, resume_command: str) -> Iterator[Step]:
         """Train to the end. The base is put in the workspace, and the run's folder begun or taken up."""
         self.job.workspace.ensure_base()
-        if not self.job.resumed:
-            _open_folder(self.job, self.run)
-        every = max(1, -(-self.run.total // SHEETS))
         plan = self.job.plan.to_json()
+        if not self.job.resumed:
+            _open_folder(self.job)
+            self.job.folder.save(self.run, plan)
+        every = max(1, -(-self.run.total // SHEETS))
         keeping = Keeping(self.job.folder, plan, save_every, resume_command, self._sheet, every)
         yield from kept(self.run, keeping)
 
     def leave_to(self, job: Job) -> None:
-        """Begin another job where this one stands: one of fewer steps, which this one passes through."""
+        """Begin another job where this one stands: one of fewer steps, which this one passes through.
+
+        The state comes last: before it is there, nothing is begun.
+        """
         job.workspace.ensure_base()
-        _open_folder(job, self.run)
+        _open_folder(job)
         runlog.copy(self.job.folder.path, job.folder.path)
+        job.folder.save(self.run, job.plan.to_json())
 
     def finish(self, seconds: float) -> TaskSummary:
         """Write the task's file, and record what it draws; the summary of what is in it."""
@@ -109,18 +113,12 @@ class Learner:
         save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
 
 
-def _laid_out(discriminator: Discriminator) -> Discriminator:
-    """With weights in the order in which convolutions read them, or each call would copy them."""
-    return discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _open_folder(job: Job, run: Learning) -> None:
+def _open_folder(job: Job) -> None:
     folder = job.folder
     folder.prepare()
     (folder.path / FEW_SHOTS).mkdir()
     for index, picture in enumerate(job.shots.pictures):
         write_atomic(folder.path / FEW_SHOTS / f"{index:06}.png", encode(picture, {}))
-    folder.save(run, job.plan.to_json())
 
 
 def _seeded_adapter(job: Job, base: Generator) -> Adapter:

@@ -11,7 +11,7 @@ def longest_first(methods: Sequence[Method]) -> list[Method]:
     """In the given order, but that a method whose learning passes through others' comes before all of these."""
 
     def place(method: Method) -> tuple[int, int]:
-        family = (at for at, other in enumerate(methods) if other.passes(method) or method.passes(other))
-        return min(methods.index(method), *family, len(methods)), -method.way.training.steps
+        family = [at for at, other in enumerate(methods) if other.passes(method) or method.passes(other)]
+        return min([methods.index(method), *family]), -method.way.training.steps
 
     return sorted(methods, key=place)

@@ -85,13 +85,15 @@ def read(folder: Path) -> Record:
         document = strictjson.loads(read_plain(path, MOST_BYTES))
     except (OSError, ValueError) as error:
         raise RecordError(path, "it cannot be read") from error
+    if isinstance(document, dict):
+        document.setdefault("arithmetic", 1)  # the first, in records from before it changed
     match document:
         case {
             "recorded": str(recorded), "base": str(base), "task_sha256": str(task), "file_sha256": str(file),
             "pictures": dict(pictures), "device": str(device), "torch": str(version), "threads": int(threads),
-            "precision": str(precision), **rest,
+            "precision": str(precision), "arithmetic": int(arithmetic), **rest,
         } if rest == DRAWN and pictures.keys() == {str(seed) for seed in SEEDS}:  # fmt: skip
-            where = Circumstances(device, version, threads, precision)
+            where = Circumstances(device, version, threads, precision, arithmetic)
             return Record(recorded, base, task, file, pictures, where)
     raise RecordError(path, "it is damaged, or another version of lfsgan made it")
 

@@ -22,22 +22,27 @@ SEEDS = range(8)
 BATCH = 8  # fixed: another one may round otherwise
 STYLE = Style(1.0, "seed")  # no truncation: all that was learned
 DRAWN: dict[str, Any] = {**STYLE.note(), "batch": BATCH}  # as a record notes it
+ARITHMETIC = 2  # one more whenever this program, or an adapter of its own, rounds otherwise than before
 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What bits may depend on: the device with its name, torch's version, the number of threads, the precision."""
+    """What bits may depend on: the device with its name, torch's version, the number of threads, the precision.
+
+    arithmetic: in which order this program computes, see `ARITHMETIC`.
+    """
 
     device: str
     torch: str
     threads: int
     precision: str
+    arithmetic: int
 
 
 def circumstances(device: torch.device) -> Circumstances:
     """Those of this process on a device; `redraw` sees to the precision."""
     here = machine()
-    return Circumstances(f"{device.type} ({_hardware(device)})", here["torch"], here["threads"], "fp32")
+    return Circumstances(f"{device.type} ({_hardware(device)})", here["torch"], here["threads"], "fp32", ARITHMETIC)
 
 
 def redraw(workspace: Workspace, name: str, device: torch.device) -> dict[int, Pixels]:

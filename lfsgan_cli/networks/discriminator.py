@@ -59,7 +59,10 @@ class Discriminator(nn.Module):
         self.score = Linear(widths[4], 1)
 
     def forward(self, images: Tensor, sets: int = 1) -> Tensor:
-        """[N, 3, R, R] → logits [N, 1], positive for real. sets: so many, one after another, each judged by itself."""
+        """[N, 3, R, R] → logits [N, 1], positive for real.
+
+        sets: so many of equal size, one after another; each is judged as if it were alone.
+        """
         return self._concluded(_through(self.blocks, self.from_rgb(images)), sets)
 
     def patch_features(self, images: Tensor, deeper: int = 0) -> Tensor:
@@ -73,7 +76,7 @@ class Discriminator(nn.Module):
         return features.to(self.conv.weight.dtype)
 
     def with_patch_features(self, images: Tensor, deeper: int = 0, sets: int = 1) -> tuple[Tensor, Tensor]:
-        """What `forward` and `patch_features` give, by one pass."""
+        """What `forward` (with its `sets`) and `patch_features` give, by one pass."""
         x, (last, *after), second = self._before_patches(images, deeper)
         inner = last.conv1(x)
         residual = last.conv2(inner)

@@ -1,6 +1,8 @@
 """LeFT is the published modulator, tensor by tensor, and its mended start is really of the rank it is given."""
 
+import math
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +244,27 @@ def test_the_crossed_sum_is_worked_out_by_hand() -> None:
     found = ConvModulator(ones, None, None, nn.Identity(), (out, inner, taps))(torch.zeros(1, 2, 1, 3, 3))
     assert found[0, :, 0, 1, 1].tolist() == [2 * 5 * 7, 3 * 5 * 7]
     assert int(found.count_nonzero()) == 2
+
+
+@pytest.mark.parametrize("taps", [1, 9])
+def test_every_entry_of_a_weight_is_the_sum_that_the_formula_names(taps: int) -> None:
+    c_out, c_in, rank = 3, 2, 4
+    normal = torch.Generator().manual_seed(0)
+
+    def factor(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=normal, dtype=torch.float64)
+
+    out, t, inner = factor(c_out, rank), factor(rank, rank, taps), factor(c_in, rank)
+    a, b, c, d = factor(c_out, rank), factor(taps, rank), factor(c_in, rank), factor(taps, rank)
+    e, f, g = factor(c_out, rank), factor(c_in, rank), factor(taps, rank)
+    weight, side = factor(1, c_out, c_in, taps), math.isqrt(taps)
+    modulator = ConvModulator((out, t, inner), (a, b), (c, d), nn.ReLU(), (e, f, g))
+    found = modulator(weight.view(1, c_out, c_in, side, side)).detach().flatten(3)[0]
+    for o, i, p in product(range(c_out), range(c_in), range(taps)):
+        gates = [max(0.0, float(out[o] @ t[s, :, p] + a[o] @ b[p])) for s in range(rank)]
+        scale = sum(float(inner[i, s]) * gates[s] for s in range(rank))
+        sums = float(c[i] @ d[p] + (e[o] * f[i] * g[p]).sum())
+        assert float(found[o, i, p]) == pytest.approx(float(weight[0, o, i, p]) * scale + sums, rel=1e-12)
 
 
 @pytest.mark.parametrize("sums", [{}, {"crossed": False}, {"additive": False}, {"additive": False, "gates": "hard"}])

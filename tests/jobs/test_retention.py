@@ -12,7 +12,7 @@ from PIL import Image
 
 from lfsgan_cli import taskfile, tensorfile
 from lfsgan_cli.basefile import read_summary
-from lfsgan_cli.jobs.redrawing import digest
+from lfsgan_cli.jobs.redrawing import ARITHMETIC, digest
 from lfsgan_cli.jobs.retention import RECORDED_NOW, Verdict, check, check_all, names
 from lfsgan_cli.pictures.png import text_of
 from lfsgan_cli.taskfolder import UnknownTaskError
@@ -206,6 +206,15 @@ def test_elsewhere_recorded_pictures_are_compared_by_levels(key: str, value: obj
     assert (found.pictures, found.largest_difference, found.compared) == ("other machine", 0, 8)
     assert found.retained
     assert words in found.why
+
+
+def test_a_record_from_before_the_program_computed_otherwise_is_compared_by_levels() -> None:
+    older = recorded()
+    del older["arithmetic"]
+    RECORD.write_text(json.dumps({**older, "pictures": {**older["pictures"], "4": digest(brighten(4, 1))}}))
+    found = verdict()
+    assert (found.pictures, found.largest_difference, found.retained) == ("other machine", 1, True)
+    assert f"arithmetic was 1, is {ARITHMETIC}" in found.why
 
 
 @pytest.mark.parametrize(("levels", "retained"), [(2, True), (3, False)])

@@ -88,3 +88,14 @@ def test_a_picture_and_its_patches_can_be_judged_by_one_pass(deeper: int) -> Non
     logits, features = discriminator.with_patch_features(images, deeper)
     assert torch.equal(logits, discriminator(images))
     assert torch.equal(features, discriminator.patch_features(images, deeper))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
+def test_sets_in_one_pass_are_judged_as_each_alone(size: int) -> None:
+    config = NetworkConfig(16, {4: 3, 8: 3, 16: 3}, w_dim=4, mapping_layers=1)
+    discriminator, images = Discriminator(config).double(), torch.randn(2 * size, 3, 16, 16, dtype=torch.float64)
+    alone = torch.cat([discriminator(one) for one in images.chunk(2)])
+    torch.testing.assert_close(discriminator(images, sets=2), alone)
+    torch.testing.assert_close(discriminator.with_patch_features(images, sets=2)[0], alone)
+    if size > 1:  # among all of them they are judged otherwise, or the test would show nothing
+        assert not torch.allclose(discriminator(images), alone)
