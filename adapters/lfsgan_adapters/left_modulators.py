@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -88,8 +89,8 @@ class ConvModulator(nn.Module):
         """
         raw = weight.flatten(-2).transpose(-1, -2)
         rows = raw.flatten(0, -2) * (self._gates() @ self.inner.T)
-        if self.shift_taps is not None or self.add_taps is not None:
-            rows = torch.addmm(rows, *self._sums())
+        for outer, inner in self._sums():
+            rows = torch.addmm(rows, outer.flatten(0, 1), inner.T)
         return rows.view(raw.shape).transpose(-1, -2).view_as(weight)
 
     def _gates(self) -> Tensor:
@@ -101,17 +102,12 @@ class ConvModulator(nn.Module):
         gated: Tensor = self.activation(gates)
         return gated.flatten(0, 1)
 
-    def _sums(self) -> tuple[Tensor, Tensor]:
-        """Both sums as one product: [C_out k², 2R] and [2R, C_in], or with R where there is no crossed one."""
-        outer: list[Tensor] = []
-        inner: list[Tensor] = []
+    def _sums(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """What is added, each term as two factors: [C_out, k², R] and [C_in, R]."""
         if self.shift_in is not None and self.shift_taps is not None:
-            outer.append(self.shift_taps.expand(len(self.out), -1, -1))
-            inner.append(self.shift_in)
+            yield self.shift_taps.expand(len(self.out), -1, -1), self.shift_in
         if self.add_out is not None and self.add_in is not None and self.add_taps is not None:
-            outer.append(self.add_out[:, None] * self.add_taps)
-            inner.append(self.add_in)
-        return torch.cat(outer, 2).flatten(0, 1), torch.cat(inner, 1).T
+            yield self.add_out[:, None] * self.add_taps, self.add_in
 
 
 class Shift(nn.Module):

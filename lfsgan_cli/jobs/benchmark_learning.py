@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.jobs import taskplan
 from lfsgan_cli.jobs.benchmark import Benchmark, Step
@@ -57,14 +55,14 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     return taskplan.begin(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
 
 
-def learn(learner: Learner, device: torch.device, shorter: Sequence[Job], resume: str) -> Iterator[TrainingStep]:
+def learn(learner: Learner, shorter: Sequence[Job], resume: str) -> Iterator[TrainingStep]:
     """Train to the end and write the task; its costs are noted on the way.
 
     shorter: jobs that this one passes through, see `passed_by`; each is left where it ends, only to be finished.
     resume: the command that goes on.
     """
     watch, name = Stopwatch(), learner.job.plan.name
-    with spending(costs_path(learner.job.workspace), name, device) as spent:
+    with spending(costs_path(learner.job.workspace), name, learner.device) as spent:
         for one in learner.steps(save_every=SAVE_EVERY, resume_command=resume):
             for job in shorter:
                 if job.plan.training.steps == one.done:
@@ -74,22 +72,20 @@ def learn(learner: Learner, device: torch.device, shorter: Sequence[Job], resume
 
 
 def passed_by(benchmark: Benchmark, job: Job, shorter: Sequence[Step]) -> list[Job]:
-    """Of the steps that a job may pass through, the jobs that are not begun, and differ from it in nothing else.
+    """Of the steps that a job may pass through, the jobs that are not done, and differ from it in nothing else.
 
     Raises as `job_of`: what stands in the way of one of them is known before work begins.
     """
     found = [other for step in shorter if (other := job_of(benchmark, step)) is not None]
-    return [
-        other for other in found if not other.resumed and replace(other.plan, training=job.plan.training) == job.plan
-    ]
+    return [other for other in found if replace(other.plan, training=job.plan.training) == job.plan]
 
 
 def _leave(learner: Learner, job: Job, spent: Cost) -> None:
-    # Whatever hinders it: the shorter one has its own turn later, and the longer one goes on.
+    # Whatever hinders it, as that it is begun: the shorter one has its own turn later, and the longer one goes on.
     with suppress(LfsganError, OSError), hold_tasks(job.workspace.root, job.plan.name):
-        if not (job.folder.unfinished or taskplan.is_learned(job.workspace, job.plan.name)):
-            note(costs_path(job.workspace), job.plan.name, spent)
-            learner.leave_to(job)
+        taskplan.free_folder(job.workspace, job.plan.name, overwrite=False)
+        note(costs_path(job.workspace), job.plan.name, spent)
+        learner.leave_to(job)
 
 
 def costs_path(workspace: Workspace) -> Path:

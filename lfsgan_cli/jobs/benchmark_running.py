@@ -90,7 +90,7 @@ def _learn(benchmark: Benchmark, step: Step, shorter: Sequence[Step], watcher: W
     learner = Learner(job, benchmark.device)
     stop.check()
     with watcher.learning(step, learner) as stepped:
-        for training_step in learn(learner, benchmark.device, passed, stop.resume):
+        for training_step in learn(learner, passed, stop.resume):
             stepped(training_step)
     stop.check()
 

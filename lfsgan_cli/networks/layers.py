@@ -74,7 +74,7 @@ class DemodulatedConv2d(ModulatedConv2d):
 
     def energy(self) -> Tensor:
         """[C_out, C_in]: the squares of the weight, summed over the kernel."""
-        return self.weight[0].square().sum((2, 3))
+        return self.weight[0].contiguous().square().sum((2, 3))  # in one order, however an adapter's weight lies
 
 
 class UpConv2d(DemodulatedConv2d):

@@ -210,19 +210,28 @@ def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "P
     assert second["results"][0] == first["results"][0]
 
 
-def test_a_longer_method_that_passes_through_a_shorter_learns_both_at_once(program: "Program") -> None:
-    method = '[[method]]\nname = "{}"\nrecipe = "paper"\nadapter = "left"\ntraining = {{steps = {}, batch = 2}}\n'
-    one_task, *_ = SUITE.partition('[[task]]\nname = "dogs"')
-    write(program, one_task + method.format("short", 11) + method.format("long", 13))
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_a_longer_method_that_passes_through_a_shorter_learns_both_at_once(program: "Program", recipe: str) -> None:
+    given = {
+        "recipe": f'recipe = "{recipe}"\nadapter = "left"',
+        "rest": "batch = 2, anchor_candidates = 10, decay = 0.0",
+    }
+    short = '[[method]]\nname = "short"\n{recipe}\ntraining = {{steps = 11, {rest}}}\n'.format(**given)
+    long = '[[method]]\nname = "long"\n{recipe}\ntraining = {{steps = 13, {rest}}}\n'.format(**given)
+    write(program, SUITE[: SUITE.index("[[method]]")] + short + long)
     program.done(*RUN)
-    long, short = lines(program)
-    assert (long["method"], short["method"]) == ("long", "short")
-    assert short["processes"] == 2  # learned by one, and finished later
+    assert [(line["method"], line["step"]) for line in lines(program)] == [
+        ("long", 1), ("long", 2), ("short", 1), ("short", 2),
+    ]  # fmt: skip
+    *_, first, second = lines(program)
+    assert (first["processes"], second["processes"]) == (2, 2)  # learned by one, and finished later
+    log = program.contents("out/short/seed0/tasks/cats/stats.jsonl")
     program.done(*RUN, "--method", "short", "--out", "alone")
-    alone = json.loads(program.contents("alone/runs.jsonl"))
-    assert alone["processes"] == 1
-    for key in ("task_sha256", "results", "training"):
-        assert short[key] == alone[key]
-    # Every tenth step is logged, and the last of a run.
-    log, whole = (program.contents(f"{out}/short/seed0/tasks/cats/stats.jsonl") for out in ("out", "alone"))
-    assert log == b"".join(whole.splitlines(keepends=True)[:-1])
+    alone = [json.loads(line) for line in program.contents("alone/runs.jsonl").decode().splitlines()]
+    for mine, its in zip((first, second), alone, strict=True):
+        assert its["processes"] == 1
+        assert {key: mine[key] for key in ("task_sha256", "results", "training")} == {
+            key: its[key] for key in ("task_sha256", "results", "training")
+        }
+    # Every tenth step is logged, and the last.
+    assert log == b"".join(program.contents("alone/short/seed0/tasks/cats/stats.jsonl").splitlines(keepends=True)[:-1])

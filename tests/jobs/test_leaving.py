@@ -42,7 +42,7 @@ def short(program: "Program") -> Job:
 
 
 def passing(short: Job) -> Iterator[Step]:
-    yield from learn(Learner(job("long", 12), CPU), CPU, [short], "")
+    yield from learn(Learner(job("long", 12), CPU), [short], "")
 
 
 def test_it_is_left_with_its_state_its_log_and_its_costs(short: Job) -> None:
