@@ -131,7 +131,7 @@ def learn_task(
         values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
         given = {key: value for key, value in values.items() if key in said}
         way = way_of(recipe, adapter, pairs or [], settings or [], given)
-        way = way.resolved(where, place.base.average.config.resolution)
+        way = way.resolved(where, place.base.average.config)
         job = taskplan.begin(place, images, name, way, overwrite=overwrite, init_from=init_from)
     if dry_run:
         _tell_plan(job, as_json=as_json)

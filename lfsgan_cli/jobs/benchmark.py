@@ -136,7 +136,7 @@ class Benchmark:
         """Before any step begins, or a mistake in the last method would show after hours."""
         network = self.base.network
         try:
-            training = method.way.resolved(self.device, network.resolution).training
+            training = method.way.resolved(self.device, network).training
             for shots in self.shots.values():
                 check_learnable(shots, training, network)
         except LfsganError as error:
@@ -200,7 +200,7 @@ class Benchmark:
 
     def _check_conditions(self) -> None:
         for line in self.lines.all():
-            for what, was, now in differences(line, self.conditions, self.suite):
+            for what, was, now in differences(line, self.conditions, self.suite, self.base.network):
                 raise OtherConditionsError(self.out, what, was, now)
 
 

@@ -40,7 +40,7 @@ class StaleTaskError(LfsganError):
 def job_of(benchmark: Benchmark, step: Step) -> Job | None:
     """What is to be learned in a step, from its start or from a kept state; None where it is learned already."""
     workspace, task = benchmark.workspace(step), step.task
-    way = step.method.way.seeded(step.seed).resolved(benchmark.device, benchmark.base.network.resolution)
+    way = step.method.way.seeded(step.seed).resolved(benchmark.device, benchmark.base.network)
     said = {"adapter": way.adapter, "recipe": way.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
     repeated = Repeated({**said, **start}, way.training.to_json(), way.pairs, task.shots)

@@ -7,14 +7,18 @@ from typing import Any, TypeAlias
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.jobs.suite import Method, Suite
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.training.config import CHOSEN, recorded
+from lfsgan_cli.training.fitting import fitted
 
 Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
 
 BY_TASK = ("shots", "reals")  # of which a step knows only the tasks that the suite had
 
 
-def differences(line: Mapping[str, Any], conditions: Mapping[str, Any], suite: Suite) -> Iterator[Difference]:
+def differences(
+    line: Mapping[str, Any], conditions: Mapping[str, Any], suite: Suite, network: NetworkConfig
+) -> Iterator[Difference]:
     """What keeps a line of `runs.jsonl` from standing in one table with further ones; nothing if they go together.
 
     A suite may grow: more methods, seeds, and tasks after the others. What a line is of must be as it was.
@@ -25,7 +29,7 @@ def differences(line: Mapping[str, Any], conditions: Mapping[str, Any], suite: S
         yield f"task as number {line['step']}", line["task"], names[-1]
     for method in suite.methods:
         if method.name == line["method"]:
-            yield from _method(line, method)
+            yield from _method(line, method, network)
 
 
 def _conditions(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
@@ -40,10 +44,10 @@ def _conditions(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Diff
             yield name, theirs, value
 
 
-def _method(line: Mapping[str, Any], method: Method) -> Iterator[Difference]:
+def _method(line: Mapping[str, Any], method: Method, network: NetworkConfig) -> Iterator[Difference]:
     about = {"adapter": method.way.adapter, "sequential": method.sequential}
     yield from ((f"{key} of method {method.name}", line[key], now) for key, now in about.items() if line[key] != now)
-    training = method.way.seeded(line["seed"]).training
+    training = fitted(method.way.seeded(line["seed"]).training, network)
     settings = {key: value for key, value in training.to_json().items() if value != CHOSEN}
     cls = registry.load(method.way.adapter)
     given = options.to_json(options.parse(cls.Config, method.way.pairs))

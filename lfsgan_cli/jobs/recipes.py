@@ -10,9 +10,11 @@ import torch
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.jobs import likeness
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.option_types import spell
 from lfsgan_cli.precision import choose
 from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.fitting import fitted
 from lfsgan_cli.training.recipes import DEFAULT, Recipe
 from lfsgan_cli.training.recipes import recipe as recipe_of
 
@@ -35,11 +37,12 @@ class Way:
         alike = replace(shorter, training=self.training) == self
         return alike and self.training.passes(shorter.training)
 
-    def resolved(self, device: torch.device, side: int) -> Way:
-        """With what `auto` means on this machine, for pictures of `side` pixels."""
-        precision = choose(self.training.precision, device, side)
+    def resolved(self, device: torch.device, network: NetworkConfig) -> Way:
+        """With what `auto` means on this machine, and what is left to the base's network."""
+        precision = choose(self.training.precision, device, network.resolution)
         chosen = likeness.choose(self.training.likeness)
-        return replace(self, training=replace(self.training, precision=precision, likeness=chosen))
+        training = replace(self.training, precision=precision, likeness=chosen)
+        return replace(self, training=fitted(training, network))
 
 
 def way_of(recipe: str, adapter: str, pairs: Sequence[str], settings: Sequence[str], given: Mapping[str, Any]) -> Way:

@@ -71,4 +71,4 @@ def _read_pairs(adapter: str, config: Mapping[str, Any], pairs: Sequence[str]) -
 
 def _said(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without those that leave the choice to the program: a run goes on with what was chosen when it began."""
-    return {key: value for key, value in values.items() if value != CHOSEN}
+    return {key: value for key, value in values.items() if value not in (CHOSEN, None)}

@@ -123,6 +123,11 @@ def block_count(config: NetworkConfig) -> int:
     return len(config.sides) - 1
 
 
+def blocks_before_patches(config: NetworkConfig) -> int:
+    """How many blocks stand between the picture and the block that patches are first scored from: two, or fewer."""
+    return _patch_convolution(config, 0) // 2
+
+
 def patch_layers(config: NetworkConfig) -> int:
     """How many convolutions patches can be scored from: the patch block's second one and all deeper ones, or the last.
 

@@ -17,7 +17,7 @@ Gradients: TypeAlias = Literal["dropped", "zeroed"]
 LikenessName: TypeAlias = Literal["efficientnet-lite0", "vgg"]
 LikenessChoice: TypeAlias = Literal["auto", "efficientnet-lite0", "vgg"]
 # What a record that does not name one of these yet was learned with; of all other settings the default says it.
-_UNNAMED: Mapping[str, Any] = MappingProxyType({"own_rates": False, "copy_weight": 0.0})
+_UNNAMED: Mapping[str, Any] = MappingProxyType({"own_rates": False, "copy_weight": 0.0, "freeze_blocks": 0})
 OF_SETS = "seeking_weight", "energy_weight", "copy_weight", "coverage_weight"  # of what looks at sets of pictures
 CHOSEN = "auto"  # as a value of a setting: what the machine has; a record says what that was
 MOST_HEADS = 4  # layers of the discriminator that the public code can score patches from
@@ -35,9 +35,10 @@ class TrainingConfigError(LfsganError):
 
 
 def _at_least(settings: object, **bounds: float) -> None:
+    """Whatever is None is not settled yet."""
     for name, least in bounds.items():
         value = getattr(settings, name)
-        if not least <= value < math.inf:
+        if value is not None and not least <= value < math.inf:
             raise TrainingConfigError(f"{name} is {value}: expected at least {least}, and finite")
 
 
@@ -111,7 +112,7 @@ class LearnConfig:
     path_every: int = 4
     mixing: float = 0.9
     trained_on: Literal["average", "live"] = "average"  # the base's generator; the average is what is drawn
-    freeze_blocks: int = 0  # blocks of the discriminator, counted from the picture, that stay as they are
+    freeze_blocks: int | None = None  # of the discriminator, from the picture on; none: all before the one of patches
     patch_heads: int = 1  # layers of the discriminator that patches are scored from
     gradients: Gradients = "dropped"  # zeroed: Adam's memory fades where a step has no gradient, as torch 1.12 had it
     anchors: Literal["relative", "alike", "random"] = "relative"  # whose pictures take after a shot; nearest; any
@@ -133,7 +134,7 @@ class LearnConfig:
     seeking_noise: Literal["const", "random"] = "const"  # in the feature maps that are compared
     seeking_epsilon: float = 1e-5  # the loss is 1 / (ratios + epsilon): at most 1 / epsilon
     energy_weight: float = 100.0  # draws mode seeking's pictures, as a set, to be spread as the shots are
-    copy_weight: float = 40.0  # keeps those pictures as far from every shot as near shots are from each other
+    copy_weight: float = 100.0  # keeps those pictures as far from every shot as near shots are from each other
     coverage_weight: float = 0.0  # so that mode seeking's pictures take after all shots, not after a few of them
     coverage_temperature: float = 0.05  # of perceptual distances: how much nearer the nearest shot must be
     correspondence_weight: float = 0.0  # keeps the likenesses that pictures have in the base

@@ -11,6 +11,7 @@ from lfsgan_cli.networks.discriminator import Discriminator, patch_head
 from lfsgan_cli.training.augment import shifted
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.fitting import frozen_blocks
 
 
 class Judge:
@@ -23,7 +24,7 @@ class Judge:
         self.discriminator, self.draws, self.shift = discriminator, draws, config.shift
         self.layers = list(range(config.patch_heads))
         self.heads = _seeded_heads(discriminator, self.layers, config.seed).to(device)
-        self.frozen = list(discriminator.first_blocks(config.freeze_blocks))
+        self.frozen = list(discriminator.first_blocks(frozen_blocks(config, discriminator.config)))
         self.chosen = 0
 
     @property

@@ -196,6 +196,17 @@ def test_a_line_that_does_not_name_a_setting_yet_was_not_learned_by_its_default(
     assert "another own_rates of method left (false, now true)" in program.refused(*RUN)
 
 
+def test_a_line_of_another_discriminator_is_not_one_of_the_default(program: "Program") -> None:
+    write(program)
+    program.done(*RUN, "--method", "left")
+    kept = lines(program)
+    for line in kept:
+        assert line["training"]["freeze_blocks"] == 1  # of the two that a discriminator of 16×16 has
+        line["training"]["freeze_blocks"] = 0
+    program.folder.joinpath(LINES).write_text("".join(json.dumps(line) + "\n" for line in kept))
+    assert "another freeze_blocks of method left (0, now 1)" in program.refused(*RUN)
+
+
 def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "Program") -> None:
     one_task, _, rest = SUITE.partition('[[task]]\nname = "dogs"')
     write(program, one_task + rest[rest.index("[[method]]") :])

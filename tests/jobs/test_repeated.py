@@ -11,13 +11,13 @@ from lfsgan_cli.training.config import LearnConfig
 def test_a_record_from_before_a_setting_had_its_name_was_not_learned_by_its_default() -> None:
     early = {"steps": 1400}
     Repeated({}, {"copy_weight": 0.0, "own_rates": False}, (), None).check_settings("left", {}, early)
-    with pytest.raises(ChangedPlanError, match=r"-t copy_weight was 0\.0, now 40\.0"):
-        Repeated({}, {"copy_weight": 40.0}, (), None).check_settings("left", {}, early)
+    with pytest.raises(ChangedPlanError, match=r"-t copy_weight was 0\.0, now 100\.0"):
+        Repeated({}, {"copy_weight": 100.0}, (), None).check_settings("left", {}, early)
 
 
 def test_what_is_left_to_the_program_is_what_it_chose_when_the_run_began() -> None:
-    began = {"precision": "fp32", "likeness": "efficientnet-lite0", "steps": 1000}
-    repeated = Repeated({"precision": "auto"}, {"likeness": "auto"}, ("rank=none",), None)
+    began = {"precision": "fp32", "likeness": "efficientnet-lite0", "freeze_blocks": 2, "steps": 1000}
+    repeated = Repeated({"precision": "auto"}, {"likeness": "auto", "freeze_blocks": None}, ("rank=none",), None)
     repeated.check_settings("left", {"rank": 14}, began)
     with pytest.raises(ChangedPlanError, match="--precision was fp32, now bf16"):
         Repeated({"precision": "bf16"}, {"likeness": "auto"}, (), None).check_settings("left", {"rank": 14}, began)

@@ -244,12 +244,13 @@ def test_without_held_out_shots_the_last_average_is_learned() -> None:
     [
         {"correspondence_weight": 1.0, "correspondence_every": 2},
         {"coverage_weight": 1.0},
-        {"copy_weight": 100.0},
+        {"copy_weight": 40.0},
         {"energy_weight": 0.0},
         {"seeking_weight": 0.0},
         {"anchors": "alike"},
         {"patch_heads": 4},
-        {"freeze_blocks": 1},
+        {"freeze_blocks": 0},
+        {"freeze_blocks": 2},
         {"gradients": "zeroed"},
         {"anchors": "random", "anchor_weight": 0.0, "anchor_noise": "fixed"},
         {"seeking_pairs": "first"},
@@ -282,8 +283,9 @@ def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes
     assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
 
 
-def test_frozen_blocks_of_the_discriminator_stay_as_they_are() -> None:
-    run = new_run(config=replace(CONFIG, freeze_blocks=1))
+@pytest.mark.parametrize("asked", [1, None])
+def test_frozen_blocks_of_the_discriminator_stay_as_they_are(asked: int | None) -> None:
+    run = new_run(config=replace(CONFIG, freeze_blocks=asked))  # 16×16: patches are scored from the second of two
     before = copy.deepcopy(run.judge.discriminator.state_dict())
     finished(run)
     after = run.judge.discriminator.state_dict()
