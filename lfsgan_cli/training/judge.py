@@ -25,6 +25,7 @@ class Judge:
         self.layers = list(range(config.patch_heads))
         self.heads = _seeded_heads(discriminator, self.layers, config.seed).to(device)
         self.frozen = list(discriminator.first_blocks(frozen_blocks(config, discriminator.config)))
+        nn.ModuleList(self.frozen).requires_grad_(requires_grad=False)  # or gradients are taken that nobody wants
         self.chosen = 0
 
     @property

@@ -291,6 +291,10 @@ def test_frozen_blocks_of_the_discriminator_stay_as_they_are(asked: int | None) 
     after = run.judge.discriminator.state_dict()
     still = {name.split(".")[0] + "." + name.split(".")[1] for name in after if torch.equal(after[name], before[name])}
     assert still == {"from_rgb.weight", "from_rgb.bias", "blocks.0"}
+    assert not any(
+        name.startswith(tuple(still)) and parameter.grad is not None
+        for name, parameter in run.judge.discriminator.named_parameters()
+    )
 
 
 def test_a_step_without_a_gradient_moves_adam_only_where_gradients_are_zeroed() -> None:
