@@ -15,10 +15,14 @@ from lfsgan_cli.testing import check_adapter
 from lfsgan_cli.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
+OTHERS = {".venv", "node_modules"}  # where other people's pages lie
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "adapters" / "README.md", *ROOT.glob("examples/**/*.md")]
+    page
+    for pattern in ("*.md", "docs/*.md", "adapters/README.md", "examples/**/*.md")
+    for page in ROOT.glob(pattern)
+    if not OTHERS & set(page.relative_to(ROOT).parts)
 )
-READER = [page for page in PAGES if page.name != "CHANGELOG.md" and ".venv" not in page.parts]
+READER = [page for page in PAGES if page.name != "CHANGELOG.md"]
 
 
 def _blocks(page: Path, language: str) -> list[str]:
