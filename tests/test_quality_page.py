@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean, stdev
@@ -65,6 +66,7 @@ def _grids() -> Iterator[Grid]:
             source = [source, *(ROOT / of_line[0] for of_line in links if of_line)][-1]
 
 
+@cache
 def _runs(source: Path) -> list[dict[str, Any]]:
     lines = (source / "runs.jsonl" if source.is_dir() else source).read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
