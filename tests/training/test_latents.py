@@ -22,7 +22,7 @@ def test_mixing_changes_over_once_from_a_layer_after_the_first() -> None:
     crossovers = set()
     for seed in range(100):
         ws = mixed(generator, z, 1.0, draws(seed))
-        from_z = (ws == w[:, None]).all(2).all(0).tolist()
+        from_z = torch.isclose(ws, w[:, None]).all(2).all(0).tolist()  # a batch of four may round unlike one of two
         assert from_z == sorted(from_z, reverse=True)
         crossovers.add(sum(from_z))
     assert crossovers == set(range(1, generator.config.latents))
