@@ -1,4 +1,4 @@
-"""The numbers in the tables of docs/quality.md are those of the runs whose lines are in the repository."""
+"""The numbers in the tables of docs/quality.md, and in the README's, are those of the runs whose lines are here."""
 
 import json
 import re
@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "quality.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUNS = ROOT / "examples" / "benchmarks"
 FID, B_LPIPS = "fid[efficientnet-lite0] n=2000 reals=2000", "b_lpips[lpips-efficientnet-lite0] n=1000"
 
@@ -154,6 +155,17 @@ def test_a_pair_of_a_trial_is_of_a_recorded_run_in_its_domain(grid: Grid) -> Non
         for task, cell in zip(grid.columns[2:], row[2:], strict=True):
             known = [(_value(run, FID), _value(run, B_LPIPS)) for run in runs if run["task"] == task]
             assert all(any(_is_pair(shown, pair) for pair in known) for shown in _pairs(cell)), (row[1], task)
+
+
+def test_the_readme_shows_the_first_seed_of_the_default() -> None:
+    _, _, table = README.partition("| style | the base itself | after ten drawings | share |\n|---|---:|---:|---:|\n")
+    rows = [_cells(line) for line in table.partition("\n\n")[0].splitlines()]
+    first = [run for run in _runs(RUNS / "quality") if run["seed"] == 0]
+    assert len(rows) == 3
+    for style, base, after, share in rows:
+        (value,) = _of(first, "default", style, FID)
+        assert Shown(after).is_of(value), style
+        assert Shown(share).is_of(value / float(base)), style
 
 
 def _pairs(cell: str) -> Iterator[tuple[Shown, Shown]]:
