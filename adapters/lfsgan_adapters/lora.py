@@ -59,7 +59,7 @@ class LoRA(Adapter):
     class Config:
         """Options of LoRA."""
 
-        rank: Annotated[int, "rank of every update"] = 16  # about as many parameters as LeFT has at the same rank
+        rank: Annotated[int, "rank of every update"] = 16  # on the embedded base LeFT's default is 6 % larger
         layers: Annotated[
             Literal["all", "style"], "all: mapping, style affines, convolutions, ToRGB; style: the first two"
         ] = "all"
