@@ -87,10 +87,10 @@ def _of(runs: list[dict[str, Any]], method: str, task: str, metric: str) -> list
 
 
 def _of_a_row(grid: Grid, name: str, task: str, metric: str) -> list[float]:
-    """Of a row that stands for the first seed's run: of the table's own suite, or of a former default."""
+    """Of a row that stands for one run: of the table's own suite, or of a former default."""
     former = re.fullmatch(r"the default of (\w+)", name)
     runs = _runs(RUNS / f"trials-{former[1]}.jsonl" if former else grid.source)
-    return _of([run for run in runs if run["seed"] == 0], "default" if former else _quoted(name) or name, task, metric)
+    return _of(runs, "default" if former else name, task, metric)
 
 
 GRIDS = list(_grids())
