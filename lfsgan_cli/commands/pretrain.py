@@ -43,6 +43,13 @@ Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step."
 Rate = Annotated[float, typer.Option("--lr", help="Learning rate of both networks.")]
 R1 = Annotated[float, typer.Option("--r1-gamma", min=0, help="Weight of the R1 penalty; 0 switches it off.")]
 PathWeight = Annotated[float, typer.Option("--path-weight", min=0, help="Path length penalty; 0 switches it off.")]
+FeatureWeight = Annotated[
+    float,
+    typer.Option("--feature-weight", min=0, help="Weight of the heads on frozen features; 0 is plain StyleGAN2."),
+]
+Decay = Annotated[
+    float, typer.Option("--decay", min=0, max=1, help="Share of the run in which learning rates fall to zero.")
+]
 InitFrom = Annotated[
     Path | None, typer.Option("--init-from", metavar="BASE", help="Start from this base's weights (a warm start).")
 ]
@@ -53,8 +60,8 @@ BaseName = Annotated[str, typer.Option("--name", help="What the base is called; 
 DEFAULT_RESOLUTION = 64
 SHAPE = ("channels", "latent", "mapping_layers")
 REPEATABLE = (  # along with --resume, if they stay the same
-    "name", "resolution", *SHAPE, "kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "precision",
-    "init_from",
+    "name", "resolution", *SHAPE, "kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "feature_weight",
+    "decay", "precision", "init_from",
 )  # fmt: skip
 
 
@@ -73,6 +80,8 @@ def pretrain(
     mirror: Mirror = PretrainConfig.mirror,
     r1_gamma: R1 = PretrainConfig.r1_gamma,
     path_weight: PathWeight = PretrainConfig.path_weight,
+    feature_weight: FeatureWeight = PretrainConfig.feature_weight,
+    decay: Decay = PretrainConfig.decay,
     precision: PrecisionChoice = PretrainConfig.precision,
     init_from: InitFrom = None,
     save_every: SaveEvery = 120.0,
@@ -104,7 +113,7 @@ def pretrain(
     else:
         training = PretrainConfig(
             kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight,
-            precision=precision,
+            feature_weight=feature_weight, decay=decay, precision=precision,
         )  # fmt: skip
         network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
         called = name or data.stem

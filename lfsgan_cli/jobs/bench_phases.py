@@ -46,7 +46,7 @@ def pretraining_parts(run: Pretraining) -> list[Part]:
     """All that a step of pretraining consists of."""
     _stand_still(run)
     parts = [Part(phase.name, 1 / phase.every, partial(phase.update, 0)) for phase in run.phases]
-    return [*parts, Part("average", 1.0, run.follow)]
+    return [*parts, Part("average and rates", 1.0, run.follow)]
 
 
 def _stand_still(run: Run) -> None:
@@ -60,7 +60,10 @@ def _stand_still(run: Run) -> None:
     for phase in run.phases:
         for parameter in phase.parameters:
             parameter.requires_grad = False
-    run.phases[0].update(0)  # the discriminator's, which reads the pictures that R1 looks at
+    for phase in run.phases:  # R1 looks at pictures that the discriminator's has read, which may need drawn ones
+        phase.update(0)
+        if phase.name == "d":
+            break
 
 
 def _learning_parts(phase: Phase, config: LearnConfig, cycle: int) -> Iterator[Part]:

@@ -19,6 +19,7 @@ PROGRAM = 400 << 20  # bytes: Python, torch and its libraries
 LIKENESS = (
     500 << 20
 )  # bytes: the network that compares pictures, at work (1,144 MB on the embedded base, less the rest)
+FROZEN = 8 << 20  # bytes an image: frozen features at 96 pixels and their heads (6.5 MB measured, batches of 8 and 32)
 COPIES = 3  # of what is trained, beside itself: its gradient and Adam's two
 
 
@@ -26,7 +27,8 @@ def of_pretraining(network: NetworkConfig, training: PretrainConfig) -> int:
     """Bytes at the most, within a quarter: both generators, the discriminator, their optimizers, the largest step."""
     generator, discriminator = _sizes(network)
     weights = 2 * generator + discriminator + COPIES * (generator + discriminator)
-    return PROGRAM + NUMBER * (weights + training.batch * GRAPH * feature_numbers(network))
+    frozen = training.batch * FROZEN if training.feature_weight else 0
+    return PROGRAM + frozen + NUMBER * (weights + training.batch * GRAPH * feature_numbers(network))
 
 
 def of_learning(network: NetworkConfig, training: LearnConfig) -> int:

@@ -49,7 +49,13 @@ class EfficientNetLite0(nn.Module):
 
     def stages(self, pictures: Tensor) -> list[Tensor]:
         """The last outputs at strides 4, 8, 16 and 32: [N, 24 | 40 | 112 | 320, size / stride, size / stride]."""
-        x = self._prepared(pictures)
+        return self._run(self._prepared(pictures))
+
+    def stages_at_size(self, pictures: Tensor) -> list[Tensor]:
+        """The same of float pictures that are `size` wide already, however they were resampled, and not clipped."""
+        return self._run(_normalised(pictures))
+
+    def _run(self, x: Tensor) -> list[Tensor]:
         outputs = []
         for stage in self.trunk:
             x = stage(x)
@@ -69,8 +75,7 @@ class EfficientNetLite0(nn.Module):
         if pictures.shape[2:] != (self.size, self.size):
             resampled = F.interpolate(pictures, size=(self.size, self.size), mode="bicubic", antialias=True)
             pictures = resampled.clamp(-1, 1)
-        x = (pictures * 127.5 + 0.5) / 128  # of x = 127.5 * pictures + 127.5 in levels: (x - 127) / 128
-        return x.contiguous(memory_format=torch.channels_last)
+        return _normalised(pictures)
 
 
 class EfficientNetFeatures:
@@ -100,6 +105,11 @@ def from_levels(pictures: Tensor) -> Tensor:
     if pictures.dtype != torch.uint8:
         raise TypeError(f"{pictures.dtype} pictures: expected torch.uint8, the levels that files hold")
     return pictures.float() / 127.5 - 1
+
+
+def _normalised(pictures: Tensor) -> Tensor:
+    x = (pictures * 127.5 + 0.5) / 128  # of x = 127.5 * pictures + 127.5 in levels: (x - 127) / 128
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def weights_file() -> Path:

@@ -73,12 +73,16 @@ class PretrainConfig:
     mixing: float = 0.9
     average_kimg: float = 10.0  # half-life of the averaged generator
     average_ramp: float = 0.05  # … but at most this share of the pictures seen so far
+    decay: float = 0.25  # share of the run, the last one, in which learning rates fall to zero
+    feature_weight: float = 1.0  # of the discriminator on frozen features; 0 is plain StyleGAN2
+    feature_ramp_kimg: float = 20.0  # in which that weight rises from 0
     precision: Choice = "auto"  # of feature maps; the regularizers' are always fp32
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
         _at_least(self, kimg=0, batch=1, lr=0, seed=0, r1_gamma=0, r1_every=1, path_weight=0, path_every=1, mixing=0)
-        _at_most(self, mixing=1, seed=LARGEST)
+        _at_least(self, decay=0, feature_weight=0, feature_ramp_kimg=0)
+        _at_most(self, mixing=1, decay=1, seed=LARGEST)
         _as_typed(self)
 
     @property

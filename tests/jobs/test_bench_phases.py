@@ -71,7 +71,7 @@ def test_every_kind_of_step_has_its_part_as_often_as_it_comes() -> None:
         "g on patches": 1 / 2, "g on whole pictures": 1 / 2, "g, mode seeking": 1 / 4, "average and rates": 1,
     })  # fmt: skip
     assert {part.name: part.per_step for part in pretraining_parts(pretraining())} == pytest.approx({
-        "d": 1, "r1": 1 / 4, "g": 1, "path": 1 / 2, "average": 1
+        "g": 1, "path": 1 / 2, "d": 1, "r1": 1 / 4, "heads": 1, "average and rates": 1
     })  # fmt: skip
 
 

@@ -42,3 +42,25 @@ def test_resampling_is_twice_differentiable(operation: Callable[[Tensor], Tensor
     x = torch.randn(1, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     assert gradcheck(operation, x)
     assert gradgradcheck(operation, x)
+
+
+@pytest.mark.parametrize(("padding", "stride"), [(1, 1), (2, 1), (1, 2)])
+def test_the_filter_and_its_gradients_of_all_orders_are_right(padding: int, stride: int) -> None:
+    x = torch.randn(2, 3, 6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+
+    def filtered(some: Tensor) -> Tensor:
+        return blur(some, padding=padding, stride=stride, gain=2.0)
+
+    assert gradcheck(filtered, x)
+    assert gradgradcheck(filtered, x)
+    assert gradcheck(upsample, x)
+    assert gradgradcheck(upsample, x)
+
+
+def test_a_double_backward_through_the_filter_computes_no_gradient_of_the_filter() -> None:
+    x = torch.randn(1, 16, 8, 8, requires_grad=True)
+    (gradient,) = torch.autograd.grad(blur(x, padding=2).square().sum(), x, create_graph=True)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        gradient.square().sum().backward()  # type: ignore[no-untyped-call]
+    convolutions = [event for event in seen.events() if event.name == "aten::convolution"]
+    assert 1 <= len(convolutions) <= 4  # not one for each of the 16 channels

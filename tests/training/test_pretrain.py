@@ -1,6 +1,7 @@
 """Pretraining learns every tensor, and goes on bit for bit where it was stopped."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,16 @@ from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.pretrain import Pretraining
 
 PICTURES = list(np.random.RandomState(0).randint(0, 256, (7, 16, 16, 3), np.uint8))
-CONFIG = PretrainConfig(kimg=0.012, batch=2, r1_every=3, path_every=2, average_kimg=0.01)
+CONFIG = PretrainConfig(kimg=0.012, batch=2, r1_every=3, path_every=2, average_kimg=0.01, feature_ramp_kimg=0.004)
 STEPS = 6  # 12 pictures, two a step
 
 
-def new_run() -> Pretraining:
+def new_run(config: PretrainConfig = CONFIG) -> Pretraining:
     generator = tiny_generator().requires_grad_(requires_grad=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         discriminator = Discriminator(generator.config)
-    return Pretraining(generator, copy.deepcopy(generator), discriminator, PICTURES, CONFIG)
+    return Pretraining(generator, copy.deepcopy(generator), discriminator, PICTURES, config)
 
 
 def finished(run: Pretraining) -> dict[str, Tensor]:
@@ -60,3 +61,40 @@ def test_a_finished_run_has_nothing_left_to_do() -> None:
     run = new_run()
     finished(run)
     assert list(run.steps()) == []
+
+
+def test_without_weight_there_are_no_heads_on_frozen_features_and_nothing_of_them_is_kept() -> None:
+    plain = new_run(replace(CONFIG, feature_weight=0.0))
+    assert "heads" not in plain.modules
+    assert not any("heads" in name for name in finished(plain))
+
+
+def test_the_heads_learn_and_the_generator_learns_from_them() -> None:
+    run, plain = new_run(), new_run(replace(CONFIG, feature_weight=0.0))
+    before = {name: tensor.clone() for name, tensor in run.modules["heads"].state_dict().items()}
+    after, without = finished(run), finished(plain)
+    weights = [name for name in before if name.startswith("heads.") and not name.endswith(("_u", "_v"))]
+    assert weights
+    assert [name for name in weights if torch.equal(before[name], after[f"module.heads.{name}"])] == []
+    name = next(name for name in without if name.startswith("module.live.") and "affine" in name)
+    assert not torch.equal(after[name], without[name])
+
+
+def test_at_the_end_rates_and_the_weight_of_the_heads_have_fallen_to_zero_and_the_average_is_slow() -> None:
+    run = new_run(replace(CONFIG, decay=0.5))
+    shares = [(run.optimizers["g"].param_groups[0]["lr"], run.average.half_life) for _ in run.steps()]
+    first, last = shares[0], shares[-1]
+    assert first == shares[1] == shares[2]
+    assert 0 < shares[4][0] < shares[3][0] < first[0]
+    assert last[0] == run.optimizers["d"].param_groups[0]["lr"] == run.optimizers["heads"].param_groups[0]["lr"] == 0
+    assert last[1] == 5 * first[1] == 5 * CONFIG.average_kimg * 1000
+
+
+def test_a_longer_end_raises_the_rates_again() -> None:
+    run = new_run()
+    state = finished(run)
+    longer = new_run(replace(CONFIG, kimg=2 * CONFIG.kimg))
+    longer.unpack(state)
+    longer.begin()
+    assert longer.optimizers["g"].param_groups[0]["lr"] > 0
+    assert longer.done == STEPS < longer.total == 2 * STEPS

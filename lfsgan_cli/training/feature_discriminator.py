@@ -1,0 +1,111 @@
+"""A second discriminator on frozen features, after Sauer et al., 2021 (Projected GANs) and Kumari et al., 2022.
+
+Small patch heads score what a frozen EfficientNet-Lite0 makes of an image at strides 8, 16 and 32. They stand beside
+StyleGAN2's own discriminator, which sees pixels and colours, and are thrown away after training.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from lfsgan_cli.metrics.efficientnet import EfficientNetLite0
+from lfsgan_cli.training.augment import shifted
+
+CHANNELS = {1: 40, 2: 112, 3: 320}  # of the network's stages at strides 8, 16 and 32; stride 4 judges texture alone
+MIXED = 64  # channels after the fixed random mixing of a stage
+SURE = 0.95  # share of real patches with a positive score, above which the generator listens half as much
+MEMORY = 0.99  # of the running mean of that share
+CUT = 3 / 8  # side of the square that is cut out of every second image, as a share of the image's
+
+
+class FeatureDiscriminator(nn.Module):
+    """Patch heads on frozen features, one for each of three strides.
+
+    size: side that images are resampled to, a multiple of 32. width: channels of the heads. seed: of the random mixing
+    and of the heads' first weights. choices: a generator on the CPU, for shifts and cuts.
+
+    Its state (heads, statistics of real features, `confidence`) makes a resumed run exact. The frozen network is not
+    part of it.
+    """
+
+    confidence: Tensor  # running share of real patches that the heads call real, scalar
+
+    def __init__(
+        self, seed: int, choices: torch.Generator, device: torch.device, *, size: int = 96, width: int = 96
+    ) -> None:
+        super().__init__()
+        self.size, self.choices = size, choices
+        self._frozen = [EfficientNetLite0(size).to(device)]  # in a list, so that neither state nor parameters name it
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.heads = nn.ModuleList([_head(size >> (2 + stage), width) for stage in CHANNELS])
+            for stage, channels in CHANNELS.items():
+                self.register_buffer(f"mixing{stage}", torch.randn(MIXED, channels, 1, 1) / channels**0.5)
+                self.register_buffer(f"mean{stage}", torch.zeros(1, MIXED, 1, 1))
+                self.register_buffer(f"scale{stage}", torch.ones(1, MIXED, 1, 1))
+        self.register_buffer("confidence", torch.tensor(0.5))
+        self.to(device)
+
+    @torch.no_grad()
+    def calibrate(self, reals: Tensor) -> None:
+        """Scale each level to zero mean and unit variance a channel on real images [N, 3, R, R] in [-1, 1]."""
+        features = [torch.cat(level) for level in zip(*map(self._mixed, torch.split(reals, 32)), strict=True)]
+        for stage, level in zip(CHANNELS, features, strict=True):
+            self.get_buffer(f"mean{stage}").copy_(level.mean((0, 2, 3), keepdim=True))
+            self.get_buffer(f"scale{stage}").copy_(level.std((0, 2, 3), keepdim=True) + 1e-4)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """[N, 3, R, R] in [-1, 1] → for each stride [N, 64, side, side]; images are shifted and cut at random first."""
+        return [
+            (level - self.get_buffer(f"mean{stage}")) / self.get_buffer(f"scale{stage}")
+            for stage, level in zip(CHANNELS, self._mixed(self._augmented(images.float())), strict=True)
+        ]
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        """A map of scores [N, 1, side, side] for each level of `features`, positive for real."""
+        return [head(level) for head, level in zip(self.heads, features, strict=True)]
+
+    def d_loss(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
+        """The hinge loss on features of real and generated images, the mean over levels (Lim and Ye, 2017)."""
+        scores = list(zip(self(real), self(fake), strict=True))
+        positive = torch.stack([(r > 0).float().mean() for r, _ in scores]).mean()
+        self.confidence.lerp_(positive, 1 - MEMORY)
+        return torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in scores]).mean()
+
+    def g_loss(self, fake: list[Tensor]) -> Tensor:
+        """The generator's hinge loss, the mean over levels; halved while the heads are too sure of real images."""
+        loss = -torch.stack([scores.mean() for scores in self(fake)]).mean()
+        return torch.where(self.confidence > SURE, 0.5, 1.0) * loss
+
+    def _mixed(self, images: Tensor) -> list[Tensor]:
+        network = self._frozen[0]
+        resized = F.interpolate(images, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        # Not clamped: half of a drawing is plain white, and a clamp would keep its gradient from passing.
+        stages = network.stages_at_size(resized)
+        return [F.conv2d(stages[stage], self.get_buffer(f"mixing{stage}")) for stage in CHANNELS]
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        """Shifted by up to an eighth; every second image has a grey square (Zhao et al., 2020: translation, cutout)."""
+        side = images.shape[-1]
+        cut, most = round(side * CUT), side // 8
+        corners = torch.randint(-most, side - most, (len(images), 2), generator=self.choices).tolist()
+        chosen = (torch.rand(len(images), generator=self.choices) < 0.5).tolist()
+        kept = torch.ones(len(images), 1, side, side)
+        for mask, (top, left), cuts in zip(kept, corners, chosen, strict=True):
+            if cuts:
+                mask[:, max(0, top) : top + cut, max(0, left) : left + cut] = 0
+        return shifted(images, 1 / 8, self.choices) * kept.to(images.device)
+
+
+def _head(side: int, width: int) -> nn.Module:
+    """Convolutions with spectral norm to one score a patch; large maps are halved first."""
+    layers: list[nn.Module] = []
+    channels = MIXED
+    if side > 6:
+        layers += [spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        channels = width
+    layers += [spectral_norm(nn.Conv2d(channels, width, 3, 1, 1)), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(width, 1, 3, 1, 1)))
