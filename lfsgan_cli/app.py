@@ -5,22 +5,19 @@ from typing import Annotated
 import typer
 
 from lfsgan_cli import __version__
-from lfsgan_cli.cli import Cli
 from lfsgan_cli.commands.adapters import adapters
 from lfsgan_cli.commands.base import base
-from lfsgan_cli.commands.bench import bench
 from lfsgan_cli.commands.benchmark import benchmark
-from lfsgan_cli.commands.common import everywhere
 from lfsgan_cli.commands.doctor import doctor
 from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
 from lfsgan_cli.commands.learn_task import learn_task
-from lfsgan_cli.commands.merge import merge
+from lfsgan_cli.commands.main import Cli
+from lfsgan_cli.commands.options import everywhere
 from lfsgan_cli.commands.pretrain import pretrain
+from lfsgan_cli.commands.profile import bench
 from lfsgan_cli.commands.report import report
-from lfsgan_cli.commands.tasks import tasks
-from lfsgan_cli.commands.tasks_files import export_task, import_task
-from lfsgan_cli.commands.tasks_tidy import remove_tasks, rename_task, verify_tasks
+from lfsgan_cli.commands.tasks import export_task, import_task, merge, remove_tasks, rename_task, tasks, verify_tasks
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, cls=Cli)
 

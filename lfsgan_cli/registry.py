@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.wording import choices, one_line, quoted
+from lfsgan_cli.errors import LfsganError, choices, one_line, quoted
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from lfsgan_cli.adapted import adapt, merge
 from lfsgan_cli.adapter import Adapter, construct
+from lfsgan_cli.apply import adapt, merge
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator, build_generator
 

@@ -22,12 +22,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
-from lfsgan_cli import basefile
 from lfsgan_cli.app import app
-from lfsgan_cli.basefile import Base
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.networks.rosinality import config_of, discriminator_names, generator_names, rename
+from lfsgan_cli.workspace import base_file
+from lfsgan_cli.workspace.base_file import Base
 
 # Tiny tensors gain nothing from a second thread, and lose much of the time waiting for it on a busy machine.
 torch.set_num_threads(1)
@@ -76,8 +76,8 @@ def reference_workspace(
     generator, discriminator = build_generator(config_of(state)), Discriminator(config_of(state))
     generator.load_state_dict(rename(state, generator_names(state)) | {"w_mean": rosinality_outputs["mean_latent"][0]})
     discriminator.load_state_dict(rename(rosinality["d"], discriminator_names(rosinality["d"])))
-    base = Base("reference", basefile.identity(generator), generator, generator, discriminator)
-    basefile.write(root / "base.safetensors", base, {})
+    base = Base("reference", base_file.identity(generator), generator, generator, discriminator)
+    base_file.write(root / "base.safetensors", base, {})
     return root
 
 

@@ -27,7 +27,8 @@ warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside torch's
 import torch
 torch.set_num_threads(1)
 from lfsgan_cli.app import app
-import lfsgan_cli.jobs.learning, lfsgan_cli.jobs.drawing, lfsgan_cli.jobs.retention, lfsgan_cli.metrics.efficientnet
+import lfsgan_cli.runs.learn_task, lfsgan_cli.generation.generate, lfsgan_cli.evaluation.retention
+import lfsgan_cli.evaluation.extractors.efficientnet
 
 def child(index, arguments):
     said = os.open(f"said{index}", os.O_CREAT | os.O_WRONLY)

@@ -12,7 +12,7 @@ from typer.main import get_command
 from lfsgan_cli import registry
 from lfsgan_cli.app import app
 from lfsgan_cli.testing import check_adapter
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 OTHERS = {".venv", "node_modules"}  # where other people's pages lie

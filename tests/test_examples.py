@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lfsgan_cli.pictures.dataset import load_shots
-from lfsgan_cli.pictures.decode import decode
+from lfsgan_cli.images.dataset import load_shots
+from lfsgan_cli.images.decode import decode
 
 ROOT = Path(__file__).parent.parent
 FEW_SHOTS = ROOT / "examples" / "few_shots"

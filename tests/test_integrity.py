@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from lfsgan_cli import basefile, taskfile
-from lfsgan_cli.basefile import Base, identity
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.io.safetensors import SEAL, read_header
 from lfsgan_cli.networks.discriminator import Discriminator
-from lfsgan_cli.taskfile import BaseInfo, TaskInfo
-from lfsgan_cli.tensorheader import SEAL, read_header
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.workspace import embedded_base
+from lfsgan_cli.workspace import base_file, task_file
+from lfsgan_cli.workspace.base_file import Base, identity
+from lfsgan_cli.workspace.task_file import BaseInfo, TaskInfo
+from lfsgan_cli.workspace.workspace import embedded_base
 
 BITS = 300  # flipped, each in a copy of its own
 LOADS = 20  # with torch: they take longer
@@ -25,7 +25,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("base") / "base.safetensors"
     generator = tiny_generator(seed=0)
     tiny = Base("tiny", identity(generator), generator, generator, Discriminator(generator.config))
-    basefile.write(path, tiny, {"kimg": 3})
+    base_file.write(path, tiny, {"kimg": 3})
     return path
 
 
@@ -35,7 +35,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = tiny_generator(seed=0)
     about = TaskInfo("cats", "left", "1", {"rank": 1}, BaseInfo("ab" * 32, "tiny", generator.config.to_json()), {})
     tensors = {f"weights.{name}": tensor for name, tensor in generator.named_parameters()}
-    taskfile.write(path, about, tensors | {taskfile.W_MEAN: generator.w_mean})
+    task_file.write(path, about, tensors | {task_file.W_MEAN: generator.w_mean})
     return path
 
 
@@ -62,19 +62,19 @@ def survivors(path: Path, folder: Path, check: Callable[[Path], Any], count: int
 
 
 def test_in_a_task(task: Path, tmp_path: Path) -> None:
-    taskfile.verify(task)
-    assert survivors(task, tmp_path, taskfile.verify, BITS) == []
-    assert survivors(task, tmp_path, taskfile.read, LOADS) == []
+    task_file.verify(task)
+    assert survivors(task, tmp_path, task_file.verify, BITS) == []
+    assert survivors(task, tmp_path, task_file.read, LOADS) == []
 
 
 def test_in_a_base(base: Path, tmp_path: Path) -> None:
-    basefile.verify(base)
-    assert survivors(base, tmp_path, basefile.verify, BITS) == []
-    assert survivors(base, tmp_path, basefile.read, LOADS) == []
+    base_file.verify(base)
+    assert survivors(base, tmp_path, base_file.verify, BITS) == []
+    assert survivors(base, tmp_path, base_file.read, LOADS) == []
 
 
 def test_in_the_embedded_base(tmp_path: Path) -> None:
     with embedded_base() as path:
-        assert basefile.verify(path).identity == basefile.read(path).identity
+        assert base_file.verify(path).identity == base_file.read(path).identity
         assert SEAL in read_header(path).metadata
-        assert survivors(path, tmp_path, basefile.verify, LOADS) == []
+        assert survivors(path, tmp_path, base_file.verify, LOADS) == []

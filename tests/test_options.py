@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfsgan_cli.option_types import UnsupportedTypeError, spell
-from lfsgan_cli.options import Field, OptionError, describe, from_json, parse, to_json
+from lfsgan_cli.options import Field, OptionError, UnsupportedTypeError, describe, from_json, parse, spell, to_json
 
 
 @dataclass(frozen=True)

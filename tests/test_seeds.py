@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfsgan_cli.seeds import LARGEST, MOST, SeedsError, parse_seeds
+from lfsgan_cli.options import LARGEST, MOST, SeedsError, parse_seeds
 
 RANGES = st.lists(
     st.tuples(st.integers(0, LARGEST - 50), st.integers(0, 50)).map(lambda ends: range(ends[0], ends[0] + ends[1] + 1)),

@@ -10,10 +10,9 @@ from lfsgan_adapters.left import LeFT
 from lfsgan_adapters.lora import LoRA
 from torch import Tensor, nn
 
-from lfsgan_cli.adapted import NotMergeableError, adapt, merge
 from lfsgan_cli.adapter import Adapter, construct
+from lfsgan_cli.apply import NotMergeableError, StrengthError, adapt, at_strength, merge
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.strength import StrengthError, at_strength
 from lfsgan_cli.testing import tiny_generator
 
 KINDS = [LeFT, FullFineTune, LoRA, CAM]

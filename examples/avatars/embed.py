@@ -9,21 +9,21 @@ from pathlib import Path
 
 import torch
 
-from lfsgan_cli import basefile
-from lfsgan_cli.sampling import mean_w
+from lfsgan_cli.generation.sampling import mean_w
+from lfsgan_cli.workspace import base_file
 
 NAME = "avatars-64"
 
 
 def main(workspace: Path, out: Path) -> None:
     path = workspace / "base.safetensors"
-    base = basefile.read(path)
+    base = base_file.read(path)
     for network in (base.average, base.live, base.discriminator):
         network.half().float()
     base.average.w_mean.copy_(mean_w(base.average).half())
-    rounded = replace(base, name=NAME, identity=basefile.identity(base.average))
-    basefile.write(out, rounded, basefile.read_summary(path).training, half=True)
-    print(f"{out}: {out.stat().st_size:,} bytes, {basefile.read(out).identity}")
+    rounded = replace(base, name=NAME, identity=base_file.identity(base.average))
+    base_file.write(out, rounded, base_file.read_summary(path).training, half=True)
+    print(f"{out}: {out.stat().st_size:,} bytes, {base_file.read(out).identity}")
 
 
 if __name__ == "__main__":

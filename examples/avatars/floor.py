@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lfsgan_cli.metrics.efficientnet import EfficientNetFeatures
-from lfsgan_cli.metrics.features import features
-from lfsgan_cli.metrics.frechet import frechet_distance
-from lfsgan_cli.pictures.dataset import PictureSet
-from lfsgan_cli.pictures.source import open_source
+from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures
+from lfsgan_cli.evaluation.features import features_of_batches
+from lfsgan_cli.evaluation.metrics.fid import frechet_distance
+from lfsgan_cli.images.dataset import PictureSet
+from lfsgan_cli.images.source import open_source
 
 RESOLUTION = 64
 
@@ -22,7 +22,7 @@ def main(path: Path, count: int) -> None:
     pictures = PictureSet(open_source(path), RESOLUTION)
     chosen = np.random.RandomState(0).permutation(len(pictures))
     batches = (torch.from_numpy(np.stack([pictures[i] for i in part])) for part in np.array_split(chosen, 400))
-    known = features(EfficientNetFeatures(), (batch.permute(0, 3, 1, 2) for batch in batches))
+    known = features_of_batches(EfficientNetFeatures(), (batch.permute(0, 3, 1, 2) for batch in batches))
     value = frechet_distance(known[:count], known[count:])
     print(f"fid[efficientnet-lite0] n={count} reals={len(known) - count}: {value:.2f}")
 

@@ -15,7 +15,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from pixels import tell
 from torch import Tensor
 
-from lfsgan_cli.metrics.efficientnet import from_levels
+from lfsgan_cli.evaluation.extractors.efficientnet import from_levels
 
 NAME, SIDE = "efficientnet-lite2", 260
 
@@ -30,7 +30,7 @@ class Lite2:
         self.network.eval().requires_grad_(requires_grad=False)
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Pictures uint8 [N, 3, R, R] as [N, 1280]; enlarged and scaled as for `metrics.efficientnet`."""
+        """Pictures uint8 [N, 3, R, R] as [N, 1280]; enlarged and scaled as for `evaluation.extractors.efficientnet`."""
         pictures = F.interpolate(from_levels(batch), size=(SIDE, SIDE), mode="bicubic", antialias=True).clamp(-1, 1)
         maps: Tensor = self.network.extract_features((pictures * 127.5 + 0.5) / 128)
         return maps.mean((2, 3))

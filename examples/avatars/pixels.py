@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lfsgan_cli.metrics.frechet import frechet_distance
-from lfsgan_cli.pictures.dataset import PictureSet
-from lfsgan_cli.pictures.source import open_source
-from lfsgan_cli.sampling import draw
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.evaluation.metrics.fid import frechet_distance
+from lfsgan_cli.generation.sampling import draw
+from lfsgan_cli.images.dataset import PictureSet
+from lfsgan_cli.images.source import open_source
+from lfsgan_cli.workspace.workspace import Workspace
 
 COUNT, SIDE, AT_ONCE = 2000, 16, 50
 

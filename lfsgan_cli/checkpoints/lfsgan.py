@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lfsgan_cli.checkpoints import torchfile
-from lfsgan_cli.checkpoints.found import CheckpointError
+from lfsgan_cli.checkpoints import torch_file
+from lfsgan_cli.checkpoints.checkpoint import CheckpointError
+from lfsgan_cli.io.files import open_plain
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
-from lfsgan_cli.plainfile import open_plain
 
 PART = "g_ema"  # so named, although it holds the live tensors
 INFIX = ".weight_modulation."
@@ -56,7 +56,7 @@ def read(path: Path) -> PublishedTask:
 
 def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a task file as the public code does; names are its own. FileWriteError where that cannot be done."""
-    torchfile.save(path, {PART: {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}})
+    torch_file.save(path, {PART: {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}})
 
 
 def _load(path: Path) -> Any:
@@ -65,8 +65,8 @@ def _load(path: Path) -> Any:
             head = file.read(32)
     except OSError as error:
         raise CheckpointError(path, f"cannot be read: {error.strerror or error}", EXPECTED) from error
-    if torchfile.is_torch(head):
-        return torchfile.load(path)
+    if torch_file.is_torch(head):
+        return torch_file.load(path)
     if head[8:9] == b"{":
         raise CheckpointError(
             path,
@@ -85,7 +85,7 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
         raise _stranger(path, foreign)
     for name, value in part.items():
         _check(path, name, value)
-    torchfile.check_distinct(path, part.values())
+    torch_file.check_distinct(path, part.values())
     return {name: value.detach().float() for name, value in part.items()}
 
 
@@ -98,7 +98,7 @@ def _stranger(path: Path, names: list[str]) -> CheckpointError:
 def _check(path: Path, name: str, value: Any) -> None:
     if not isinstance(value, Tensor) or value.dtype not in _DTYPES:
         raise CheckpointError(path, f"has no floating-point tensor under {name[:TELLING]!r}", EXPECTED)
-    if not torchfile.is_plain(value):
+    if not torch_file.is_plain(value):
         raise CheckpointError(path, f"has fewer numbers than {name[:TELLING]!r} claims", "take an undamaged copy")
     if not bool(value.isfinite().all()):
         raise CheckpointError(path, f"has numbers in {name[:TELLING]!r} that are not finite", "take an undamaged copy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lfsgan_cli.checkpoints.found import Checkpoint, CheckpointError, State
-from lfsgan_cli.checkpoints.nvidia_limits import check_discriminator, check_generator
-from lfsgan_cli.checkpoints.nvidia_names import FILTER, W_MEAN, config_of, discriminator_names, generator_names
-from lfsgan_cli.checkpoints.nvidia_objects import Part
-from lfsgan_cli.checkpoints.nvidia_pickle import AVERAGE, load
-from lfsgan_cli.checkpoints.torchfile import is_plain
+from lfsgan_cli.checkpoints.checkpoint import Checkpoint, CheckpointError, State
+from lfsgan_cli.checkpoints.safe_pickle import AVERAGE, Part, load
+from lfsgan_cli.checkpoints.torch_file import is_plain
+from lfsgan_cli.errors import one_line
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import MAPPING_MULTIPLIER, build_generator
-from lfsgan_cli.wording import one_line
 
 LIVE, DISCRIMINATOR = "G", "D"
 GROUP = 4  # pictures that our minibatch standard deviation compares
@@ -191,3 +189,159 @@ def _remarks(parts: Mapping[str, Part]) -> Iterator[str]:
 def _short(value: object) -> str:
     """A name or number of a file, as messages may show it."""
     return one_line(str(value))[:80]
+
+
+# What networks of NVIDIA's code can be that ours cannot: one sentence for each.
+
+
+FILTER_TOLERANCE = 1e-4  # filters may be kept in half precision
+_KNOWN_ACTIVATIONS = {"lrelu", "linear"}  # linear: affine layers, shortcuts, the score
+
+
+class OtherNetworkError(CheckpointError):
+    """A network of NVIDIA's code that is not the StyleGAN2 that lfsgan has."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(path, what, "import a StyleGAN2 without classes, in colour, of the default architecture")
+
+
+def check_generator(path: Path, part: Part) -> None:
+    """OtherNetworkError where a generator does what ours cannot."""
+    for check in (_alias_free, _conditional, _architecture, _colours, _latents):
+        if what := check(part):
+            raise OtherNetworkError(path, what)
+    _check_layers(path, part)
+
+
+def check_discriminator(path: Path, part: Part) -> None:
+    """OtherNetworkError where a discriminator does what ours cannot."""
+    for check in (_conditional, _residual):
+        if what := check(part):
+            raise OtherNetworkError(path, what)
+    _check_layers(path, part)
+
+
+def _check_layers(path: Path, part: Part) -> None:
+    for name, tensor in part.tensors.items():
+        if name.endswith(FILTER) and not _is_binomial(tensor):
+            raise OtherNetworkError(path, f"resamples with another filter than [1, 3, 3, 1] ({name})")
+    for name, value in part.settings.items():
+        if name.endswith(".activation") and "_init_kwargs" not in name and value not in _KNOWN_ACTIVATIONS:
+            raise OtherNetworkError(path, f"has the activation {str(value)[:40]!r}, and leaky ReLU is expected")
+
+
+def _alias_free(part: Part) -> str:
+    marked = any(re.match(r"synthesis\.(input\.|L\d+_)", name) for name in part.tensors)
+    return "is a StyleGAN3 network, which lfsgan does not have" if marked else ""
+
+
+def _conditional(part: Part) -> str:
+    classes = part.settings.get("c_dim", 0)
+    if any(name.startswith("mapping.embed.") for name in part.tensors) or classes not in {0, None}:
+        return f"is a conditional network ({classes or 'several'} classes), and lfsgan's know no classes"
+    return ""
+
+
+def _architecture(part: Part) -> str:
+    sides = {found[1] for name in part.tensors if (found := re.match(r"synthesis\.(b\d+)\.", name))}
+    coloured = {side for side in sides if f"synthesis.{side}.torgb.weight" in part.tensors}
+    if any(re.fullmatch(r"synthesis\.b\d+\.skip\.weight", name) for name in part.tensors):
+        return "is a generator of the architecture 'resnet', and 'skip' is expected"
+    if coloured and coloured != sides:
+        return "is a generator of the architecture 'orig', and 'skip' is expected"
+    return ""
+
+
+def _colours(part: Part) -> str:
+    channels = {
+        tensor.shape[0]
+        for name, tensor in part.tensors.items()
+        if name.endswith(".torgb.weight") and tensor.dim() and tensor.shape[0] != 3
+    }
+    return f"draws pictures of {max(channels)} channel(s), and 3 (red, green, blue) are needed" if channels else ""
+
+
+def _latents(part: Part) -> str:
+    first, affine = (part.tensors.get(name) for name in ("mapping.fc0.weight", "synthesis.b4.conv1.affine.weight"))
+    if first is None or affine is None or first.shape[1:] == affine.shape[1:]:
+        return ""
+    widths = f"z of {list(first.shape[1:])} and a w of {list(affine.shape[1:])}"
+    return f"has a {widths} numbers, and lfsgan's are of one width"
+
+
+def _residual(part: Part) -> str:
+    sides = {found[1] for name in part.tensors if (found := re.match(r"(b\d+)\.conv0\.", name))}
+    if any(f"{side}.skip.weight" not in part.tensors for side in sides):
+        return "has a discriminator of the architecture 'orig' or 'skip', and 'resnet' is expected"
+    return ""
+
+
+def _is_binomial(kernel: Tensor) -> bool:
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    expected = torch.outer(taps, taps) / 64
+    return kernel.shape == expected.shape and torch.allclose(kernel.float(), expected, atol=FILTER_TOLERANCE)
+
+
+# NVIDIA's names of a StyleGAN2's tensors beside ours; the numbers are the same, without a flip or a factor.
+#
+# Source: https://github.com/NVlabs/stylegan2-ada-pytorch, `training/networks.py`.
+
+
+FILTER = ".resample_filter"
+W_MEAN = "mapping.w_avg"
+
+
+def config_of(generator: Mapping[str, Tensor]) -> NetworkConfig:
+    """The network that a generator's tensors belong to, from their shapes alone.
+
+    Raises KeyError or IndexError where tensors are missing or misshapen, NetworkConfigError where no StyleGAN2 is so.
+    """
+    colours = (re.fullmatch(r"synthesis\.b(\d{1,6})\.torgb\.weight", name) for name in generator)
+    sides = sorted(int(found[1]) for found in colours if found)
+    layers = [name for name in generator if re.fullmatch(r"mapping\.fc\d+\.weight", name)]
+    return NetworkConfig(
+        resolution=max(sides, default=0),
+        channels={side: generator[f"synthesis.b{side}.conv1.weight"].shape[0] for side in sides},
+        w_dim=generator["synthesis.b4.conv1.affine.weight"].shape[1],
+        mapping_layers=len(layers),
+    )
+
+
+def generator_names(config: NetworkConfig) -> dict[str, str]:
+    """NVIDIA's name of every tensor of our generator, but of its mean w."""
+    return dict(_generator_names(config))
+
+
+def discriminator_names(config: NetworkConfig) -> dict[str, str]:
+    """NVIDIA's name of every tensor of our discriminator."""
+    return dict(_discriminator_names(config))
+
+
+def _generator_names(config: NetworkConfig) -> Iterator[tuple[str, str]]:
+    for layer in range(config.mapping_layers):
+        yield from _both(f"mapping.layers.{layer}", f"mapping.fc{layer}")
+    yield "synthesis.start", "synthesis.b4.const"
+    for index, side in enumerate(config.noise_sides):
+        ours, theirs = f"synthesis.convs.{index}", f"synthesis.b{side}.conv{(index + 1) % 2}"
+        yield f"{ours}.conv.weight", f"{theirs}.weight"
+        yield from _both(f"{ours}.conv.affine", f"{theirs}.affine")
+        yield from ((f"{ours}.bias", f"{theirs}.bias"), (f"{ours}.noise.strength", f"{theirs}.noise_strength"))
+        yield f"{ours}.noise.const", f"{theirs}.noise_const"
+    for index, side in enumerate(config.sides):
+        ours, theirs = f"synthesis.to_rgbs.{index}", f"synthesis.b{side}.torgb"
+        yield from ((f"{ours}.conv.weight", f"{theirs}.weight"), (f"{ours}.bias", f"{theirs}.bias"))
+        yield from _both(f"{ours}.conv.affine", f"{theirs}.affine")
+
+
+def _discriminator_names(config: NetworkConfig) -> Iterator[tuple[str, str]]:
+    yield from _both("from_rgb", f"b{config.resolution}.fromrgb")
+    for index, side in enumerate(config.sides[:0:-1]):
+        yield from _both(f"blocks.{index}.conv1", f"b{side}.conv0")
+        yield from _both(f"blocks.{index}.conv2", f"b{side}.conv1")
+        yield f"blocks.{index}.skip.weight", f"b{side}.skip.weight"
+    for ours, theirs in (("conv", "conv"), ("dense", "fc"), ("score", "out")):
+        yield from _both(ours, f"b4.{theirs}")
+
+
+def _both(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
+    yield from ((f"{ours}.{kind}", f"{theirs}.{kind}") for kind in ("weight", "bias"))

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lfsgan_cli.checkpoints.found import Checkpoint, CheckpointError, State
-from lfsgan_cli.checkpoints.torchfile import is_plain
+from lfsgan_cli.checkpoints.checkpoint import Checkpoint, CheckpointError, State
+from lfsgan_cli.checkpoints.torch_file import is_plain
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator

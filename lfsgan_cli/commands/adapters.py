@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.common import Json
-from lfsgan_cli.console import print_json, print_text, say, table, warn
+from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
+from lfsgan_cli.commands.options import Json
 from lfsgan_cli.errors import LfsganError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _option(field: "Field") -> dict[str, Any]:
 
 
 def _print_options(entry: "Entry", about: str, fields: "list[Field]") -> None:
-    from lfsgan_cli.option_types import spell
+    from lfsgan_cli.options import spell
 
     print_text(f"{entry.name} ({entry.distribution} {entry.version}): {about}\n")
     if not fields:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, DryRun, Json, WorkspaceDir, everywhere
-from lfsgan_cli.console import print_json, print_text, say, table, warn
+from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, DryRun, Json, WorkspaceDir, everywhere
 
 if TYPE_CHECKING:
-    from lfsgan_cli.basefile import BaseSummary
-    from lfsgan_cli.jobs.importing import Import
+    from lfsgan_cli.checkpoints.convert import BaseImport
+    from lfsgan_cli.workspace.base_file import BaseSummary
 
 base = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Show, import or export the base of a workspace.")
 
@@ -37,8 +37,8 @@ def group() -> None:
 @everywhere
 def show(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
     """Show what the base is, how it was made, and where it came from."""
-    from lfsgan_cli.basefile import read_summary
-    from lfsgan_cli.taskfolder import base_path
+    from lfsgan_cli.workspace.base_file import read_summary
+    from lfsgan_cli.workspace.paths import base_path
 
     summary = read_summary(base_path(workspace))
     if as_json:
@@ -60,14 +60,14 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Make a network of another program the base; nothing in its file is executed."""
-    from lfsgan_cli.jobs import importing
-    from lfsgan_cli.locks import hold_base
-    from lfsgan_cli.workspace import workspace_at
+    from lfsgan_cli.checkpoints import convert
+    from lfsgan_cli.workspace.locks import hold_base
+    from lfsgan_cli.workspace.workspace import workspace_at
 
     place = workspace_at(workspace)
     if not dry_run:
         ctx.with_resource(hold_base(place.root))
-    job = importing.begin(place, file, part=part, name=name, overwrite=overwrite)
+    job = convert.begin(place, file, part=part, name=name, overwrite=overwrite)
     _tell_lacks(job)
     if dry_run:
         _tell_plan(job, as_json=as_json)
@@ -84,12 +84,12 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the base in rosinality's layout, which other programs read."""
-    from lfsgan_cli.jobs import exporting
-    from lfsgan_cli.workspace import check_workspace
+    from lfsgan_cli.checkpoints import convert
+    from lfsgan_cli.workspace.workspace import check_workspace
 
-    exporting.check_out(out, overwrite=overwrite)
+    convert.check_out(out, overwrite=overwrite)
     place = check_workspace(workspace)
-    exporting.write(out, exporting.base_document(place))
+    convert.write(out, convert.base_document(place))
     if as_json:
         print_json({"base": place.base.name, "file": str(out), "identity": place.base.identity})
     else:
@@ -114,8 +114,8 @@ def _section(title: str, values: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(title, ""), *((f"  {key}", value) for key, value in values.items())] if values else []
 
 
-def _tell_lacks(job: "Import") -> None:
-    from lfsgan_cli.jobs.importing import COMPUTED, FRESH
+def _tell_lacks(job: "BaseImport") -> None:
+    from lfsgan_cli.checkpoints.convert import COMPUTED, FRESH
 
     if job.origin["discriminator"] == FRESH:
         warn(
@@ -128,7 +128,7 @@ def _tell_lacks(job: "Import") -> None:
         say(f"The file has no mean w of {job.part!r}; it is computed.")
 
 
-def _tell_plan(job: "Import", *, as_json: bool) -> None:
+def _tell_plan(job: "BaseImport", *, as_json: bool) -> None:
     network = job.checkpoint.config.to_json()
     if as_json:
         print_json({"base": job.name, "network": network, "origin": job.origin})
@@ -136,7 +136,7 @@ def _tell_plan(job: "Import", *, as_json: bool) -> None:
         say(f"Would make {job.name!r} the base: {job.checkpoint.kind}, {network['resolution']} pixels a side.")
 
 
-def _tell_base(job: "Import", summary: "BaseSummary", *, as_json: bool) -> None:
+def _tell_base(job: "BaseImport", summary: "BaseSummary", *, as_json: bool) -> None:
     path = job.workspace.base_path
     if as_json:
         about = {"base": summary.name, "file": str(path), "identity": summary.identity}

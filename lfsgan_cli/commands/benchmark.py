@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli.commands import evaluate_options as given
-from lfsgan_cli.commands.checking import check_pictures
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, to_repeat
+from lfsgan_cli.commands import options as given
+from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.learn_task import losses_line
-from lfsgan_cli.commands.weights import Weights
-from lfsgan_cli.console import print_json, say, table, warn
-from lfsgan_cli.progress import progress
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, check_pictures, to_repeat
 
 if TYPE_CHECKING:
     import torch
 
-    from lfsgan_cli.jobs.benchmark import Benchmark, Step
-    from lfsgan_cli.jobs.benchmark_running import Stepped
-    from lfsgan_cli.jobs.learning import Learner
-    from lfsgan_cli.jobs.looking import Seen
-    from lfsgan_cli.jobs.suite import Suite
+    from lfsgan_cli.benchmark.plan import Benchmark, Step
+    from lfsgan_cli.benchmark.runner import Stepped
+    from lfsgan_cli.benchmark.suite import Suite
+    from lfsgan_cli.evaluation.features import Seen
+    from lfsgan_cli.runs.learn_task import Learner
 
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="What to run; see examples/benchmarks.")]
 Data = Annotated[
@@ -52,9 +49,9 @@ def benchmark(
     as_json: Json = False,
 ) -> None:
     """Let several methods learn the same tasks one after another, and measure what each forgets."""
-    from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs.benchmark_running import run
-    from lfsgan_cli.jobs.suite import read_suite
+    from lfsgan_cli.benchmark.runner import run
+    from lfsgan_cli.benchmark.suite import read_suite
+    from lfsgan_cli.system.device import pick
 
     asked = read_suite(suite, data)
     methods, where = asked.some(method or []), pick(device)
@@ -81,7 +78,7 @@ def benchmark(
 
 def _folder(suite: Path, out: Path | None, name: str) -> Path:
     """A benchmark's own copy of its suite goes on where it lies."""
-    from lfsgan_cli.report.benchmark_reading import SUITE
+    from lfsgan_cli.benchmark.suite import SUITE
 
     if out is not None:
         return out
@@ -89,7 +86,7 @@ def _folder(suite: Path, out: Path | None, name: str) -> Path:
 
 
 def _open(suite: "Suite", out: Path, weights: Weights, device: "torch.device", batch: int) -> "Benchmark":
-    from lfsgan_cli.jobs.benchmark import Benchmark
+    from lfsgan_cli.benchmark.plan import Benchmark
 
     eye, words = weights.eye(device, perceptual=suite.perceptual)
     found = Benchmark(suite, out, eye, device, batch)
@@ -141,8 +138,8 @@ def _tell_plan(todo: "Sequence[Step]", total: int, *, as_json: bool) -> None:
 
 
 def _tell(folder: Path, *, as_json: bool) -> None:
-    from lfsgan_cli.report.benchmark_summary import summarise
-    from lfsgan_cli.report.spelling import spell
+    from lfsgan_cli.report.benchmark import summarise
+    from lfsgan_cli.report.text import spell
 
     summary = summarise(folder)
     if as_json:

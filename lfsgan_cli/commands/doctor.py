@@ -5,26 +5,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Json, WorkspaceDir, to_repeat
-from lfsgan_cli.console import print_json, print_text, say, table, warn
+from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Json, WorkspaceDir, to_repeat
 
 if TYPE_CHECKING:
-    from lfsgan_cli.jobs.doctor_machine import Part
-    from lfsgan_cli.jobs.doctor_workspace import State
+    from lfsgan_cli.diagnostics.doctor import Part
+    from lfsgan_cli.diagnostics.workspace import State
 
 Clean = Annotated[bool, typer.Option("--clean", help="Remove what killed processes left behind, and nothing else.")]
 
 
 def doctor(workspace: WorkspaceDir = DEFAULT_WORKSPACE, clean: Clean = False, as_json: Json = False) -> None:
     """Examine machine and workspace; exit code 1 where there is something for you to do."""
-    from lfsgan_cli.jobs import doctor_machine, doctor_workspace
+    from lfsgan_cli.diagnostics import doctor
+    from lfsgan_cli.diagnostics import workspace as doctor_workspace
 
     state = doctor_workspace.examine(workspace)
     if clean:
         _clean(state)
         state = doctor_workspace.examine(workspace)
     there = doctor_workspace.part(state, partial(to_repeat, workspace=workspace))
-    parts = [doctor_machine.machine(), doctor_machine.extensions(), doctor_machine.weights(), there]
+    parts = [doctor.machine(), doctor.extensions(), doctor.weights(), there]
     if as_json:
         print_json(_document(parts))
     else:
@@ -34,7 +35,7 @@ def doctor(workspace: WorkspaceDir = DEFAULT_WORKSPACE, clean: Clean = False, as
 
 
 def _clean(state: "State") -> None:
-    from lfsgan_cli.jobs.doctor_workspace import clean
+    from lfsgan_cli.diagnostics.workspace import clean
 
     left = clean(state.stale)
     for path in state.stale:

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lfsgan_cli.commands import evaluate_options as given
-from lfsgan_cli.commands.checking import check_pictures
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+from lfsgan_cli.commands import options as given
+from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.generate import NoiseChoice, Strength, Truncation
-from lfsgan_cli.commands.retention import prove
-from lfsgan_cli.commands.weights import Weights
-from lfsgan_cli.console import print_json, say, table, warn
-from lfsgan_cli.progress import progress
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, WorkspaceDir, check_pictures
 
 if TYPE_CHECKING:
-    from lfsgan_cli.jobs.looking import Eye
-    from lfsgan_cli.jobs.measuring import Measurement, Measuring, Wanted
-    from lfsgan_cli.jobs.subjects import Gallery, Subject
+    from lfsgan_cli.evaluation.evaluate import Measurement, Measuring, Wanted
+    from lfsgan_cli.evaluation.features import Eye
+    from lfsgan_cli.evaluation.image_sets import Gallery, Subject
+    from lfsgan_cli.evaluation.retention import Verdict
+
 
 COPIES = (
     "the real pictures are the very few that each task learned from: the number says how near the pictures are "
@@ -66,15 +64,15 @@ def evaluate(
     _refuse_contradictions(wanted, count, fakes=fakes, task=task, with_base=with_base)
     if with_base and reals is None:
         raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
-    from lfsgan_cli.devices import pick
+    from lfsgan_cli.system.device import pick
 
     where = pick(device)
     if fakes is not None:
         subjects = _foreign(fakes, shots)
     else:
-        from lfsgan_cli.jobs.styles import Style
-        from lfsgan_cli.jobs.subjects import Gallery
-        from lfsgan_cli.workspace import check_workspace
+        from lfsgan_cli.evaluation.image_sets import Gallery
+        from lfsgan_cli.generation.sampling import Style
+        from lfsgan_cli.workspace.workspace import check_workspace
 
         style = Style(truncation, noise, strength)
         gallery = Gallery(check_workspace(workspace), count, style, where, shots, save)
@@ -113,8 +111,8 @@ class _Chosen:
 
     def wanted(self) -> "Wanted":
         """As the job takes it."""
-        from lfsgan_cli.jobs.measures import COMPARISONS
-        from lfsgan_cli.jobs.measuring import Wanted
+        from lfsgan_cli.evaluation.evaluate import Wanted
+        from lfsgan_cli.evaluation.registry import COMPARISONS
 
         comparisons = [name for name in COMPARISONS if name in self.names]
         return Wanted(comparisons, "lpips" in self.names, "memorisation" in self.names, self.blocks)
@@ -137,8 +135,8 @@ def _refuse_contradictions(
 
 
 def _subjects(gallery: "Gallery", task: list[str] | None, *, with_base: bool) -> "list[Subject]":
-    from lfsgan_cli.jobs.subjects import NoTaskError
-    from lfsgan_cli.taskfolder import task_names
+    from lfsgan_cli.evaluation.image_sets import NoTaskError
+    from lfsgan_cli.workspace.paths import task_names
 
     root = gallery.workspace.root
     names = list(dict.fromkeys(task)) if task else task_names(root)
@@ -148,21 +146,21 @@ def _subjects(gallery: "Gallery", task: list[str] | None, *, with_base: bool) ->
 
 
 def _foreign(fakes: Path, shots: Path | None) -> "list[Subject]":
-    from lfsgan_cli.jobs.subjects import foreign
+    from lfsgan_cli.evaluation.image_sets import foreign
 
     return [foreign(fakes, shots)]
 
 
 def _job(subjects: "list[Subject]", reals: Path | None, chosen: _Chosen, eye: "Eye", batch: int) -> "Measuring":
-    from lfsgan_cli.jobs.measuring import Measuring
-    from lfsgan_cli.jobs.subjects import found
+    from lfsgan_cli.evaluation.evaluate import Measuring
+    from lfsgan_cli.evaluation.image_sets import found
 
     known = None if reals is None else found(reals, subjects[0].resolution)
     return Measuring(subjects, known, chosen.wanted(), eye, batch)
 
 
 def _check(job: "Measuring", paths: "set[Path]") -> None:
-    from lfsgan_cli.pictures.source import open_source
+    from lfsgan_cli.images.source import open_source
 
     job.check()
     for path in sorted(paths):
@@ -199,3 +197,35 @@ def _number(measured: "Measurement") -> str:
     digits = 2 if value.metric == "fid" else 4
     error = "" if value.error is None else f" ± {value.error:.{digits}f}"
     return f"{value.value:.{digits}f}{error}"
+
+
+# `lfsgan evaluate --retention`: the proof that no task was forgotten.
+
+
+def prove(workspace: Path, task: list[str] | None, device: str, *, dry_run: bool, as_json: bool) -> None:
+    """Compare tasks with what was recorded of them; exit code 1 where one is not what it was."""
+    from lfsgan_cli.evaluation import retention
+    from lfsgan_cli.evaluation.image_sets import NoTaskError
+    from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.workspace import check_workspace
+
+    place, where = check_workspace(workspace), pick(device)
+    names = list(dict.fromkeys(task)) if task else retention.names(place)
+    if not names:
+        raise NoTaskError(place.root)
+    if dry_run:
+        say(f"Would compare {', '.join(names)} with what was recorded.")
+        return
+    verdicts = retention.check_all(place, names, where)
+    if as_json:
+        print_json({"tasks": {name: verdict.to_json() for name, verdict in verdicts.items()}})
+    else:
+        table(("task", "retained", "pictures", "difference", "why"), [_row(*item) for item in verdicts.items()])
+    if not all(verdict.retained for verdict in verdicts.values()):
+        raise typer.Exit(1)
+
+
+def _row(name: str, verdict: "Verdict") -> tuple[str, str, str, int, str]:
+    kept = "yes" if verdict.retained else "NO"
+    pictures = f"{verdict.pictures}, {verdict.compared} compared"
+    return name, kept, pictures, verdict.largest_difference, verdict.why

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
-from lfsgan_cli.console import print_json, print_text, say
-from lfsgan_cli.precision_names import Choice
-from lfsgan_cli.progress import progress
+from lfsgan_cli.commands.console import print_json, print_text, progress, say
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+from lfsgan_cli.system.device import Choice
 
 if TYPE_CHECKING:
-    from lfsgan_cli.jobs.drawing import Drawing, Means
+    from lfsgan_cli.generation.generate import Drawing, Means
 
 Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A learned task; may be repeated.")]
 Count = Annotated[int | None, typer.Option("-n", min=1, help="How many pictures: seeds from 0 on.  [default: 16]")]
@@ -74,10 +73,10 @@ def generate(
             "scales what a task changes, and the base has no task; give --task", param_hint="--strength"
         )
     wanted = _seeds(count, seeds)
-    from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs.drawing import Drawing
-    from lfsgan_cli.jobs.styles import Style
-    from lfsgan_cli.workspace import check_workspace
+    from lfsgan_cli.generation.generate import Drawing
+    from lfsgan_cli.generation.sampling import Style
+    from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.workspace import check_workspace
 
     place, where = check_workspace(workspace), pick(device)
     drawing = Drawing(place, names, wanted, Style(truncation, noise, strength), outdir)
@@ -99,7 +98,7 @@ def _draw(drawing: "Drawing", means: "Means") -> None:
 
 
 def _seeds(count: int | None, seeds: str | None) -> list[int]:
-    from lfsgan_cli.seeds import parse_seeds
+    from lfsgan_cli.options import parse_seeds
 
     if seeds is None:
         return list(range(DEFAULT_COUNT if count is None else count))

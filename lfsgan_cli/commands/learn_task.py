@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lfsgan_cli import options
-from lfsgan_cli.commands.checking import tell_memory
-from lfsgan_cli.commands.common import (
+from lfsgan_cli.commands.console import print_json, progress, say, warn
+from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
     DryRun,
@@ -16,11 +16,10 @@ from lfsgan_cli.commands.common import (
     WorkspaceDir,
     given_options,
     laid_on_white,
+    tell_memory,
     to_repeat,
 )
-from lfsgan_cli.console import print_json, say, warn
-from lfsgan_cli.progress import progress
-from lfsgan_cli.seeds import LARGEST
+from lfsgan_cli.options import LARGEST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.training.recipes import Name as Recipe
@@ -28,10 +27,10 @@ from lfsgan_cli.training.recipes import Name as Recipe
 if TYPE_CHECKING:
     import torch
 
-    from lfsgan_cli.jobs.learning import Learner
-    from lfsgan_cli.jobs.pretraining import Pretrainer
-    from lfsgan_cli.jobs.taskplan import Job
-    from lfsgan_cli.taskfile import TaskSummary
+    from lfsgan_cli.runs.learn_task import Learner
+    from lfsgan_cli.runs.plan import Job
+    from lfsgan_cli.runs.pretrain import Pretrainer
+    from lfsgan_cli.workspace.task_file import TaskSummary
 
 Images = Annotated[
     Path | None,
@@ -104,12 +103,12 @@ def learn_task(
     as_json: Json = False,
 ) -> None:
     """Learn a new domain from a few pictures."""
-    from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs import taskplan
-    from lfsgan_cli.jobs.recipes import way_of
-    from lfsgan_cli.jobs.repeated import Repeated
-    from lfsgan_cli.locks import hold_tasks
-    from lfsgan_cli.workspace import workspace_at
+    from lfsgan_cli.runs import plan
+    from lfsgan_cli.runs.plan import Repeated
+    from lfsgan_cli.system.device import pick
+    from lfsgan_cli.training.recipes import way_of
+    from lfsgan_cli.workspace.locks import hold_tasks
+    from lfsgan_cli.workspace.workspace import workspace_at
 
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite", param_hint="--resume")
@@ -120,19 +119,19 @@ def learn_task(
         ctx.with_resource(hold_tasks(place.root, name))
     said = given_options(ctx, REPEATABLE)
     repeated = Repeated(said, options.values(LearnConfig, settings or []), pairs or [], images)
-    if resume and taskplan.is_learned(place, name):
-        learned = taskplan.check_learned(place, name, repeated)
+    if resume and plan.is_learned(place, name):
+        learned = plan.check_learned(place, name, repeated)
         say(f"Task {name!r} is learned already, nothing is left to do.")
         _tell_task(place.root, name, learned, device, as_json=as_json)
         return
     if resume or images is None:
-        job = taskplan.resume(place, name, repeated)
+        job = plan.resume(place, name, repeated)
     else:
         values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
         given = {key: value for key, value in values.items() if key in said}
         way = way_of(recipe, adapter, pairs or [], settings or [], given)
         way = way.resolved(where, place.base.average.config)
-        job = taskplan.begin(place, images, name, way, overwrite=overwrite, init_from=init_from)
+        job = plan.begin(place, images, name, way, overwrite=overwrite, init_from=init_from)
     if dry_run:
         _tell_plan(job, as_json=as_json)
     else:
@@ -151,15 +150,15 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
 
 
 def _learn(job: "Job", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
-    from lfsgan_cli.jobs import needs
-    from lfsgan_cli.jobs.interrupt import stop_at_once
-    from lfsgan_cli.jobs.learning import Learner
-    from lfsgan_cli.jobs.runfolder import Stopwatch
+    from lfsgan_cli.runs.folder import Stopwatch
+    from lfsgan_cli.runs.learn_task import Learner
+    from lfsgan_cli.runs.session import stop_at_once
+    from lfsgan_cli.training import memory
 
     _tell_start(job)
     network = job.workspace.base.average.config
     fewer = "--batch and -t seeking_batch" if job.plan.training.draws_sets else "--batch"
-    tell_memory(needs.of_learning(network, job.plan.training), needs.free(where), fewer)
+    tell_memory(memory.of_learning(network, job.plan.training), memory.free(where), fewer)
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)
     if job.resumed:
@@ -197,7 +196,7 @@ def _tell_start(job: "Job") -> None:
 
 
 def _tell_task(root: Path, name: str, task: "TaskSummary", device: str, *, as_json: bool) -> None:
-    from lfsgan_cli.taskfolder import task_path
+    from lfsgan_cli.workspace.paths import task_path
 
     path = task_path(root, name)
     if as_json:

@@ -5,28 +5,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli.commands.checking import check_pictures, tell_memory
-from lfsgan_cli.commands.common import (
+from lfsgan_cli.commands.console import print_json, progress, say
+from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, losses_line, tell_resumed
+from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
     DryRun,
     Json,
     PrecisionChoice,
     WorkspaceDir,
+    check_pictures,
     given_options,
+    tell_memory,
     to_repeat,
 )
-from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, losses_line, tell_resumed
-from lfsgan_cli.console import print_json, say
-from lfsgan_cli.progress import progress
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
     import torch
 
-    from lfsgan_cli.basefile import BaseSummary
-    from lfsgan_cli.jobs.pretraining import Job
     from lfsgan_cli.networks.config import NetworkConfig
+    from lfsgan_cli.runs.pretrain import Job
+    from lfsgan_cli.workspace.base_file import BaseSummary
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR|ZIP", help="The pictures to train on; thousands.")]
 Resolution = Annotated[int, typer.Option("--resolution", help="Side of the pictures in pixels: 16, 32, … 1024.")]
@@ -93,23 +93,23 @@ def pretrain(
     as_json: Json = False,
 ) -> None:
     """Train a base of your own from many pictures."""
-    from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs import pretraining
-    from lfsgan_cli.locks import hold_base
-    from lfsgan_cli.workspace import workspace_at
+    from lfsgan_cli.runs import pretrain
+    from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.locks import hold_base
+    from lfsgan_cli.workspace.workspace import workspace_at
 
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite", param_hint="--resume")
     place, where, given = workspace_at(workspace), pick(device), given_options(ctx, REPEATABLE)
     if not dry_run:
         ctx.with_resource(hold_base(place.root))
-    if resume and pretraining.is_trained(place):
-        trained = pretraining.check_trained(place, given)
+    if resume and pretrain.is_trained(place):
+        trained = pretrain.check_trained(place, given)
         say("The base is trained already, nothing is left to do.")
         _tell_base(place.base_path, trained, as_json=as_json)
         return
     if resume:
-        job = pretraining.resume(place, data, given)
+        job = pretrain.resume(place, data, given)
     else:
         training = PretrainConfig(
             kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight,
@@ -117,7 +117,7 @@ def pretrain(
         )  # fmt: skip
         network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
         called = name or data.stem
-        job = pretraining.begin(place, data, called, network, training, where, start=init_from, overwrite=overwrite)
+        job = pretrain.begin(place, data, called, network, training, where, start=init_from, overwrite=overwrite)
     check_pictures(job.pictures.source)
     if dry_run:
         _tell_plan(job, as_json=as_json)
@@ -152,14 +152,14 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
 
 
 def _train(job: "Job", where: "torch.device", save_every: float, again: str) -> "BaseSummary":
-    from lfsgan_cli.jobs import needs
-    from lfsgan_cli.jobs.interrupt import stop_at_once
-    from lfsgan_cli.jobs.pretraining import Pretrainer
-    from lfsgan_cli.jobs.runfolder import Stopwatch
     from lfsgan_cli.networks.config import NetworkConfig
+    from lfsgan_cli.runs.folder import Stopwatch
+    from lfsgan_cli.runs.pretrain import Pretrainer
+    from lfsgan_cli.runs.session import stop_at_once
+    from lfsgan_cli.training import memory
 
     network = NetworkConfig.from_json(job.plan.network)
-    tell_memory(needs.of_pretraining(network, job.plan.training), needs.free(where), "--batch")
+    tell_memory(memory.of_pretraining(network, job.plan.training), memory.free(where), "--batch")
     watch = Stopwatch()
     trainer = Pretrainer(job, where)
     if job.resumed:

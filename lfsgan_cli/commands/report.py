@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli.commands.common import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
-from lfsgan_cli.console import print_json, print_text, say, warn
-from lfsgan_cli.progress import progress
+from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 
 if TYPE_CHECKING:
     import torch
 
-    from lfsgan_cli.jobs.report_files import ReportFiles
-    from lfsgan_cli.jobs.reporting import Report
+    from lfsgan_cli.report.build import Report, ReportFiles
 
 Folder = Annotated[
     Path | None, typer.Argument(metavar="[FOLDER]", help="A workspace or a benchmark; the workspace if not given.")
@@ -36,9 +34,8 @@ def report(
     where = workspace if folder is None else folder
     if out is not None and out.suffix.lower() not in {".html", ".htm"}:
         raise typer.BadParameter(f"expected a name that ends in .html, not {str(out)!r}", param_hint="--out")
-    from lfsgan_cli.devices import pick
-    from lfsgan_cli.jobs.report_files import ReportFiles
-    from lfsgan_cli.jobs.reporting import kind_of, open_report
+    from lfsgan_cli.report.build import ReportFiles, kind_of, open_report
+    from lfsgan_cli.system.device import pick
 
     kind, device_found = kind_of(where), pick(device)
     files = ReportFiles(where / "report.html" if out is None else out)

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.wording import quoted
+from lfsgan_cli.errors import LfsganError, quoted
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 # A file may claim any size, and layers take memory and time before a single number of it is read. The widest published

@@ -8,8 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.networks.layers import ActivatedLinear, DemodulatedConv2d, StyledConv, ToRGB, UpConv2d
-from lfsgan_cli.networks.ops import normalize_latent, upsample
+from lfsgan_cli.networks.layers import (
+    ActivatedLinear,
+    DemodulatedConv2d,
+    StyledConv,
+    ToRGB,
+    UpConv2d,
+    normalize_latent,
+    upsample,
+)
 
 MAPPING_MULTIPLIER = 0.01  # learning rate of the mapping against the synthesis
 

@@ -9,10 +9,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from lfsgan_cli import __version__
-from lfsgan_cli.report.curves import COLOURS, NOISY, svg
-from lfsgan_cli.report.model import Cell, Chart, Measured, Page
-from lfsgan_cli.report.spelling import spell
-from lfsgan_cli.wording import printable_lines
+from lfsgan_cli.benchmark.results import Measured
+from lfsgan_cli.errors import printable_lines
+from lfsgan_cli.report.charts import COLOURS, NOISY, svg
+from lfsgan_cli.report.model import Cell, Chart, Page
+from lfsgan_cli.report.text import spell
 
 MARK = '<meta name="generator" content="lfsgan report">'
 

@@ -5,15 +5,9 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from lfsgan_cli.benchmark.results import Measured
+
 _PNG_SIZE = slice(16, 24)  # width and height, big-endian, in the header chunk that every PNG begins with
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A number and its spread (a standard deviation or error), where one is known."""
-
-    value: float
-    error: float | None = None
 
 
 Cell: TypeAlias = str | int | float | Measured | None  # None: there is no such number

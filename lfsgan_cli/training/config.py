@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.precision_names import Choice
-from lfsgan_cli.seeds import LARGEST
+from lfsgan_cli.options import LARGEST
+from lfsgan_cli.system.device import Choice
 
 AnchorNoise: TypeAlias = Literal["varied", "fixed"]
 Gradients: TypeAlias = Literal["dropped", "zeroed"]

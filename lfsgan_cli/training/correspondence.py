@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.training.batches import Draws
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.draws import Draws
 from lfsgan_cli.training.memory import with_features
 
 

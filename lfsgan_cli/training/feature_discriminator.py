@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from lfsgan_cli.metrics.efficientnet import EfficientNetLite0
-from lfsgan_cli.training.augment import shifted
+from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
+from lfsgan_cli.training.discriminator import shifted
 
 CHANNELS = {1: 40, 2: 112, 3: 320}  # of the network's stages at strides 8, 16 and 32; stride 4 judges texture alone
 MIXED = 64  # channels after the fixed random mixing of a stage

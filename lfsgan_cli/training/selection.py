@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.training.draws import Draws
-from lfsgan_cli.training.energy import energy
-from lfsgan_cli.training.likeness import Likeness
-from lfsgan_cli.training.twins import differ
+from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.losses import differ, energy
+from lfsgan_cli.training.perceptual import Likeness
 
 LOOKS = 10  # snapshots of a run that are looked at, or fewer: every ⌈steps / 10⌉ steps, and the last
 DRAWN = 64  # pictures of each look

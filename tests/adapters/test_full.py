@@ -3,7 +3,7 @@
 import torch
 from lfsgan_adapters.full import FullFineTune
 
-from lfsgan_cli.adapted import merge
+from lfsgan_cli.apply import merge
 from lfsgan_cli.testing import check_adapter, tiny_generator
 
 

@@ -13,15 +13,15 @@ from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, Linear
 from lfsgan_adapters.left_names import CONV, LINEAR
 from torch import Tensor, nn
 
-from lfsgan_cli import taskfile
-from lfsgan_cli.adapted import adapt
+from lfsgan_cli.apply import adapt
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.options import to_json
-from lfsgan_cli.taskfile import BaseInfo, TaskInfo
 from lfsgan_cli.testing import check_adapter, tiny_generator
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.workspace import task_file
+from lfsgan_cli.workspace.task_file import BaseInfo, TaskInfo
+from lfsgan_cli.workspace.workspace import Workspace
 
 SIDE_BY_SIDE = 1e-6  # fp32, values near one
 
@@ -199,7 +199,7 @@ def test_its_file_on_the_layers_of_ffhq_has_half_a_megabyte_at_most(tmp_path: Pa
     info = TaskInfo(
         "a-task", "left", "1", to_json(config), BaseInfo("ab" * 32, "ffhq-256", network.to_json()), training
     )
-    taskfile.write(tmp_path / "task", info, {**adapter.round_off(), taskfile.W_MEAN: base.w_mean})
+    task_file.write(tmp_path / "task", info, {**adapter.round_off(), task_file.W_MEAN: base.w_mean})
     assert (tmp_path / "task").stat().st_size <= 500_000
 
 

@@ -8,7 +8,7 @@ from lfsgan_adapters.left import LeFT
 from lfsgan_adapters.lora import LoRA
 from torch import Tensor
 
-from lfsgan_cli.adapted import merge
+from lfsgan_cli.apply import merge
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.testing import check_adapter, tiny_generator

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lfsgan_cli.console import print_text, table
+from lfsgan_cli.commands.console import print_text, table
 from tests.benchmarks import comparing
 from tests.benchmarks.running import ROOT, BrokenBenchmarksError, checked_out, run
 

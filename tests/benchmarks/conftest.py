@@ -20,13 +20,13 @@ from lfsgan_adapters.left import LeFT
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import lfsgan_cli
-from lfsgan_cli.basefile import Base
-from lfsgan_cli.jobs.likeness import likeness_to
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
-from lfsgan_cli.training.learn import Learning
-from lfsgan_cli.training.pretrain import Pretraining
-from lfsgan_cli.training.run import Run
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.training.learning import Learning
+from lfsgan_cli.training.loop import Run
+from lfsgan_cli.training.perceptual import likeness_to
+from lfsgan_cli.training.pretraining import Pretraining
+from lfsgan_cli.workspace.base_file import Base
+from lfsgan_cli.workspace.workspace import Workspace
 
 ROUNDS, WARMUP = 7, 2  # the first rounds find no large pages yet
 CPU_TIME = time.process_time  # on one thread it is the time that an idle machine takes, and others disturb it little

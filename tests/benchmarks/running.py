@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lfsgan_cli.environment import SETTINGS
+from lfsgan_cli.system.device import SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
 

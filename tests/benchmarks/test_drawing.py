@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lfsgan_cli.jobs.sheets import to_arrays
-from lfsgan_cli.pictures.png import encode
-from lfsgan_cli.sampling import draw
+from lfsgan_cli.generation.contact_sheet import to_arrays
+from lfsgan_cli.generation.sampling import draw
+from lfsgan_cli.images.png import encode
 
 if TYPE_CHECKING:
-    from lfsgan_cli.basefile import Base
+    from lfsgan_cli.workspace.base_file import Base
     from tests.benchmarks.conftest import Timed
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time)

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 from lfsgan_cli.app import app
 from lfsgan_cli.checkpoints import lfsgan
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.taskfile import read, read_info
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.workspace.task_file import read, read_info
+from lfsgan_cli.workspace.workspace import Workspace
 from tests.conftest import GOLDEN
 
 TASK = GOLDEN / "lfsgan_task.pt"

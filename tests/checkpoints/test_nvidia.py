@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lfsgan_cli.checkpoints import nvidia
-from lfsgan_cli.checkpoints.found import Checkpoint, CheckpointError
-from lfsgan_cli.checkpoints.nvidia_objects import Part
+from lfsgan_cli.checkpoints.checkpoint import Checkpoint, CheckpointError
+from lfsgan_cli.checkpoints.safe_pickle import Part
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
 from tests.checkpoints.nvidia_pickles import (

@@ -12,11 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from lfsgan_cli.checkpoints import nvidia_objects, nvidia_pickle
-from lfsgan_cli.checkpoints.found import CheckpointError
-from lfsgan_cli.checkpoints.nvidia_pickle import DamagedPickleError, TensorFlowPickleError, is_pickle, load
-from lfsgan_cli.checkpoints.survey import LONGEST, MOST_TUPLES
-from lfsgan_cli.checkpoints.torchfile import ForeignGlobalError
+from lfsgan_cli.checkpoints import safe_pickle
+from lfsgan_cli.checkpoints.checkpoint import CheckpointError
+from lfsgan_cli.checkpoints.safe_pickle import DamagedPickleError, TensorFlowPickleError, is_pickle, load
+from lfsgan_cli.checkpoints.torch_file import LONGEST, MOST_TUPLES, ForeignGlobalError
 from tests.checkpoints.nvidia_pickles import EasyDict, Module, generator, module, write
 from tests.conftest import GOLDEN
 
@@ -140,9 +139,9 @@ STAND_INS = [
 @pytest.mark.parametrize("stand_in", STAND_INS)
 @pytest.mark.parametrize("state", [b"}U\x08__init__Ns", b"N}U\x08__init__Ns\x86"], ids=["attributes", "slots"])
 def test_a_pickle_cannot_change_what_stands_in(tmp_path: Path, stand_in: bytes, state: bytes) -> None:
-    before = {name: dict(vars(kind)) for name, kind in vars(nvidia_objects).items() if isinstance(kind, type)}
+    before = {name: dict(vars(kind)) for name, kind in vars(safe_pickle).items() if isinstance(kind, type)}
     refused(put(tmp_path, b"\x80\x02" + stand_in + state + b"b."), DamagedPickleError)
-    assert before == {name: dict(vars(kind)) for name, kind in vars(nvidia_objects).items() if isinstance(kind, type)}
+    assert before == {name: dict(vars(kind)) for name, kind in vars(safe_pickle).items() if isinstance(kind, type)}
 
 
 # --- nothing is let grow ---------------------------------------------------------------------------------------------
@@ -215,7 +214,7 @@ def test_reading_takes_little_more_memory_than_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "large.pkl", {"G_ema": module(tensors)})
     small = write(tmp_path / "small.pkl", {"G_ema": module({"l0.weight": torch.randn(8)})})
     script = (
-        "import resource, sys\nfrom pathlib import Path\nfrom lfsgan_cli.checkpoints.nvidia_pickle import load\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom lfsgan_cli.checkpoints.safe_pickle import load\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "load(Path(sys.argv[1])); before = peak()\nload(Path(sys.argv[2])); print((peak() - before) * 1024)"
     )
@@ -257,7 +256,7 @@ def test_a_shared_parameter_is_read_twice(tmp_path: Path) -> None:
 
 def test_the_list_is_short() -> None:
     """Every name more is one more thing that files can ask for: think twice."""
-    assert len(nvidia_pickle._STAND_INS) == 14  # and two for tensors, made for each file
+    assert len(safe_pickle._STAND_INS) == 14  # and two for tensors, made for each file
 
 
 def test_python_s_own_reader_would_have_run_the_code(tmp_path: Path) -> None:

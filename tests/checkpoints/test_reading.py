@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lfsgan_cli.checkpoints.reading import read
+from lfsgan_cli.checkpoints.detect import read
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.workspace import embedded_base
+from lfsgan_cli.workspace.workspace import embedded_base
 
 States = dict[str, dict[str, Tensor]]
 Write = Callable[[States, Path], None]

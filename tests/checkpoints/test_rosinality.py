@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.checkpoints.found import Checkpoint
+from lfsgan_cli.checkpoints.checkpoint import Checkpoint
 from lfsgan_cli.checkpoints.rosinality import (
     RosinalityError,
     from_document,

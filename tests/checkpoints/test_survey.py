@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from lfsgan_cli.checkpoints.found import CheckpointError
-from lfsgan_cli.checkpoints.survey import MOST_TUPLES
-from lfsgan_cli.checkpoints.torchfile import ForeignGlobalError, UnreadableError, check_distinct, load
+from lfsgan_cli.checkpoints.checkpoint import CheckpointError
+from lfsgan_cli.checkpoints.torch_file import MOST_TUPLES, ForeignGlobalError, UnreadableError, check_distinct, load
 
 ZIP, LEGACY = True, False
 FORMATS = pytest.mark.parametrize("zipped", [ZIP, LEGACY], ids=["zip", "legacy"])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from lfsgan_cli.checkpoints.found import CheckpointError
-from lfsgan_cli.checkpoints.torchfile import ForeignGlobalError, UnreadableError, is_plain, is_torch, load
+from lfsgan_cli.checkpoints.checkpoint import CheckpointError
+from lfsgan_cli.checkpoints.torch_file import ForeignGlobalError, UnreadableError, is_plain, is_torch, load
 
 Kind = dict[str, Any]
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lfsgan_cli import basefile
-from lfsgan_cli.basefile import Base
+from lfsgan_cli.workspace import base_file
+from lfsgan_cli.workspace.base_file import Base
 from tests.conftest import Program
 
 States = dict[str, dict[str, Tensor]]
@@ -37,7 +37,7 @@ def reference(newcomer: Program, rosinality: States, rosinality_outputs: dict[st
 @pytest.fixture
 def imported(reference: Program) -> Base:
     reference.done("base", "import", "ref.pt")
-    return basefile.read(reference.folder / HERE)
+    return base_file.read(reference.folder / HERE)
 
 
 def near(ours: Tensor, theirs: Tensor) -> bool:
@@ -63,10 +63,10 @@ def test_an_imported_discriminator_gives_the_logits_of_the_reference(
 
 def test_part_g_puts_the_live_generator_in_the_place_of_the_average(reference: Program) -> None:
     reference.done("base", "import", "ref.pt")
-    average = basefile.read(reference.folder / HERE)
+    average = base_file.read(reference.folder / HERE)
     said = reference.done("base", "import", "ref.pt", "--part", "g", "--overwrite").stderr
-    live = basefile.read(reference.folder / HERE)
-    assert live.identity == basefile.identity(average.live) == basefile.identity(live.live)
+    live = base_file.read(reference.folder / HERE)
+    assert live.identity == base_file.identity(average.live) == base_file.identity(live.live)
     assert live.identity != average.identity
     assert "computed" in said  # the file's mean is that of its average
     assert not torch.equal(live.average.w_mean, average.average.w_mean)
@@ -76,14 +76,14 @@ def test_part_g_puts_the_live_generator_in_the_place_of_the_average(reference: P
 def test_an_exported_base_comes_back_as_the_same_base(reference: Program, imported: Base, out: str) -> None:
     reference.done("base", "export", out)
     reference.done("base", "import", out, "--workspace", "again")
-    again = basefile.read(reference.folder / "again" / "base.safetensors")
+    again = base_file.read(reference.folder / "again" / "base.safetensors")
     assert again.identity == imported.identity
     for ours, theirs in ((imported.average, again.average), (imported.live, again.live)):
-        assert basefile.identity(ours) == basefile.identity(theirs)
+        assert base_file.identity(ours) == base_file.identity(theirs)
         constant = {name: tensor for name, tensor in ours.state_dict().items() if name.endswith("const")}
         assert all(torch.equal(theirs.state_dict()[name], tensor) for name, tensor in constant.items())
     assert torch.equal(again.average.w_mean, imported.average.w_mean)
-    assert basefile.identity(again.discriminator) == basefile.identity(imported.discriminator)
+    assert base_file.identity(again.discriminator) == base_file.identity(imported.discriminator)
 
 
 def test_the_exported_file_is_rosinalitys_key_for_key(reference: Program, imported: Base, rosinality: States) -> None:
@@ -117,7 +117,7 @@ def test_a_file_without_a_discriminator_gets_a_fresh_one_and_the_user_is_told(
     first = (reference.folder / HERE).read_bytes()
     reference.done("base", "import", "alone.pt", "--overwrite")
     assert (reference.folder / HERE).read_bytes() == first  # fresh, but always the same
-    assert basefile.read(reference.folder / HERE).average.w_mean.any()
+    assert base_file.read(reference.folder / HERE).average.w_mean.any()
 
 
 def test_noise_that_the_file_lacks_is_drawn_anew(reference: Program, rosinality: States) -> None:
@@ -125,7 +125,7 @@ def test_noise_that_the_file_lacks_is_drawn_anew(reference: Program, rosinality:
     torch.save({"g_ema": state, "d": rosinality["d"]}, reference.folder / "silent.pt")
     said = reference.done("base", "import", "silent.pt").stderr
     assert "noise" in said
-    assert basefile.read(reference.folder / HERE).average.synthesis.convs[0].noise.const.any()  # type: ignore[union-attr, index]
+    assert base_file.read(reference.folder / HERE).average.synthesis.convs[0].noise.const.any()  # type: ignore[union-attr, index]
 
 
 def test_show_tells_where_a_base_came_from(reference: Program, imported: Base) -> None:
@@ -153,13 +153,13 @@ def test_a_task_is_learned_and_drawn_on_an_imported_base(reference: Program, imp
     reference.done("generate", "--task", "cats", "-n", 2)
     refused = reference.refused("base", "import", "ref.pt", "--overwrite")
     assert "carries the tasks cats" in refused
-    assert basefile.read(reference.folder / HERE).identity == imported.identity
+    assert base_file.read(reference.folder / HERE).identity == imported.identity
 
 
 def test_a_base_is_not_replaced_without_being_told_to(reference: Program, imported: Base) -> None:
     assert "--overwrite" in reference.refused("base", "import", "ref.pt")
     reference.done("base", "import", "ref.pt", "--overwrite", "--name", "other")
-    assert basefile.read_summary(reference.folder / HERE).name == "other"
+    assert base_file.read_summary(reference.folder / HERE).name == "other"
 
 
 def test_a_part_that_the_file_lacks_is_refused(reference: Program, rosinality: States) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lfsgan_cli.commands.checking import tell_memory
+from lfsgan_cli.commands.options import tell_memory
 
 
 def test_too_little_is_a_warning_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:

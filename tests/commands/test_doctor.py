@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from lfsgan_cli.jobs.doctor_machine import available_memory, writable
-from lfsgan_cli.locks import FOLDER, hold_tasks
+from lfsgan_cli.diagnostics.doctor import writable
+from lfsgan_cli.system.memory import available_memory
+from lfsgan_cli.workspace.locks import FOLDER, hold_tasks
 
 if TYPE_CHECKING:
     from tests.conftest import Program

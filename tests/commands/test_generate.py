@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lfsgan_cli.sampling import mean_w
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.generation.sampling import mean_w
+from lfsgan_cli.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

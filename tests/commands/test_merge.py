@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.checkpoints.reading import read
-from lfsgan_cli.jobs.styles import Style, drawer
+from lfsgan_cli.checkpoints.detect import read
+from lfsgan_cli.generation.sampling import Style, drawer
 from lfsgan_cli.networks.generator import Generator, build_generator
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.workspace.workspace import Workspace
 from tests.conftest import Program
 
 

@@ -13,14 +13,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lfsgan_cli import options, registry, taskfile
+from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct
-from lfsgan_cli.jobs.measuring import CLOSEST
-from lfsgan_cli.jobs.sheets import KEY
-from lfsgan_cli.pictures.dataset import load_shots
-from lfsgan_cli.taskfile import TaskInfo
-from lfsgan_cli.taskfolder import task_path
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.evaluation.evaluate import CLOSEST
+from lfsgan_cli.generation.contact_sheet import KEY
+from lfsgan_cli.images.dataset import load_shots
+from lfsgan_cli.workspace import task_file
+from lfsgan_cli.workspace.paths import task_path
+from lfsgan_cli.workspace.task_file import TaskInfo
+from lfsgan_cli.workspace.workspace import Workspace
 from tests.conftest import Program
 
 PLUGIN = '''
@@ -151,7 +152,7 @@ def _write(workspace: Workspace, name: str, config: dict[str, Any], learned: Cal
     path = task_path(workspace.root, name)
     path.parent.mkdir(exist_ok=True)
     info = TaskInfo(name, name, str(cls.version), config, workspace.base_info, {})
-    taskfile.write(path, info, {**tensors, taskfile.W_MEAN: base.w_mean.clone()})
+    task_file.write(path, info, {**tensors, task_file.W_MEAN: base.w_mean.clone()})
 
 
 def test_a_memoriser_is_caught_by_both_judges_and_the_base_is_not(values: Found) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from lfsgan_cli.jobs.report_benchmark import BenchmarkReport
+from lfsgan_cli.report.build import BenchmarkReport
 from tests.commands.test_benchmark import RUN, write
 from tests.report.conftest import elements, write_benchmark
 

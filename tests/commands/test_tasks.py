@@ -8,7 +8,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from lfsgan_cli.app import app
-from lfsgan_cli.taskfile import BaseInfo, TaskInfo, write
+from lfsgan_cli.workspace.task_file import BaseInfo, TaskInfo, write
 
 BASE = BaseInfo("ab" * 32, "avatars-64", {"resolution": 64})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lfsgan_cli import tensorfile
+from lfsgan_cli.io import safetensors
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -137,13 +137,13 @@ def test_a_changed_header_is_found_by_verify_and_by_every_command(learned: "Prog
 
 
 def test_a_file_without_a_hash_of_its_header_is_read_and_compared_with_its_record(learned: "Program") -> None:
-    tensors, metadata = tensorfile.read(learned.folder / CATS)
+    tensors, metadata = safetensors.read(learned.folder / CATS)
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-    tensorfile.write(learned.folder / "lfsgan_workspace/tasks/old.safetensors", tensors, metadata)
+    safetensors.write(learned.folder / "lfsgan_workspace/tasks/old.safetensors", tensors, metadata)
     document = json.loads(learned.done("tasks", "verify", "--json").stdout)
     assert document["files"][2]["why"] == "its header has no hash: an earlier version wrote it"
     learned.done("generate", "--task", "old", "-n", 1)
-    tensorfile.write(learned.folder / CATS, tensors, metadata)
+    safetensors.write(learned.folder / CATS, tensors, metadata)
     result = learned("tasks", "verify", "cats", "--json")
     assert result.exit_code == 1
     assert "its header is not the one that is on record" in json.loads(result.stdout)["files"][1]["why"]

@@ -7,29 +7,27 @@ from pathlib import Path
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from lfsgan_cli import basefile, taskfile
 from lfsgan_cli.app import app
-from lfsgan_cli.basefile import Base
-from lfsgan_cli.checkpoints import lfsgan, reading
-from lfsgan_cli.checkpoints.found import Checkpoint
+from lfsgan_cli.benchmark.results import RunLines
+from lfsgan_cli.benchmark.suite import read_suite
+from lfsgan_cli.checkpoints import detect, lfsgan
+from lfsgan_cli.checkpoints.checkpoint import Checkpoint
+from lfsgan_cli.checkpoints.convert import begin_import
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.jobs import states
-from lfsgan_cli.jobs.runlines import RunLines
-from lfsgan_cli.jobs.suite import read_suite
-from lfsgan_cli.jobs.taskfiles import begin_import
-from lfsgan_cli.metrics import cache
-from lfsgan_cli.pictures.dataset import check, load_shots
-from lfsgan_cli.pictures.decode import decode, fit, verify
-from lfsgan_cli.pictures.png import text_of
-from lfsgan_cli.pictures.source import open_source
-from lfsgan_cli.report.benchmark_reading import read_benchmark
+from lfsgan_cli.evaluation import features
+from lfsgan_cli.images.dataset import check, load_shots
+from lfsgan_cli.images.decode import decode, fit, verify
+from lfsgan_cli.images.png import text_of
+from lfsgan_cli.images.source import open_source
+from lfsgan_cli.report.benchmark import read_benchmark
 from lfsgan_cli.report.html import to_html
-from lfsgan_cli.report.markdown import to_markdown
 from lfsgan_cli.report.model import Page
-from lfsgan_cli.report.reading import BaseFacts, Drawings, read_workspace
-from lfsgan_cli.report.tables_csv import to_csv
-from lfsgan_cli.taskfile import read_summary
-from lfsgan_cli.workspace import Workspace, rebuild
+from lfsgan_cli.report.text import to_csv, to_markdown
+from lfsgan_cli.report.workspace import BaseFacts, Drawings, read_workspace
+from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
+from lfsgan_cli.workspace.base_file import Base
+from lfsgan_cli.workspace.task_file import read_summary
+from lfsgan_cli.workspace.workspace import Workspace, rebuild
 
 Reader = Callable[[Path], object]
 SIDE = 16  # pixels of what pictures are fitted to
@@ -55,24 +53,24 @@ def readers(folder: Path) -> dict[str, dict[str, Reader]]:
     workspace.base  # noqa: B018 - it is read once, and not by a reader
     return {
         "tensors": {
-            "base": lambda path: touch(basefile.read(path)),
-            "base header": basefile.read_summary,
-            "task": lambda path: touch(taskfile.read(path)[1]),
+            "base": lambda path: touch(base_file.read(path)),
+            "base header": base_file.read_summary,
+            "task": lambda path: touch(task_file.read(path)[1]),
             "task header": read_summary,
             "rebuilding": partial(_rebuilt, workspace),
             "commands": partial(_shown, folder),
             "report of a task": partial(_reported, folder),
-            "state": lambda path: touch(states.read(path)[0]),
-            "cache": lambda path: touch(cache._kept(path, "{}")),
-            "checkpoint": lambda path: touch(reading.read(path)),
+            "state": lambda path: touch(checkpoint_file.read(path)[0]),
+            "cache": lambda path: touch(features._kept(path, "{}")),
+            "checkpoint": lambda path: touch(detect.read(path)),
         },
         "checkpoint": {
-            "checkpoint": lambda path: touch(reading.read(path)),
+            "checkpoint": lambda path: touch(detect.read(path)),
             "published task": lambda path: touch(lfsgan.read(path).tensors),
             "import of a task": lambda path: touch(
                 begin_import(workspace, path, "cats", activation=True, overwrite=False).adapter
             ),
-            "base": lambda path: touch(basefile.read(path)),
+            "base": lambda path: touch(base_file.read(path)),
         },
         "picture": {
             "picture": lambda path: fit(decode(path.read_bytes()).picture, SIDE),
@@ -124,7 +122,7 @@ def _tensors(found: object) -> Iterator[Tensor]:
 
 
 def _rebuilt(workspace: Workspace, path: Path) -> None:
-    info, tensors = taskfile.read(path)
+    info, tensors = task_file.read(path)
     touch(rebuild(info, tensors, workspace.base.average))
 
 

@@ -18,15 +18,16 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from lfsgan_cli import basefile, options, taskfile, tensorfile
-from lfsgan_cli.basefile import Base
-from lfsgan_cli.jobs import states
-from lfsgan_cli.metrics.cache import HASH, KEY
+from lfsgan_cli import options
+from lfsgan_cli.evaluation.features import HASH, KEY
+from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.networks.rosinality import config_of, discriminator_names, generator_names, rename
-from lfsgan_cli.taskfile import TaskInfo
-from lfsgan_cli.workspace import Workspace
+from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
+from lfsgan_cli.workspace.base_file import Base
+from lfsgan_cli.workspace.task_file import TaskInfo
+from lfsgan_cli.workspace.workspace import Workspace
 from tests.conftest import GOLDEN, under
 
 Sample = tuple[str, bytes]
@@ -52,8 +53,8 @@ def prepare(folder: Path) -> None:
     ours = rename(parts["g_ema"], generator_names(parts["g_ema"])) | {"w_mean": torch.zeros(generator.config.w_dim)}
     generator.load_state_dict(ours)
     discriminator.load_state_dict(rename(parts["d"], discriminator_names(parts["d"])))
-    base = Base("reference", basefile.identity(generator), generator, generator, discriminator)
-    basefile.write(folder / "workspace" / "base.safetensors", base, {"kimg": 1})
+    base = Base("reference", base_file.identity(generator), generator, generator, discriminator)
+    base_file.write(folder / "workspace" / "base.safetensors", base, {"kimg": 1})
     (folder / "shots" / "good.png").write_bytes(picture("PNG"))
     for name, data in (*tensors(folder), *checkpoints(folder, parts), *pictures(), *zips(), *texts(folder)):
         (folder / "samples" / name).write_bytes(data)
@@ -69,14 +70,16 @@ def tensors(folder: Path) -> Iterator[Sample]:
         "dogs", "left", str(LeFT.version), options.to_json(config), workspace.base_info, {"lr": 0.5, "seed": 1}
     )
     path = folder / "workspace" / "tasks" / "dogs.safetensors"
-    taskfile.write(path, info, task)
+    task_file.write(path, info, task)
     yield "tensors task", path.read_bytes()
     yield "tensors base", (folder / "workspace" / "base.safetensors").read_bytes()
-    states.write(folder / "shots", 5, {"module.a": torch.ones(20), "rng": torch.get_rng_state()}, {"lfsgan.plan": "{}"})
+    checkpoint_file.write(
+        folder / "shots", 5, {"module.a": torch.ones(20), "rng": torch.get_rng_state()}, {"lfsgan.plan": "{}"}
+    )
     yield "tensors state", (folder / "shots" / "state000005.safetensors").read_bytes()
     (folder / "shots" / "state000005.safetensors").unlink()
     kept = {"features": torch.ones(4, 3)}
-    tensorfile.write(folder / "cached", kept, {"format": "pt", KEY: "{}", HASH: tensorfile.content_hash(kept)})
+    safetensors.write(folder / "cached", kept, {"format": "pt", KEY: "{}", HASH: safetensors.content_hash(kept)})
     yield "tensors cache", (folder / "cached").read_bytes()
     (folder / "cached").unlink()
 

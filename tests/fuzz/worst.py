@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lfsgan_cli.checkpoints import reading
-from lfsgan_cli.checkpoints.survey import LONGEST
-from lfsgan_cli.jobs.suite import read_suite
-from lfsgan_cli.pictures.dataset import check
-from lfsgan_cli.pictures.decode import MOST_BYTES, decode, fit
-from lfsgan_cli.pictures.formats import bytes_a_pixel
-from lfsgan_cli.pictures.source import open_source
-from lfsgan_cli.report import jsonlines
-from lfsgan_cli.tensorheader import MAX_HEADER_BYTES, read_header
+from lfsgan_cli.benchmark.suite import read_suite
+from lfsgan_cli.checkpoints import detect
+from lfsgan_cli.checkpoints.torch_file import LONGEST
+from lfsgan_cli.images.dataset import check
+from lfsgan_cli.images.decode import MOST_BYTES, decode, fit
+from lfsgan_cli.images.formats import bytes_a_pixel
+from lfsgan_cli.images.source import open_source
+from lfsgan_cli.io import json as jsonlines
+from lfsgan_cli.io.safetensors import MAX_HEADER_BYTES, read_header
 from tests.fuzz.watching import Peak, judged
 
 TURNED = Image.Exif()
@@ -92,7 +92,7 @@ WORST: dict[str, tuple[Callable[[], bytes], Callable[[Path], object]]] = {
     "entries": (entries, open_source),
     "bomb": (bomb, lambda path: check(open_source(path))),
     "dots": (dots, lambda path: read_suite(path, None)),
-    "instructions": (instructions, reading.read),
+    "instructions": (instructions, detect.read),
     "png": (lambda: picture("PNG", "RGBA"), drawn),
     "grey png": (lambda: picture("PNG", "I;16"), drawn),
     "jpeg": (lambda: picture("JPEG", "RGB"), drawn),

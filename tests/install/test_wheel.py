@@ -61,7 +61,7 @@ def test_the_sdist_brings_what_its_tests_need_and_no_leftovers(built: Path) -> N
     [file] = built.glob("*.tar.gz")
     with tarfile.open(file) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for path in ("README.md", "NOTICE", "constraints.txt", "docs/adapters.md", "tests/test_cli.py"):
+    for path in ("README.md", "NOTICE", "constraints.txt", "docs/adapters.md", "tests/commands/test_main.py"):
         assert path in names
     assert "examples/lfsgan-bitfit/lfsgan_bitfit.py" in names
     assert len([name for name in names if name.startswith("examples/few_shots/")]) == 30

@@ -8,12 +8,11 @@ from lfsgan_adapters.cam import CAM
 from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
-from lfsgan_cli.adapted import adapt, merge
+from lfsgan_cli.apply import adapt, merge
+from lfsgan_cli.generation.sampling import draw
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator, build_generator
-from lfsgan_cli.networks.prepared import Prepared, prepared
-from lfsgan_cli.networks.winograd import Winograd, pays
-from lfsgan_cli.sampling import draw
+from lfsgan_cli.networks.inference import Prepared, Winograd, pays, prepared
 from lfsgan_cli.testing import tiny_generator
 
 SEEDS = range(5)  # a full batch and a rest

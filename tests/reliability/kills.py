@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from lfsgan_cli.files import partials
+from lfsgan_cli.io.files import partials
 from tests.reliability.forked import PATIENCE, Moment, done, run
 from tests.reliability.homes import WORKSPACE, copied, settle
 from tests.reliability.scenarios import Scenario, allowed, scenarios

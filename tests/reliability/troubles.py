@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from lfsgan_cli.files import partials
+from lfsgan_cli.io.files import partials
 from tests.reliability.forked import End, Moment, done, run
 from tests.reliability.homes import WORKSPACE, copied, settle
 from tests.reliability.scenarios import Scenario, allowed, scenarios

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from lfsgan_cli import basefile, taskfile
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.files import partials
-from lfsgan_cli.jobs import states
-from lfsgan_cli.jobs.tidying import DOOMED
-from lfsgan_cli.taskfolder import BASE_FILE
+from lfsgan_cli.io.files import partials
+from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
+from lfsgan_cli.workspace.manage import DOOMED
+from lfsgan_cli.workspace.paths import BASE_FILE
 
 LOCKS = (".lock",)
 DATED = ("run.json", "retention.json")
@@ -53,11 +52,11 @@ def _read(path: Path) -> None:
     if path.suffix in _READERS:
         _READERS[path.suffix](path)
     elif path.name == BASE_FILE:
-        basefile.read(path)
+        base_file.read(path)
     elif path.parent.name == "tasks":
-        taskfile.read(path)
+        task_file.read(path)
     else:
-        states.read(path)
+        checkpoint_file.read(path)
 
 
 def _read_picture(path: Path) -> None:

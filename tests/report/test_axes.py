@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfsgan_cli.report.axes import tick_label, tight, wide
+from lfsgan_cli.report.charts import tick_label, tight, wide
 
 VALUES = st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), min_size=1, max_size=5)
 

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lfsgan_cli.pictures.png import encode
-from lfsgan_cli.report.benchmark_drawings import SIDE, Source, sources
-from lfsgan_cli.report.benchmark_reading import page_of
+from lfsgan_cli.benchmark.results import read_runs
+from lfsgan_cli.images.png import encode
+from lfsgan_cli.report.benchmark import SIDE, Source, page_of, sources
 from lfsgan_cli.report.model import Block, Gallery, Gap, Page, Picture, SeedRows
-from lfsgan_cli.report.reading import Drawings
-from lfsgan_cli.report.runs import read_runs
+from lfsgan_cli.report.workspace import Drawings
 from tests.report.conftest import TASKS
 
 KEYS = [f"{method}/seed0/{task}" for method in ("left", "full") for task in TASKS]

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from lfsgan_cli.pictures.png import encode
+from lfsgan_cli.benchmark.results import Measured
+from lfsgan_cli.images.png import encode
 from lfsgan_cli.report.html import to_html
 from lfsgan_cli.report.model import (
     Beside,
@@ -16,7 +17,6 @@ from lfsgan_cli.report.model import (
     Gallery,
     Gap,
     Listing,
-    Measured,
     Page,
     Picture,
     Section,
@@ -122,7 +122,7 @@ def test_equal_pages_are_equal_files() -> None:
 
 def test_writing_a_page_does_without_torch() -> None:
     program = (
-        "import sys\nfrom lfsgan_cli.report import benchmark_reading, html, markdown, reading, tables_csv\n"
+        "import sys\nfrom lfsgan_cli.report import benchmark, charts, html, text, workspace\n"
         "print(*sorted({'torch', 'numpy', 'PIL'} & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

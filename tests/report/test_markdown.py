@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from lfsgan_cli.report.benchmark_reading import read_benchmark
-from lfsgan_cli.report.markdown import to_markdown
+from lfsgan_cli.report.benchmark import read_benchmark
 from lfsgan_cli.report.model import Gap, Listing, Page, Section, Table
+from lfsgan_cli.report.text import to_markdown
 
 
 def text(*blocks: Table | Gap | Listing) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lfsgan_cli.report.jsonlines import DamagedLinesError
-from lfsgan_cli.report.measurements import Noted, base_table, histories, read_metrics, task_table
-from lfsgan_cli.report.model import Measured
+from lfsgan_cli.benchmark.results import Measured
+from lfsgan_cli.io.json import DamagedLinesError
+from lfsgan_cli.report.workspace import Noted, base_table, histories, read_metrics, task_table
 
 FID = "fid[tiny] n=4 reals=5"
 

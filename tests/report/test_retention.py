@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lfsgan_cli.report.jsonlines import DamagedLinesError
+from lfsgan_cli.io.json import DamagedLinesError
 from lfsgan_cli.report.model import Facts, Gap, Table
-from lfsgan_cli.report.retention import retention_section
+from lfsgan_cli.report.workspace import retention_section
 
 KEPT: dict[str, Any] = {
     "retained": True,

@@ -2,8 +2,9 @@
 
 import pytest
 
-from lfsgan_cli.report.model import Cell, Measured
-from lfsgan_cli.report.spelling import spell, spell_bytes, spell_seconds
+from lfsgan_cli.benchmark.results import Measured
+from lfsgan_cli.report.model import Cell
+from lfsgan_cli.report.text import spell, spell_bytes, spell_seconds
 
 
 @pytest.mark.parametrize(

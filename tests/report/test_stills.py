@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lfsgan_cli.pictures.png import encode
+from lfsgan_cli.images.png import encode
 from lfsgan_cli.report.model import Picture
-from lfsgan_cli.report.stills import MOST, THUMBNAIL, shots, thumbnail
+from lfsgan_cli.report.workspace import MOST_STILLS, THUMBNAIL, shots, thumbnail
 
 
 def png(width: int, height: int) -> bytes:
@@ -26,10 +26,13 @@ def test_a_large_one_keeps_its_shape() -> None:
 
 
 def test_of_very_many_shots_the_first_are_shown_and_all_are_counted(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{index:03}.png" for index in range(MOST + 1)]
+    paths = [tmp_path / f"{index:03}.png" for index in range(MOST_STILLS + 1)]
     for path in paths:
         path.write_bytes(png(2, 2))
     gallery = shots("cats", paths)
-    assert gallery.title == f"Learned from {MOST + 1} pictures"
-    assert (len(gallery.pictures), gallery.note) == (MOST, f"The first {MOST} of {MOST + 1} are shown.")
+    assert gallery.title == f"Learned from {MOST_STILLS + 1} pictures"
+    assert (len(gallery.pictures), gallery.note) == (
+        MOST_STILLS,
+        f"The first {MOST_STILLS} of {MOST_STILLS + 1} are shown.",
+    )
     assert shots("cats", paths[:2]).note == ""

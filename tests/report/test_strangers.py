@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lfsgan_cli.pictures.png import encode
-from lfsgan_cli.report import jsonlines
-from lfsgan_cli.report.benchmark_reading import read_benchmark
+from lfsgan_cli.benchmark.results import read_runs
+from lfsgan_cli.images.png import encode
+from lfsgan_cli.io import json as jsonlines
+from lfsgan_cli.io.json import DamagedLinesError, UnreadableLinesError, read_lines, read_object
+from lfsgan_cli.report.benchmark import read_benchmark
 from lfsgan_cli.report.html import to_html
-from lfsgan_cli.report.jsonlines import DamagedLinesError, UnreadableLinesError, read_lines, read_object
-from lfsgan_cli.report.losses import losses
-from lfsgan_cli.report.markdown import to_markdown
-from lfsgan_cli.report.measurements import read_metrics
 from lfsgan_cli.report.model import Facts, Gap, Listing, Page, Section, Sheet, Table
-from lfsgan_cli.report.retention import retention_section
-from lfsgan_cli.report.runs import read_runs
-from lfsgan_cli.report.stills import sheet, shots, within
-from lfsgan_cli.report.tables_csv import to_csv
+from lfsgan_cli.report.text import to_csv, to_markdown
+from lfsgan_cli.report.workspace import losses, read_metrics, retention_section, sheet, shots, within
 
 EVIL = "\x1b[31m[red]<b>\u202egnp.exe\x00\udcff"
 

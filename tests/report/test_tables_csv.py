@@ -4,9 +4,10 @@ import csv
 import io
 from pathlib import Path
 
-from lfsgan_cli.report.benchmark_reading import read_benchmark
-from lfsgan_cli.report.model import Chart, Measured, Page, Section, Series, Table
-from lfsgan_cli.report.tables_csv import HEADER, to_csv
+from lfsgan_cli.benchmark.results import Measured
+from lfsgan_cli.report.benchmark import read_benchmark
+from lfsgan_cli.report.model import Chart, Page, Section, Series, Table
+from lfsgan_cli.report.text import HEADER, to_csv
 from tests.report.conftest import FID
 
 

@@ -8,13 +8,13 @@ import pytest
 from typer.main import get_command
 
 from lfsgan_cli.app import app
-from lfsgan_cli.report import ways
+from lfsgan_cli.report import text
 
 HERE, ELSEWHERE = Path("lfsgan_workspace"), Path("my work")
 
 
 @pytest.mark.parametrize(
-    "line", [way(root) for root in (HERE, ELSEWHERE) for way in (ways.learn, ways.measure, ways.retention)]
+    "line", [way(root) for root in (HERE, ELSEWHERE) for way in (text.learn, text.measure, text.retention)]
 )
 def test_a_way_out_is_a_command_line(line: str) -> None:
     _parse(line)
@@ -22,12 +22,12 @@ def test_a_way_out_is_a_command_line(line: str) -> None:
 
 @pytest.mark.parametrize("root", [HERE, ELSEWHERE])
 def test_looking_for_copies_is_one_as_well(root: Path) -> None:
-    _parse(ways.memorisation(root, "cats"))
+    _parse(text.memorisation(root, "cats"))
 
 
 def test_another_workspace_is_named_so_that_a_shell_keeps_it_whole() -> None:
-    assert ways.retention(HERE) == "lfsgan evaluate --retention"
-    assert ways.retention(ELSEWHERE) == "lfsgan evaluate --retention --workspace 'my work'"
+    assert text.retention(HERE) == "lfsgan evaluate --retention"
+    assert text.retention(ELSEWHERE) == "lfsgan evaluate --retention --workspace 'my work'"
 
 
 def _parse(line: str) -> None:

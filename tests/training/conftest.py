@@ -8,7 +8,7 @@ from lfsgan_adapters.left import LeFT
 from lfsgan_adapters.left_names import left_names
 from torch import Tensor, nn
 
-from lfsgan_cli.adapted import adapt
+from lfsgan_cli.apply import adapt
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.anchoring import anywhere, most_alike, relative
-from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.anchors import anywhere, most_alike, relative
+from lfsgan_cli.training.batches import Draws
 
 
 def draws(seed: int = 0) -> Draws:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lfsgan_cli.training.anchors import Anchors
-from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.batches import Draws
 
 
 def draws(seed: int = 0) -> Draws:

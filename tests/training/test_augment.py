@@ -1,8 +1,8 @@
-"""Tests of lfsgan_cli.training.augment."""
+"""Tests of lfsgan_cli.training.discriminator."""
 
 import torch
 
-from lfsgan_cli.training.augment import shifted
+from lfsgan_cli.training.discriminator import shifted
 
 
 def rng(seed: int = 0) -> torch.Generator:

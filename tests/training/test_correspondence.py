@@ -4,11 +4,11 @@ import torch
 from lfsgan_adapters.full import FullFineTune
 from torch import Tensor
 
-from lfsgan_cli.adapted import adapt
+from lfsgan_cli.apply import adapt
 from lfsgan_cli.testing import tiny_generator
+from lfsgan_cli.training.batches import Draws
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.correspondence import Correspondence, kept_likenesses
-from lfsgan_cli.training.draws import Draws
 
 
 def features(seed: int = 0) -> list[Tensor]:

@@ -3,7 +3,7 @@
 import torch
 
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.draws import Draws
+from lfsgan_cli.training.batches import Draws
 
 
 def draws() -> Draws:

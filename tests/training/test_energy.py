@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training.energy import energy
+from lfsgan_cli.training.losses import energy
 
 
 def points(*levels: float) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 
 from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
 from lfsgan_cli.training.config import LearnConfig, TrainingConfigError
-from lfsgan_cli.training.fitting import check_fits, fitted, frozen_blocks
+from lfsgan_cli.training.discriminator import check_fits, fitted, frozen_blocks
 
 
 @pytest.mark.parametrize(("side", "count"), [(16, 1), (32, 2), (64, 2), (256, 2), (1024, 2)])

@@ -13,7 +13,7 @@ from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.learn import Learning
+from lfsgan_cli.training.learning import Learning
 from tests.brightness import InBrightness
 from tests.training.test_learn import CONFIG, SHOTS, new_run
 

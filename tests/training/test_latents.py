@@ -3,8 +3,7 @@
 import torch
 
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.draws import Draws
-from lfsgan_cli.training.latents import mixed
+from lfsgan_cli.training.batches import Draws, mixed
 
 
 def draws(seed: int = 0) -> Draws:

@@ -13,16 +13,14 @@ from lfsgan_adapters.full import FullFineTune
 from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
-from lfsgan_cli import tensorfile
-from lfsgan_cli.adapted import adapt, merge
+from lfsgan_cli.apply import adapt, merge
+from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.anchors import Near
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.learn import Learning
-from lfsgan_cli.training.rates import rated
-from lfsgan_cli.training.seeking import Seeking
+from lfsgan_cli.training.learning import Learning, Seeking, rated
 from tests.brightness import InBrightness
 
 KINDS: list[Any] = [LeFT, FullFineTune, CAM]
@@ -59,13 +57,13 @@ def finished(run: Learning) -> dict[str, Tensor]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_stopped_after_any_step_ends_where_an_uninterrupted_one_does(kind: Any, tmp_path: Path) -> None:
     run = new_run(kind)
-    tensorfile.write(tmp_path / "0", run.pack(), {})
+    safetensors.write(tmp_path / "0", run.pack(), {})
     for step in run.steps():
-        tensorfile.write(tmp_path / str(step.done), run.pack(), {})
+        safetensors.write(tmp_path / str(step.done), run.pack(), {})
     whole = run.pack()
     for done in range(CONFIG.steps):
         resumed = new_run(kind)
-        resumed.unpack(tensorfile.read(tmp_path / str(done))[0])
+        resumed.unpack(safetensors.read(tmp_path / str(done))[0])
         assert resumed.done == done
         again = finished(resumed)
         assert again.keys() == whole.keys()
@@ -226,9 +224,9 @@ def test_a_run_that_chooses_its_snapshot_goes_on_with_the_best_so_far(tmp_path: 
     run = held_out_run()
     for step in run.steps():
         if step.done == 3:
-            tensorfile.write(tmp_path / "3", run.pack(), {})
+            safetensors.write(tmp_path / "3", run.pack(), {})
     resumed = held_out_run()
-    resumed.unpack(tensorfile.read(tmp_path / "3")[0])
+    resumed.unpack(safetensors.read(tmp_path / "3")[0])
     again, whole = finished(resumed), run.pack()
     assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
     assert float(whole["scalar.score"]) < torch.inf
@@ -273,12 +271,12 @@ def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes
     run = new_run(config=config)
     for step in run.steps():
         if step.done == 3:
-            tensorfile.write(tmp_path / "3", run.pack(), {})
+            safetensors.write(tmp_path / "3", run.pack(), {})
     whole, plain = run.pack(), finished(new_run(config=usual))
     learned = [name for name in whole if name.startswith("module.average.")]
     assert any(not torch.equal(whole[name], plain[name]) for name in learned)
     resumed = new_run(config=config)
-    resumed.unpack(tensorfile.read(tmp_path / "3")[0])
+    resumed.unpack(safetensors.read(tmp_path / "3")[0])
     again = finished(resumed)
     assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.adapted import adapt
+from lfsgan_cli.apply import adapt
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.layers import Conv2d

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training.mode_seeking import Pairs, pair_ratios, pairs_of, seek
+from lfsgan_cli.training.losses import Pairs, pair_ratios, pairs_of, seek
 
 if TYPE_CHECKING:
     from tests.training.conftest import Reference

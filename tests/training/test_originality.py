@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training.originality import Originality
+from lfsgan_cli.training.losses import Originality
 
 
 def even(*levels: float) -> Tensor:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training import pair_distances
-from lfsgan_cli.training.pair_distances import mean_absolute
+from lfsgan_cli.training import losses
+from lfsgan_cli.training.losses import mean_absolute
 
 FIRST, SECOND = torch.tensor([0, 0, 1, 4]), torch.tensor([1, 2, 2, 3])
 
@@ -26,7 +26,7 @@ def samples(dtype: torch.dtype = torch.float64) -> Tensor:
 def test_values_and_gradients_are_the_plain_ones(
     block: int, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_distances, "_BLOCK", block)
+    monkeypatch.setattr(losses, "_BLOCK", block)
     x = samples().contiguous(memory_format=layout).requires_grad_()
     upstream = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
     ours, theirs = mean_absolute(x, FIRST, SECOND), plain(x)

@@ -11,13 +11,12 @@ from lfsgan_adapters.left_names import left_names
 from torch import Tensor
 
 from lfsgan_cli import options
-from lfsgan_cli.jobs.recipes import option_pairs, training_of
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.rosinality import discriminator_names, generator_names
+from lfsgan_cli.training.batches import Draws
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.draws import Draws
-from lfsgan_cli.training.learn import Learning
-from lfsgan_cli.training.recipes import PAPER
+from lfsgan_cli.training.learning import Learning
+from lfsgan_cli.training.recipes import PAPER, option_pairs, training_of
 from tests.training.conftest import fill
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lfsgan_cli import tensorfile
+from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.config import PretrainConfig
-from lfsgan_cli.training.pretrain import Pretraining
+from lfsgan_cli.training.pretraining import Pretraining
 
 PICTURES = list(np.random.RandomState(0).randint(0, 256, (7, 16, 16, 3), np.uint8))
 CONFIG = PretrainConfig(kimg=0.012, batch=2, r1_every=3, path_every=2, average_kimg=0.01, feature_ramp_kimg=0.004)
@@ -35,14 +35,14 @@ def finished(run: Pretraining) -> dict[str, Tensor]:
 
 def test_a_run_stopped_after_any_step_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     run = new_run()
-    tensorfile.write(tmp_path / "0", run.pack(), {})
+    safetensors.write(tmp_path / "0", run.pack(), {})
     for step in run.steps():
-        tensorfile.write(tmp_path / str(step.done), run.pack(), {})
+        safetensors.write(tmp_path / str(step.done), run.pack(), {})
     whole = run.pack()
     assert run.done == run.total == STEPS
     for done in range(STEPS):
         resumed = new_run()
-        resumed.unpack(tensorfile.read(tmp_path / str(done))[0])
+        resumed.unpack(safetensors.read(tmp_path / str(done))[0])
         again = finished(resumed)
         assert again.keys() == whole.keys()
         assert [name for name in whole if not torch.equal(again[name], whole[name])] == []

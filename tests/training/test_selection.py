@@ -5,7 +5,7 @@ import torch
 from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
-from lfsgan_cli.adapted import adapt
+from lfsgan_cli.apply import adapt
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.selection import Best, copies
 from tests.brightness import InBrightness

@@ -1,0 +1,334 @@
+"""A benchmark's suite: what its TOML file asks for, checked before any work."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from lfsgan_cli import options
+from lfsgan_cli.benchmark.results import RUNS
+from lfsgan_cli.errors import LfsganError, choices, one_line, quoted
+from lfsgan_cli.evaluation.features import ExtractorMode as FidMode
+from lfsgan_cli.evaluation.features import ExtractorName as Features
+from lfsgan_cli.evaluation.features import JudgeName as LpipsFeatures
+from lfsgan_cli.io import json as strictjson
+from lfsgan_cli.io.files import TaskNameError, check_name, read_plain
+from lfsgan_cli.options import option_type
+from lfsgan_cli.training.recipes import DEFAULT, Way, spelled, way_of
+from lfsgan_cli.workspace.paths import stands_for
+from lfsgan_cli.workspace.workspace import EMBEDDED
+
+Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorisation"]
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+COUNT = 2000  # pictures drawn for a measurement
+
+_SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
+_TASK = ("name", "shots", "reals")
+_METHOD = ("name", "recipe", "adapter", "options", "sequential", "training")
+
+
+class UnknownMethodError(LfsganError):
+    """A method that the suite does not have."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"the suite has no method {name!r}; it has: {choices(known, name)}")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One task: its name, the few shots it is learned from, and the real pictures it is compared with."""
+
+    name: str
+    shots: Path
+    reals: Path
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to learn all tasks.
+
+    sequential: there is one network only, and each task starts where the one before it ended.
+    """
+
+    name: str
+    way: Way
+    sequential: bool
+
+    def passes(self, shorter: Method) -> bool:
+        """Whether learning a task by the shorter method is the beginning of learning it by this one."""
+        return self.way.passes(shorter.way) and not (self.sequential or shorter.sequential)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is to be run. base: a file, or None for the embedded one; content: the suite's own bytes."""
+
+    name: str
+    base: Path | None
+    count: int
+    seeds: tuple[int, ...]
+    metrics: tuple[Metric, ...]
+    features: Features
+    fid_mode: FidMode
+    lpips_features: LpipsFeatures
+    tasks: tuple[Domain, ...]
+    methods: tuple[Method, ...]
+    content: bytes
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all numbers of a suite share, as JSON."""
+        chosen = {"features": self.features, "fid_mode": self.fid_mode, "lpips_features": self.lpips_features}
+        return {"count": self.count, "metrics": sorted(self.metrics), **chosen}
+
+    @property
+    def perceptual(self) -> bool:
+        """Whether pictures are compared with the shots one by one."""
+        return bool({"lpips", "memorisation"} & set(self.metrics))
+
+    def some(self, names: Sequence[str]) -> tuple[Method, ...]:
+        """The methods of these names, in the suite's order; all of them for no name. UnknownMethodError."""
+        known = [method.name for method in self.methods]
+        for name in names:
+            if name not in known:
+                raise UnknownMethodError(name, known)
+        return tuple(method for method in self.methods if not names or method.name in names)
+
+
+def read_suite(path: Path, data: Path | None) -> Suite:
+    """The suite in a file. data: where its paths are; its own folder if None.
+
+    Raises NoSuiteError, and SuiteError for whatever in it cannot be run: both in one line.
+    """
+    content, values = read_toml(path)
+    document = Table(path, "the suite", values, ("suite", "task", "method"))
+    settings = Table(path, "[suite]", document.table("suite"), _SUITE)
+    folder = path.parent if data is None else data
+    return Suite(
+        name=_name(settings, "a suite"),
+        base=_base(settings, folder),
+        count=_bounded(settings, "count", settings.get("count", int, COUNT), 2, options.MOST),
+        seeds=tuple(
+            _bounded(settings, "seeds", seed, 0, options.LARGEST) for seed in settings.several("seeds", int, (0,))
+        ),
+        metrics=settings.several("metrics", Metric, METRICS),
+        features=settings.get("features", Features, "auto"),
+        fid_mode=settings.get("fid_mode", FidMode, "clean"),
+        lpips_features=settings.get("lpips_features", LpipsFeatures, "auto"),
+        tasks=_tasks(document, folder),
+        methods=_methods(document),
+        content=content,
+    )
+
+
+def _base(settings: Table, folder: Path) -> Path | None:
+    name: str = settings.get("base", str, EMBEDDED)
+    if name == EMBEDDED:
+        return None
+    if not exists(folder / name) or not (folder / name).is_file():
+        raise settings.error(
+            f"base = {quoted(name)} in [suite]: there is no file {quoted(str(folder / name), 300)}; expected "
+            f"{EMBEDDED!r}, or the path of a base's file, from --data or else from the suite's folder"
+        )
+    return Path(folder, name)
+
+
+def _bounded(settings: Table, key: str, value: int, least: int, most: int) -> int:
+    if not least <= value <= most:
+        raise settings.error(f"{key} = {value} in [suite]: expected {least} to {most}")
+    return value
+
+
+def _tasks(document: Table, folder: Path) -> tuple[Domain, ...]:
+    tables = [Table(document.path, "[[task]]", values, _TASK) for values in document.tables("task")]
+    tasks = tuple(_task(table, folder) for table in tables)
+    _refuse_twice(document, "task", [task.name for task in tasks])
+    return tasks
+
+
+def _task(table: Table, folder: Path) -> Domain:
+    name = _name(table, "a task")
+    meaning = stands_for(name)
+    if meaning is not None:
+        raise table.error(f"{name!r} cannot name a task: it stands for {meaning}; take another name")
+    return Domain(name, _there(table, name, "shots", folder), _there(table, name, "reals", folder))
+
+
+def _there(table: Table, name: str, key: str, folder: Path) -> Path:
+    given: str = table.need(key, str)
+    if not exists(folder / given):
+        raise table.error(
+            f"the {key} of task {name!r} are not at {quoted(str(folder / given), 300)}; name the folder that "
+            f"{quoted(given)} is in with --data, or mend the path"
+        )
+    return Path(folder, given)
+
+
+def _methods(document: Table) -> tuple[Method, ...]:
+    tables = [Table(document.path, "[[method]]", values, _METHOD) for values in document.tables("method")]
+    methods = tuple(map(_method, tables))
+    _refuse_twice(document, "method", [method.name for method in methods])
+    return methods
+
+
+def _method(table: Table) -> Method:
+    name, adapter = _name(table, "a method"), table.need("adapter", str)
+    if name.lower() in {SUITE, RUNS}:
+        raise table.error(
+            f"{name!r} cannot name a method: its folder would stand where that file is; take another name"
+        )
+    pairs, said = spelled(table.table("options")), table.table("training")
+    if "seed" in said:
+        raise table.error(f"method {name!r}: seed in its training; expected seeds = [...] in [suite], for all methods")
+    recipe: str = table.get("recipe", str, DEFAULT)
+    try:
+        way = way_of(recipe, adapter, pairs, spelled(said), {})
+    except LfsganError as error:
+        raise table.error(f"method {name!r}: {error}") from error
+    return Method(name, way, table.get("sequential", bool, default=False))
+
+
+def _name(table: Table, what: str) -> str:
+    """A name that a folder can have."""
+    name = table.need("name", str)
+    try:
+        return check_name(name)
+    except TaskNameError as error:
+        raise table.error(
+            f"name = {quoted(name)} in {table.place} cannot name {what}: expected letters a-z, digits and ._- with a "
+            "letter or digit in front, as for folders on any system"
+        ) from error
+
+
+def _refuse_twice(document: Table, what: str, names: Sequence[str]) -> None:
+    """Names that differ by case alone are one folder on some systems."""
+    lower = [name.lower() for name in names]
+    for name in names:
+        if lower.count(name.lower()) > 1:
+            raise document.error(f"two {what}s are called {name!r}; give each a name of its own")
+
+
+SUITE = "suite.toml"
+
+
+# Takes typed values out of a table of a TOML file, and says in one line what is wrong with one.
+
+
+LONGEST = 100  # characters of a key that is compared with the known ones
+
+
+class SuiteError(LfsganError):
+    """A suite that cannot be run as it stands."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{str(path)!r}: {reason}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a suite. place: its name for people, such as "[suite]"; known: the keys that it may have."""
+
+    path: Path
+    place: str
+    values: Mapping[str, Any]
+    known: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """SuiteError for a key that nothing reads, which would be a mistake unseen."""
+        for key in self.values:
+            if key not in self.known:
+                known = choices(self.known, key[:LONGEST])
+                raise self.error(f"unknown key {quoted(key)} in {self.place}; the known ones are: {known}")
+
+    def error(self, reason: str) -> SuiteError:
+        """One that names the file."""
+        return SuiteError(self.path, reason)
+
+    def need(self, key: str, annotation: Any) -> Any:
+        """A value that must be there, of the type that `annotation` stands for (see `option_types`)."""
+        if key not in self.values:
+            raise self.error(f"{key} is missing in {self.place}; expected {key} = {option_type(annotation)}")
+        return self._checked(key, self.values[key], annotation)
+
+    def get(self, key: str, annotation: Any, default: Any) -> Any:
+        """A value that may be there."""
+        return self.need(key, annotation) if key in self.values else default
+
+    def several(self, key: str, annotation: Any, default: Sequence[Any]) -> tuple[Any, ...]:
+        """A list of values, one at least, each of them once."""
+        values = self.values.get(key, default)
+        if not isinstance(values, list | tuple) or not values:
+            raise self.error(f"{key} = {quoted(values)} in {self.place}: expected a list of one or more")
+        found = tuple(self._checked(key, value, annotation) for value in values)
+        for value in found:
+            if found.count(value) > 1:
+                raise self.error(f"{key} in {self.place} has {quoted(value)} twice; leave one out")
+        return found
+
+    def table(self, key: str) -> Mapping[str, Any]:
+        """A table in this one; empty if it is not there."""
+        found = self.values.get(key, {})
+        if not isinstance(found, dict):
+            raise self.error(f"{key} = {quoted(found)} in {self.place}: expected a table such as {{name = value}}")
+        return found
+
+    def tables(self, key: str) -> list[Mapping[str, Any]]:
+        """The tables under [[key]], one at least."""
+        found = self.values.get(key, [])
+        if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
+            raise self.error(f"expected one or more tables [[{key}]]")
+        return found
+
+    def _checked(self, key: str, value: Any, annotation: Any) -> Any:
+        kind = option_type(annotation)
+        try:
+            return kind.check(value)
+        except (ValueError, OverflowError) as error:
+            raise self.error(f"{key} = {quoted(value)} in {self.place}: expected {kind}") from error
+
+
+# Reads the TOML of a suite, which may be anybody's: bounded in size, nesting and numbers.
+
+
+MOST_BYTES = 1 << 20
+MOST_DOTS = 100  # in a line: Python's reader takes time with the square of the tables within one another
+LONGEST_MESSAGE = 200  # characters of what it says
+
+
+class NoSuiteError(LfsganError):
+    """A file that is not there, or cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"no suite at {str(path)!r}: {reason}; expected a TOML file as in examples/benchmarks")
+
+
+def read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """A suite's bytes, and what they say; NoSuiteError, or SuiteError for what is not TOML or no suite's."""
+    try:
+        content = read_plain(path, MOST_BYTES)
+    except OSError as error:
+        raise NoSuiteError(path, error.strerror or "it cannot be read") from error
+    return content, _parsed(path, content)
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; a name that no file can have is not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    if max(line.count(b".") for line in content.split(b"\n")) > MOST_DOTS:
+        raise SuiteError(path, f"expected TOML as in examples/benchmarks, and a line has more than {MOST_DOTS} dots")
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+        strictjson.check(document)
+    except (ValueError, RecursionError) as error:
+        raise SuiteError(path, f"expected TOML, and it is none: {one_line(str(error))[:LONGEST_MESSAGE]}") from error
+    return document

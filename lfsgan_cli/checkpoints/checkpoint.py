@@ -1,0 +1,38 @@
+"""What a checkpoint of another program holds, under our names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from lfsgan_cli.errors import LfsganError, one_line
+from lfsgan_cli.networks.config import NetworkConfig
+
+State = Mapping[str, Tensor]
+
+
+class CheckpointError(LfsganError):
+    """A file that cannot be read as what it should be; the sentence says what it is, and what to do."""
+
+    def __init__(self, path: Path, what: str, out: str) -> None:
+        super().__init__(one_line(f"{path.name!r} {what}; {out}"))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Networks of another program, as states of ours.
+
+    kind: in words, such as "rosinality's" or "NVIDIA's", with what is told of the file.
+    average, live: the generator's average and the live one, without buffers but the noise; None where the file has
+    none. discriminator: None where the file has none. w_mean: [w_dim], None where the file has none.
+    """
+
+    kind: str
+    config: NetworkConfig
+    average: State | None
+    live: State | None
+    discriminator: State | None
+    w_mean: Tensor | None

@@ -1,0 +1,92 @@
+"""The one place where a command's failure becomes a line on stderr and an exit code."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from lfsgan_cli.commands.console import Verbosity, set_verbosity
+from lfsgan_cli.errors import LfsganError, is_out_of_memory, one_line, printable
+from lfsgan_cli.system.device import prepare
+
+FAILED = 1
+INTERRUPTED = 128 + signal.SIGINT  # as shells have it
+TERMINATED = 128 + signal.SIGTERM
+DEBUG = "lfsgan.debug"  # where a context notes that `--debug` was given, before the subcommand or after
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, which ends what it meets as Ctrl-C does: with nothing half done left behind."""
+
+
+class Cli(TyperGroup):
+    """The group of all commands. What they raise ends here: 1 with one line, 130 for Ctrl-C, 143 for SIGTERM."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin afresh: in tests and notebooks, one process runs many commands."""
+        set_verbosity(Verbosity.NORMAL)
+        return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for, and end as the class says. Usage errors and exits are Typer's own."""
+        prepare()
+        try:
+            with _heeding_sigterm():
+                return super().invoke(ctx)
+        except BrokenPipeError:  # `| head` has seen enough; Typer ends quietly
+            raise
+        except _TerminatedError as error:
+            _end(ctx, "Terminated.", TERMINATED, error)
+        except KeyboardInterrupt as error:
+            _end(ctx, "Interrupted.", INTERRUPTED, error)
+        except Exception as error:
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # Typer's own endings
+                raise
+            _end(ctx, _worded(error), error.status if isinstance(error, LfsganError) else FAILED, error)
+
+
+@contextmanager
+def _heeding_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only there may a program say what signals do
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _TerminatedError
+
+
+def _worded(error: Exception) -> str:
+    return f"{error.label}{error}" if isinstance(error, LfsganError) else f"{LfsganError.label}{_surprise(error)}"
+
+
+def _surprise(error: Exception) -> str:
+    match error:
+        case _ if is_out_of_memory(error):
+            return "there is not enough memory; try a smaller --batch, or --device cpu"
+        case OSError(filename=None):
+            return error.strerror or str(error)
+        case OSError():
+            return f"{str(error.filename)!r}: {error.strerror}"
+        case _:
+            return f"{type(error).__name__}: {error} (this is a bug in lfsgan; run again with --debug and report it)"
+
+
+def _end(ctx: typer.Context, line: str, code: int, error: BaseException) -> NoReturn:
+    if ctx.meta.get(DEBUG):
+        import traceback
+
+        for text in "".join(traceback.format_exception(error)).splitlines():
+            typer.echo(printable(text), err=True)
+    typer.echo(one_line(line), err=True)
+    raise typer.Exit(code)

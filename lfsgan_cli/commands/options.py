@@ -1,0 +1,245 @@
+"""The options that mean the same on every command."""
+
+import inspect
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+
+import typer
+
+from lfsgan_cli.commands.console import Verbosity, detail, progress, say, set_verbosity, warn
+from lfsgan_cli.commands.main import DEBUG
+from lfsgan_cli.system.device import Choice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from lfsgan_cli.evaluation.features import ExtractorMode as FidModeName
+    from lfsgan_cli.evaluation.features import ExtractorName as FeaturesName
+    from lfsgan_cli.evaluation.features import Eye
+    from lfsgan_cli.evaluation.features import JudgeName as LpipsName
+    from lfsgan_cli.images.formats import BadPicture
+    from lfsgan_cli.images.source import Source
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+AUTO = "auto"
+DEFAULT_WORKSPACE = Path("lfsgan_workspace")
+
+
+def _debug(ctx: typer.Context, given: bool) -> None:
+    if given:
+        ctx.meta[DEBUG] = True
+
+
+def _quiet(given: bool) -> None:
+    if given:
+        set_verbosity(Verbosity.QUIET)
+
+
+def _verbose(given: bool) -> None:
+    if given:
+        set_verbosity(Verbosity.VERBOSE)
+
+
+WorkspaceDir = Annotated[
+    Path,
+    typer.Option("--workspace", metavar="DIR", envvar="LFSGAN_WORKSPACE", help="Where the base and the tasks are."),
+]
+Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|mps", help="What computes.")]
+PrecisionChoice = Annotated[
+    Choice,
+    typer.Option(
+        "--precision", help="Of feature maps while training: bf16 is faster on large networks, where a device has it."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and tell what would be done, but do nothing.")
+]
+
+# These act through their callbacks, before the command begins.
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=_quiet, help="Say nothing but warnings and errors."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", callback=_verbose, help="Say more.")]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", callback=_debug, is_eager=True, help="Show where in the program an error arose."),
+]
+EVERYWHERE = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
+
+
+def everywhere(command: Command) -> Command:
+    """Give a command `--quiet`, `--verbose` and `--debug`: Typer sees them in its signature, its body does not."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        return command(*args, **{name: value for name, value in options.items() if name not in EVERYWHERE})
+
+    signature = inspect.signature(command, eval_str=True)
+    extra = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in EVERYWHERE.items()
+    ]
+    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*signature.parameters.values(), *extra]
+    )
+    return cast(Command, run)
+
+
+def to_repeat(*arguments: str, workspace: Path, device: str = "auto") -> str:
+    """A command line to copy, quoted for a shell; workspace and device are in it where they are not the default."""
+    place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
+    where = [] if device == "auto" else ["--device", device]
+    return shlex.join(["lfsgan", *arguments, *place, *where])
+
+
+def laid_on_white(pictures: int) -> str:
+    """What the user is told of pictures with transparency."""
+    if pictures == 1:
+        return "1 picture has transparency; it is laid on white."
+    return f"{pictures:,} pictures have transparency; they are laid on white."
+
+
+def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the named options that stand on the command line, with their values; defaults and `auto` left out."""
+    return {
+        name: ctx.params[name]
+        for name in names
+        if ctx.params[name] != AUTO
+        and (source := ctx.get_parameter_source(name)) is not None
+        and source.name == "COMMANDLINE"
+    }
+
+
+# The options of `lfsgan evaluate`, in the order of its help.
+
+
+Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A task; all of them if not given.")]
+Fid = Annotated[bool, typer.Option("--fid", help="The Fréchet distance of features; less is nearer.")]
+Kid = Annotated[bool, typer.Option("--kid", help="The kernel distance, unbiased for small sets; less is nearer.")]
+Prdc = Annotated[bool, typer.Option("--prdc", help="Precision, recall, density and coverage; more is better.")]
+Lpips = Annotated[bool, typer.Option("--lpips", help="Intra-LPIPS and B-LPIPS: variety around the few shots.")]
+Memorisation = Annotated[bool, typer.Option("--memorisation", help="The share of pictures that copy a shot.")]
+Everything = Annotated[bool, typer.Option("--all", help="All of these.")]
+Retention = Annotated[bool, typer.Option("--retention", help="Prove that nothing of any task has changed.")]
+RealPictures = Annotated[
+    Path | None,
+    typer.Option("--reals", metavar="DIR|ZIP", help="Real pictures to compare with; if not given, the few shots."),
+]
+FewShots = Annotated[
+    Path | None,
+    typer.Option("--shots", metavar="DIR|ZIP", help="The few shots; if not given, those in the workspace."),
+]
+Fakes = Annotated[
+    Path | None,
+    typer.Option("--fakes", metavar="DIR|ZIP", help="Measure these pictures, of whatever program, and no task."),
+]
+Count = Annotated[int, typer.Option("-n", min=2, help="Pictures to draw of each task, from seed 0 on.")]
+Blocks = Annotated[
+    int, typer.Option("--blocks", min=1, help="Measure so many equal parts, and give their mean and deviation.")
+]
+WithBase = Annotated[
+    bool, typer.Option("--with-base", help="Measure the base as well, but for what needs shots; give --reals.")
+]
+Save = Annotated[Path | None, typer.Option("--save", metavar="DIR", help="Keep what is drawn, in a folder a task.")]
+Features = Annotated[
+    Literal["auto", "inception", "efficientnet-lite0"], typer.Option("--features", help="What looks at the pictures.")
+]
+FidMode = Annotated[
+    Literal["clean", "legacy-pytorch"],
+    typer.Option("--fid-mode", help="How pictures are resized for Inception; papers used legacy-pytorch."),
+]
+LpipsFeatures = Annotated[
+    Literal["auto", "vgg", "efficientnet-lite0"], typer.Option("--lpips-features", help="What judges likeness.")
+]
+InceptionWeights = Annotated[
+    Path | None, typer.Option("--inception-weights", metavar="FILE", help="Inception's weights, if not in the cache.")
+]
+VggWeights = Annotated[
+    Path | None, typer.Option("--vgg-weights", metavar="FILE", help="VGG16's weights, if not in the cache.")
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", envvar="LFSGAN_OFFLINE", help="Never download; weights must be at hand.")
+]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures looked at at once; changes speed only.")]
+
+
+# Looks at what a long work needs before it starts: every picture of a large set, and memory.
+
+
+def check_pictures(source: "Source") -> None:
+    """BadPicturesError names every picture that cannot be used; transparency is said once."""
+    from lfsgan_cli.images.dataset import conclude, examine
+
+    with progress("Checking pictures", len(source.names), unit="pictures") as advance:
+
+        def counted() -> "Iterator[bool | BadPicture]":
+            for finding in examine(source):
+                advance()
+                yield finding
+
+        checked = conclude(source, counted())
+    if checked.transparent:
+        say(laid_on_white(checked.transparent))
+
+
+def tell_memory(needed: int, free: int | None, fewer: str) -> None:
+    """How much memory the training is expected to take, in bytes; a warning where less is free.
+
+    fewer: by which option pictures are fewer at once.
+    """
+    expected = f"about {_gigabytes(needed)} of memory"
+    if free is None or needed <= free:
+        detail(f"Expecting to take {expected}.")
+    else:
+        warn(
+            f"this is expected to take {expected}, and {_gigabytes(free)} are free: "
+            f"free some, or start with a smaller {fewer}, should it end for want of memory"
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+# What pictures are looked at with, as the options of measuring commands say.
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Names of the networks, and where their weights are."""
+
+    features: "FeaturesName"
+    fid_mode: "FidModeName"
+    inception_weights: Path | None
+    lpips_features: "LpipsName"
+    vgg_weights: Path | None
+    offline: bool
+
+    def eye(self, device: "torch.device", *, perceptual: bool) -> "tuple[Eye, str]":
+        """And what to say of it."""
+        from lfsgan_cli.evaluation import features
+        from lfsgan_cli.evaluation.features import eye
+
+        found = features.pick_extractor(
+            self.features,
+            mode=self.fid_mode,
+            inception_weights=self.inception_weights,
+            offline=self.offline,
+            device=device,
+        )
+        name = self.lpips_features if perceptual else "efficientnet-lite0"
+        judge = features.pick_judge(
+            name, found.extractor, vgg_weights=self.vgg_weights, offline=self.offline, device=device
+        )
+        judged = f" Likeness is judged by {judge.name}." if perceptual else ""
+        return eye(found.extractor, judge), f"{found.why[0].upper()}{found.why[1:]}.{judged}"

@@ -1,0 +1,1 @@
+"""What is wrong with this machine or this workspace, and what to do about it."""

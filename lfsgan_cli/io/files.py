@@ -1,0 +1,131 @@
+"""Writes files whole or not at all, and says which names a task may have."""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from lfsgan_cli.errors import LfsganError
+
+Chunk = bytes | bytearray | memoryview
+
+MAX_NAME = 100
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
+# Windows opens a device instead of a file of such a name, with any extension.
+_RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{digit}" for port in ("COM", "LPT") for digit in range(1, 10)}
+_TOKEN_BYTES = 8
+_PARTIAL = re.compile(rf"\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}\.partial")
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}  # what network file systems answer
+
+
+class FileWriteError(LfsganError):
+    """A file could not be written; what was there before is untouched."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(
+            f"cannot write {str(path)!r}: {cause.strerror or cause}; expected a writable folder with room for it "
+            "(what was there before is untouched)"
+        )
+
+
+class TaskNameError(LfsganError):
+    """A name that cannot be a task's."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name!r} cannot name a task: {reason}; take a name such as 'cats' or 'cats-2'")
+
+
+def write_atomic(path: Path, data: Chunk | Iterable[Chunk]) -> None:
+    """Write `data` (in one piece or in many) under a temporary name beside `path`, then put it in place at once.
+
+    Whatever goes wrong, `path` holds the old content or the new, and no other file is left. An OSError becomes
+    FileWriteError; any other exception of `data` passes.
+    """
+    chunks = [data] if isinstance(data, Chunk) else data
+    try:
+        _write_beside(path, chunks)
+    except OSError as error:
+        raise FileWriteError(path, error) from error
+
+
+def partials(folder: Path) -> list[Path]:
+    """Temporary files of `write_atomic` below a folder: of a write that is under way, or that was killed."""
+    return sorted(path for path in folder.rglob(".*.partial") if _PARTIAL.fullmatch(path.name))
+
+
+def check_name(name: str) -> str:
+    """`name`, if every file system can hold it: letters a-z, digits and `._-`, at most 100; TaskNameError otherwise."""
+    if len(name) > MAX_NAME:
+        raise TaskNameError(name, f"it has {len(name)} characters, and {MAX_NAME} is the most")
+    if not _NAME.fullmatch(name):
+        raise TaskNameError(name, "expected letters a-z, digits and ._- with a letter or digit in front")
+    if name.split(".", maxsplit=1)[0].upper() in _RESERVED or name.endswith("."):
+        raise TaskNameError(name, "Windows does not allow it as a file's name")
+    return name
+
+
+def _write_beside(path: Path, chunks: Iterable[Chunk]) -> None:
+    partial = path.with_name(f".{secrets.token_hex(_TOKEN_BYTES)}.partial")
+    try:
+        with partial.open("xb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have names that came, went or changed in a folder on the disk; OSError."""
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+# Opens plain files and nothing else: reading a pipe or a device may never end, and opening one may do something.
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """A file opened for reading its bytes; OSError for a folder, a pipe, a device, or where it cannot be opened."""
+    _refuse_special(path, path.stat().st_mode)
+    # Should it have become a pipe since, opening it does not wait for somebody to write.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _refuse_special(path, os.fstat(descriptor).st_mode)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """All bytes of a file; OSError as `open_plain`, and for more than `most` of them, before they are read."""
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, and {most:,} are the most here", str(path))
+        return file.read(most)
+
+
+def _refuse_special(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))

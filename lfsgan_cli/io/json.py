@@ -1,0 +1,118 @@
+"""Reads JSON of strangers: whatever a reader would stumble over later is a ValueError at once."""
+
+import json
+import math
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.io.files import read_plain
+
+DEEPEST = 32  # lists and objects within one another; the deepest that we write has five
+LARGEST = 2**63  # whole numbers lie below it, as in every other language
+
+
+def loads(text: str | bytes) -> Any:
+    """The value that `text` (bytes: UTF-8) spells, as `loads_lenient` reads it, every number finite; ValueError."""
+    found = loads_lenient(text)
+    for value in _each(found):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"the number {value}")
+    return found
+
+
+def loads_lenient(text: str | bytes) -> Any:
+    """The value that `text` spells, infinite ones and NaN among its numbers, as logs may hold them.
+
+    Raises ValueError for what is no JSON, a name given twice, nesting beyond `DEEPEST`, whole numbers beyond
+    `LARGEST`, and text that UTF-8 cannot hold.
+    """
+    try:
+        found = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_named_once)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    check(found)
+    return found
+
+
+def check(found: Any) -> None:
+    """ValueError where a document, of JSON or of another notation, holds what `loads_lenient` refuses."""
+    for value in _each(found):
+        if isinstance(value, str):
+            value.encode()  # half a pair of surrogates can be spelled, but never be written
+        elif isinstance(value, int) and abs(value) >= LARGEST:
+            raise ValueError("a whole number of more than 63 bits")
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("something is named twice")
+    return entries
+
+
+def _each(found: Any) -> Iterator[Any]:
+    """Every name, text and number in a document; ValueError where it is nested too deeply."""
+    open_ones: list[Iterator[Any]] = [iter((found,))]
+    while open_ones:
+        for value in open_ones[-1]:
+            if isinstance(value, dict | list):
+                if len(open_ones) > DEEPEST:
+                    raise ValueError("nested too deeply")
+                open_ones.append(iter(value) if isinstance(value, list) else chain(value, value.values()))
+                break
+            yield value
+        else:
+            open_ones.pop()
+
+
+# Reads files of one JSON object a line; a last line that was torn by a crash is left out.
+
+
+MOST_BYTES = 18_000_000  # in memory, JSON takes up to twenty-five times its size in a file
+
+
+class DamagedLinesError(LfsganError):
+    """A line that this program did not write."""
+
+    def __init__(self, path: Path, number: int, expected: str) -> None:
+        super().__init__(f"{str(path)!r}, line {number}: expected {expected}; mend or delete that line")
+
+
+class UnreadableLinesError(LfsganError):
+    """A file of lines that cannot be read."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"cannot read {str(path)!r}: {error.strerror or error}; put a whole copy there, or remove it")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file in order; none where there is no file. DamagedLinesError names the line."""
+    if not path.is_file():
+        return []
+    whole = _content(path).split("\n")[:-1]
+    return [_object(path, number, line) for number, line in enumerate(whole, start=1) if line.strip()]
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a whole file is; empty where there is no file."""
+    return _object(path, 1, _content(path)) if path.is_file() else {}
+
+
+def _content(path: Path) -> str:
+    try:
+        return read_plain(path, MOST_BYTES).decode("utf-8", errors="replace")
+    except OSError as error:
+        raise UnreadableLinesError(path, error) from error
+
+
+def _object(path: Path, number: int, text: str) -> dict[str, Any]:
+    try:
+        found = loads_lenient(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DamagedLinesError(path, number, "a JSON object")
+    return found

@@ -1,1 +1,0 @@
-"""Measures pictures: features of an extractor, the Fréchet distance between two sets, perceptual distances."""

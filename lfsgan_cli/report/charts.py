@@ -1,0 +1,155 @@
+"""Draws a chart as inline SVG: titled and described for those who do not see it, coloured by the page's own style."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from markupsafe import Markup
+
+from lfsgan_cli.errors import printable
+from lfsgan_cli.report.model import Chart
+
+# Where the ticks of an axis stand: round numbers that span what is drawn.
+
+
+_STEPS = (1, 2, 5, 10)  # a tick is one of these times a power of ten
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A range of values and the ticks in it."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def share(self, value: float) -> float:
+        """Where a value lies: 0 at the low end, 1 at the high end."""
+        return (value - self.low) / (self.high - self.low)
+
+
+def wide(values: Sequence[float], count: int = 4) -> Axis:
+    """An axis from tick to tick around the values."""
+    low, high = _apart(min(values), max(values))
+    step = _step(high - low, count)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(index * step for index in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks)
+
+
+def tight(values: Sequence[float], count: int = 5) -> Axis:
+    """An axis that ends where the values end, with whole ticks inside: for steps and counts."""
+    low, high = _apart(min(values), max(values))
+    step = max(1.0, _step(high - low, count))
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return Axis(low, high, tuple(index * step for index in range(first, last + 1)))
+
+
+def tick_label(value: float, axis: Axis) -> str:
+    """A tick in as many decimals as its axis needs."""
+    gap = axis.ticks[1] - axis.ticks[0] if len(axis.ticks) > 1 else 1.0
+    decimals = max(0, -math.floor(math.log10(gap) + 1e-9))
+    return f"{value + 0.0:,.{decimals}f}"
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    if high > low:
+        return low, high
+    margin = abs(low) * 0.1 or 1.0
+    return low - margin, high + margin
+
+
+def _step(span: float, count: int) -> float:
+    size = 10.0 ** math.floor(math.log10(span / count))
+    return next(factor * size for factor in _STEPS if factor * size >= span / count * (1 - 1e-9))
+
+
+Points = Sequence[tuple[float, float]]
+
+WIDTH, HEIGHT = 480, 260
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44  # room for labels around the curves
+MOST = 160  # points of a curve; more could not be told apart
+NOISY = 40  # from so many points on, a mean is drawn over the raw values
+COLOURS = 6  # that the page's style knows; further curves begin again
+
+
+def svg(chart: Chart, anchor: str) -> Markup:
+    """The chart as an SVG element. anchor: unique on the page, for the names of title and description."""
+    shown = [[point for point in series.points if math.isfinite(point[1])] for series in chart.series]
+    points = [point for line in shown for point in line]
+    if not points:
+        return Markup("")
+    across, up = tight([x for x, _ in points]), wide([y for _, y in points])
+    parts = [_head(chart, anchor), _grid(up), _feet(across, chart.x_label)]
+    parts += [_curve(line, index, across, up) for index, line in enumerate(shown) if line]
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def thinned(points: Points, most: int = MOST) -> list[tuple[float, float]]:
+    """At most `most` points: means of equally many neighbours."""
+    size = math.ceil(len(points) / most)
+    bins = [points[first : first + size] for first in range(0, len(points), size)]
+    return [(fmean(x for x, _ in one), fmean(y for _, y in one)) for one in bins]
+
+
+def smoothed(points: Points, reach: int) -> list[tuple[float, float]]:
+    """Each value replaced by the mean of itself and up to `reach` neighbours on either side."""
+    near = [points[max(0, index - reach) : index + reach + 1] for index in range(len(points))]
+    return [(x, fmean(y for _, y in window)) for (x, _), window in zip(points, near, strict=True)]
+
+
+def _head(chart: Chart, anchor: str) -> Markup:
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-desc">'
+        '<title id="{}-title">{}</title><desc id="{}-desc">{}</desc>'
+    ).format(WIDTH, HEIGHT, anchor, anchor, anchor, printable(chart.title), anchor, printable(chart.description))
+
+
+def _grid(up: Axis) -> Markup:
+    line = Markup(
+        '<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>'
+    )
+    return Markup("").join(
+        line.format(LEFT, WIDTH - RIGHT, y, y, LEFT - 8, _round(y + 4.5), tick_label(tick, up))
+        for tick in up.ticks
+        for y in [_y(tick, up)]
+    )
+
+
+def _feet(across: Axis, label: str) -> Markup:
+    tick = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
+    ticks = [tick.format(_x(one, across), HEIGHT - BOTTOM + 20, tick_label(one, across)) for one in across.ticks]
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    return Markup("").join([*ticks, tick.format(_round(middle), HEIGHT - 6, label)])
+
+
+def _curve(points: Points, index: int, across: Axis, up: Axis) -> Markup:
+    line = thinned(points)
+    name = f"series-{index % COLOURS + 1}"
+    path = Markup('<polyline class="curve {}{}" points="{}"/>')
+    if len(line) >= NOISY:
+        smooth = smoothed(line, len(line) // 20)
+        return path.format(name, " raw", _places(line, across, up)) + path.format(name, "", _places(smooth, across, up))
+    dots = Markup("").join(
+        Markup('<circle class="dot {}" cx="{}" cy="{}" r="3.5"/>').format(name, _x(x, across), _y(y, up))
+        for x, y in line
+    )
+    return path.format(name, "", _places(line, across, up)) + dots
+
+
+def _places(points: Points, across: Axis, up: Axis) -> str:
+    return " ".join(f"{_x(x, across)},{_y(y, up)}" for x, y in points)
+
+
+def _x(value: float, across: Axis) -> float:
+    return _round(LEFT + across.share(value) * (WIDTH - LEFT - RIGHT))
+
+
+def _y(value: float, up: Axis) -> float:
+    return _round(HEIGHT - BOTTOM - up.share(value) * (HEIGHT - TOP - BOTTOM))
+
+
+def _round(value: float) -> float:
+    return round(value, 1)

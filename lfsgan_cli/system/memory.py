@@ -1,0 +1,139 @@
+"""The most memory that a piece of work takes, and of what that is measured."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+_RESET = Path("/proc/self/clear_refs")  # Linux: writing 5 sets the process's peak back to what it holds now
+_STATUS = Path("/proc/self/status")
+_RESET_PEAK = "5"
+
+DEVICE = "allocated on the GPU while the task was learned"
+STEP = "resident in the process while the task was learned, with all that it held before"
+PROCESS = "resident in the process since it started: this system cannot tell for one task"
+
+
+class PeakMemory:
+    """Watches from when it is made. kind: what `mb` is of."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            self.kind = DEVICE
+        else:
+            self.kind = STEP if _reset() else PROCESS
+
+    @property
+    def mb(self) -> float | None:
+        """Megabytes (10^6 bytes) at most so far; None where the system does not say."""
+        found = _on_device(self._device) if self.kind == DEVICE else _resident(since_start=self.kind == PROCESS)
+        return None if found is None else round(found / 1e6, 1)
+
+
+def _reset() -> bool:
+    try:
+        _RESET.write_text(_RESET_PEAK, encoding="ascii")
+    except OSError:  # another system, or a container that does not allow it
+        return False
+    return _resident(since_start=False) is not None
+
+
+def _on_device(device: torch.device) -> float:
+    return float(torch.cuda.max_memory_allocated(device))
+
+
+def _resident(*, since_start: bool) -> float | None:
+    if since_start:
+        return _since_start()
+    try:
+        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    sizes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return float(sizes[0]) * 1024 if sizes else None
+
+
+def _since_start() -> float | None:
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
+
+
+def available_memory() -> int | None:
+    """Bytes that programs can have without pushing others out; None where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kib = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(kib[0]) * 1024 if kib else None
+
+
+# Refuses to make more numbers than a file can account for, before they take any memory: headers may claim any size.
+
+
+_MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+
+
+class OverBudgetError(Exception):
+    """More numbers were asked for; whoever set the budget says what that means."""
+
+
+class Budget(TorchFunctionMode):
+    """While this block lasts, at most `numbers` numbers are made by torch's makers of tensors; OverBudgetError."""
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self.left = numbers
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Count what is asked for, then let it be made."""
+        options = kwargs or {}
+        if func in _MAKERS:
+            self.left -= math.prod(_size(args, options))
+            if self.left < 0:
+                raise OverBudgetError
+        return func(*args, **options)
+
+
+def _size(args: Sequence[Any], options: Mapping[str, Any]) -> Sequence[int]:
+    """What a maker is asked for: `(2, 3)`, `2, 3` or `size=(2, 3)`."""
+    given = options.get("size", args[0] if args and isinstance(args[0], Sequence) else args)
+    return [number for number in given if isinstance(number, int)]
+
+
+# Memory that is let go stays with the process, for the next batch, instead of going back to the system.
+
+
+# The numbers of two settings of glibc's allocator (malloc.h), and one that no feature map exceeds.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST = 2**31 - 1
+
+
+def keep_freed() -> bool:
+    """Whether it could be set, for the whole process and until it ends; elsewhere than under glibc nothing is done.
+
+    Large feature maps otherwise come from the system whenever they are made, and it clears each page anew.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, LARGEST))

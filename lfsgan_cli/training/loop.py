@@ -1,0 +1,223 @@
+"""A training loop as a list of phases that yields its steps; lazy regularization is a phase that runs less often."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.config import Gradients
+
+FULL_RATE = "full_rate"  # under which an optimizer's groups keep the rate that is lowered in the end
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened: how many steps are done, and the loss of every phase that ran (scalars, no gradient)."""
+
+    done: int
+    losses: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update: who learns, from which loss, and how often.
+
+    losses: from the step's number to scalars, whose sum is the loss; each one's graph is gone before the next is made.
+    Only `parameters` receive gradients meanwhile.
+    """
+
+    name: str
+    every: int
+    parameters: Sequence[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    losses: Callable[[int], Iterable[Tensor]]
+
+    def update(self, step: int) -> Tensor:
+        """Run once; the loss as a scalar without gradient."""
+        _require(self.parameters, True)  # noqa: FBT003
+        total = torch.stack([_spread(loss) for loss in self.losses(step)]).sum()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        _require(self.parameters, False)  # noqa: FBT003
+        return total
+
+
+@dataclass(frozen=True)
+class Rated:
+    """Parameters that learn at one rate."""
+
+    parameters: Sequence[nn.Parameter]
+    lr: float
+
+
+def run(phases: Sequence[Phase], first: int, last: int) -> Iterator[Step]:
+    """Steps from `first` up to `last`; a phase runs when its interval divides the step's number."""
+    for phase in phases:
+        _require(phase.parameters, False)  # noqa: FBT003
+    for step in range(first, last):
+        yield Step(step + 1, {phase.name: phase.update(step) for phase in phases if step % phase.every == 0})
+
+
+class FadingAdam(torch.optim.Adam):
+    """Adam to which a step without a gradient is one with a gradient of zero: its counters and moments move.
+
+    As in the published code with torch 1.12, whose `zero_grad` leaves zeros. What never had a gradient stays at rest.
+    """
+
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Zeros, not None."""
+        super().zero_grad(set_to_none)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Whatever learned before has a gradient again, of zero."""
+        super().load_state_dict(state_dict)
+        for parameter in self.state:
+            parameter.grad = torch.zeros_like(parameter)
+
+
+ADAMS: dict[Gradients, type[torch.optim.Adam]] = {"dropped": torch.optim.Adam, "zeroed": FadingAdam}
+
+
+def lazy_adam(groups: Sequence[Rated], every: int, gradients: Gradients = "dropped") -> torch.optim.Adam:
+    """Adam for a network that is regularized by an extra update every so many steps (Karras et al., 2020, appendix B).
+
+    The extra update makes steps more frequent; learning rate and decay are lowered to match. every=0: no such update.
+    gradients: what is left of them after a step, see `FadingAdam`.
+    """
+    ratio = every / (every + 1) if every else 1.0
+    rated = [
+        {"params": list(group.parameters), "lr": group.lr * ratio, FULL_RATE: group.lr * ratio}
+        for group in groups
+        if group.parameters
+    ]
+    return ADAMS[gradients](rated, betas=(0.0, 0.99**ratio), fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Let every parameter learn at this share of the rate that `lazy_adam` gave it."""
+    for group in optimizer.param_groups:
+        group["lr"] = group[FULL_RATE] * share
+
+
+def _spread(loss: Tensor) -> Tensor:
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
+
+
+def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:
+    for parameter in parameters:
+        parameter.requires_grad_(gradient)
+
+
+# One training run: phases, where it stands, and its whole state to keep and take up again.
+
+
+class Run(ABC):
+    """What pretraining and learning a task share.
+
+    modules, optimizers: all that learns, by name, in the order of their state. draws: where all randomness comes from.
+    done: finished steps. path_mean: running mean of path lengths.
+    """
+
+    modules: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    phases: Sequence[Phase]
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.device = device
+        self.draws = Draws(seed, device)
+        self.path_mean = torch.zeros((), device=device)
+        self.done = 0
+
+    @property
+    @abstractmethod
+    def total(self) -> int:
+        """How many steps the whole run has."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Called before the first step, fresh or resumed."""
+
+    @abstractmethod
+    def follow(self) -> None:
+        """Called after every step: averages follow."""
+
+    def steps(self) -> Iterator[Step]:
+        """Train to the end, from wherever the run stands."""
+        self.begin()
+        for step in run(self.phases, self.done, self.total):
+            self.done = step.done
+            self.follow()
+            yield step
+
+    def pack(self) -> Tensors:
+        """The whole state as tensors."""
+        return pack(self.modules, self.optimizers, self.draws.rng, self.scalars())
+
+    def unpack(self, tensors: Tensors) -> None:
+        """Go on from a packed state."""
+        self.take_up(unpack(tensors, self.modules, self.optimizers, self.draws.rng))
+
+    def scalars(self) -> dict[str, Tensor]:
+        """What must be kept beside modules, optimizers and the random numbers' state."""
+        scalars = {"path_mean": self.path_mean, "done": torch.tensor(self.done)}
+        if self.draws.choices is not self.draws.rng:
+            scalars["choices"] = self.draws.choices.get_state()
+        return scalars
+
+    def take_up(self, scalars: Mapping[str, Tensor]) -> None:
+        """Back from `scalars`."""
+        self.path_mean = scalars["path_mean"].to(self.device)
+        self.done = int(scalars["done"])
+        if self.draws.choices is not self.draws.rng:
+            self.draws.choices.set_state(scalars["choices"])
+
+
+# The whole state of a training run as named tensors, to be kept in a safetensors file and taken up again.
+
+
+Tensors: TypeAlias = dict[str, Tensor]
+
+
+def pack(
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    rng: torch.Generator,
+    scalars: Mapping[str, Tensor],
+) -> Tensors:
+    """Everything under `module.NAME.…`, `optimizer.NAME.INDEX.…`, `scalar.NAME`, and the random state as `rng`."""
+    tensors = {f"module.{name}.{key}": t for name, module in modules.items() for key, t in module.state_dict().items()}
+    for name, optimizer in optimizers.items():
+        for index, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{name}.{index}.{slot}": value for slot, value in slots.items()}
+    tensors |= {f"scalar.{name}": value for name, value in scalars.items()}
+    return {name: t.detach().cpu().contiguous() for name, t in tensors.items()} | {"rng": rng.get_state()}
+
+
+def unpack(
+    tensors: Tensors,
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    rng: torch.Generator,
+) -> Tensors:
+    """Put everything back in place; returns the scalars."""
+    for name, module in modules.items():
+        module.load_state_dict(_under(tensors, f"module.{name}."))
+    for name, optimizer in optimizers.items():
+        slots: dict[int, Tensors] = {}
+        for key, value in _under(tensors, f"optimizer.{name}.").items():
+            index, slot = key.split(".")
+            slots.setdefault(int(index), {})[slot] = value.clone()
+        optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    rng.set_state(tensors["rng"])
+    return _under(tensors, "scalar.")
+
+
+def _under(tensors: Tensors, prefix: str) -> Tensors:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,272 @@
+"""Who works on what in a workspace: locks that die with their process, and the word of whoever holds one.
+
+A task's name is held while it is learned, imported, renamed or removed; the base is held while it is made. Nobody makes
+a base while a task is worked on, and the other way round. Reading takes no lock: files are replaced whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lfsgan_cli.errors import LfsganError, printable
+from lfsgan_cli.io.files import check_name
+
+FOLDER = ".locks"
+_SUFFIX = ".lock"
+_BASE, _TASK = "base", "task-"
+_COURTESY = 1.0  # seconds: whoever would make a base lets go as soon as it sees that a task is worked on
+_UNNAMED_PATIENCE = 5.0  # seconds: whoever holds a lock so long without a word does more than look
+_POLL = 0.01  # seconds
+_FOLDER_TRIES = 100  # a folder is taken away under us only by another process that has just ended its work
+_LONGEST_WORD = 120  # characters of a command line in a message
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds a lock. command: its command line, cut short; since: ISO 8601."""
+
+    pid: int
+    host: str
+    command: str
+    since: str
+
+
+class HeldError(LfsganError):
+    """Something that another process works on."""
+
+    def __init__(self, what: str, holder: Holder | None) -> None:
+        way = f"wait until it ends, or stop it{_how_to_stop(holder)}"
+        super().__init__(f"{what} is being worked on by {spell(holder)}: {way}")
+
+
+class LockFileError(LfsganError):
+    """A lock that cannot be had here at all."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(
+            f"cannot lock {str(path)!r}: {cause.strerror or cause}; "
+            "expected a writable workspace on a file system that has locks"
+        )
+
+
+@contextlib.contextmanager
+def hold_tasks(root: Path, *names: str) -> Iterator[None]:
+    """Hold tasks' names, whether such tasks are there or not, for as long as the block lasts.
+
+    Raises HeldError at once where another process holds one of them or makes the base, TaskNameError, LockFileError.
+    """
+    for name in names:
+        check_name(name)
+    with contextlib.ExitStack() as stack:
+        for name in sorted(set(names)):
+            stack.enter_context(_held(_path(root, f"{_TASK}{name}")))
+        _refuse_if_held(_path(root, _BASE), patience=_COURTESY)
+        yield
+
+
+@contextlib.contextmanager
+def hold_base(root: Path) -> Iterator[None]:
+    """Hold the base, to make another; raises HeldError where another process does, or works on a task; LockFileError.
+
+    Both say what they hold before they look at what others hold, so that never both go on; tasks come before bases.
+    """
+    with _held(_path(root, _BASE)):
+        for path in _paths(root):
+            if path.name.startswith(_TASK):
+                _refuse_if_held(path)
+        yield
+
+
+def held(root: Path) -> dict[str, Holder | None]:
+    """What is being worked on in a workspace, and by whom; None where nobody says."""
+    return {_what(path): _read(path) for path in _paths(root) if _is_held(path)}
+
+
+def abandoned(root: Path) -> list[Path]:
+    """Files of locks that nobody holds, left by processes that were killed; they are in nobody's way."""
+    return [path for path in _paths(root) if not _is_held(path)]
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove such a file, if nobody has taken the lock since."""
+    with contextlib.suppress(OSError):
+        descriptor = _try(path, create=False)
+        if descriptor is not None:
+            _let_go(path, descriptor)
+            _remove_empty([path.parent])
+
+
+def what(task: str | None) -> str:
+    """As `held` names a task, or, for None, the base."""
+    return "the base" if task is None else f"task {task!r}"
+
+
+def is_held(root: Path, name: str) -> bool:
+    """Whether a task's name is held, by this process or another."""
+    return _is_held(_path(root, f"{_TASK}{name}"))
+
+
+def _path(root: Path, name: str) -> Path:
+    return root / FOLDER / f"{name}{_SUFFIX}"
+
+
+def _paths(root: Path) -> list[Path]:
+    return sorted((root / FOLDER).glob(f"*{_SUFFIX}"))
+
+
+def _what(path: Path) -> str:
+    name = path.name.removesuffix(_SUFFIX)
+    return what(name.removeprefix(_TASK) if name.startswith(_TASK) else None)
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        descriptor = _lock(path)
+        _sign(descriptor)
+    except OSError as error:
+        raise LockFileError(path, error) from error
+    try:
+        yield
+    finally:
+        _let_go(path, descriptor)
+        _remove_empty(dict.fromkeys([path.parent, *missing]))
+
+
+def _refuse_if_held(path: Path, *, patience: float = 0.0) -> None:
+    if path.exists():
+        with contextlib.suppress(FileNotFoundError):  # let go in this moment
+            _let_go(path, _lock(path, create=False, patience=patience))
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        descriptor = _try(path, create=False)
+    except OSError:
+        return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+def _lock(path: Path, *, create: bool = True, patience: float = 0.0) -> int:
+    """A descriptor of the locked file; HeldError where another process holds it for so many seconds, OSError."""
+    start = time.monotonic()
+    while (descriptor := _try(path, create=create)) is None:
+        holder = _read(path)
+        # No word, or that of a dead process: somebody only looks, or has not yet said who it is.
+        limit = patience if holder is not None and _lives(holder) else _UNNAMED_PATIENCE
+        if time.monotonic() - start >= limit:
+            raise HeldError(_what(path), holder)
+        time.sleep(_POLL)
+    return descriptor
+
+
+def _try(path: Path, *, create: bool) -> int | None:
+    from filelock import lock_descriptor  # brings asyncio along; `lfsgan --help` needs neither
+
+    while True:
+        descriptor = _open(path, create=create)
+        try:
+            locked = lock_descriptor(descriptor, blocking=False)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if locked and os.fstat(descriptor).st_nlink > 0:
+            return descriptor
+        os.close(descriptor)
+        if not locked:
+            return None
+        # The holder before removed the file after we opened it: this lock guards nothing.
+
+
+def _open(path: Path, *, create: bool) -> int:
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    if not create:
+        return os.open(path, flags)
+    for _ in range(_FOLDER_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags | os.O_CREAT, 0o666)
+    return os.open(path, flags | os.O_CREAT, 0o666)
+
+
+def _sign(descriptor: int) -> None:
+    """Say who we are: behind the first byte, which Windows lets nobody else read while it is locked."""
+    command = shlex.join(["lfsgan", *sys.argv[1:]])
+    here = Holder(os.getpid(), platform.node(), command, datetime.now(UTC).isoformat(timespec="seconds"))
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without a word, and making room must be possible
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, b"\n" + json.dumps(asdict(here)).encode())
+
+
+def _read(path: Path) -> Holder | None:
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(1)
+            document = json.loads(file.read(1 << 16))
+    except (OSError, ValueError, RecursionError):
+        return None
+    match document:
+        case {"pid": int(pid), "host": str(host), "command": str(command), "since": str(since)} if pid > 1:
+            return Holder(pid, *map(_cut_short, (host, command, since)))
+    return None
+
+
+def _lives(holder: Holder) -> bool:
+    """Whether the process may be alive; nobody knows of another machine's, and Windows has no harmless signal."""
+    if os.name == "nt" or holder.host != platform.node():
+        return True
+    try:
+        os.kill(holder.pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _let_go(path: Path, descriptor: int) -> None:
+    """Remove the file, then unlock it, so that no other's new file is removed; Windows asks for the other order."""
+    if os.name == "nt":
+        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        path.unlink()
+    if os.name != "nt":
+        os.close(descriptor)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """What was made for the lock alone goes with it: a mistake leaves nothing."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
+def spell(holder: Holder | None) -> str:
+    """A process in words."""
+    if holder is None:
+        return "another process"
+    elsewhere = f" on {holder.host}" if holder.host != platform.node() else ""
+    return f"process {holder.pid}{elsewhere} ({holder.command}; since {holder.since})"
+
+
+def _how_to_stop(holder: Holder | None) -> str:
+    return "" if holder is None or holder.host != platform.node() else f" with `kill {holder.pid}`"
+
+
+def _cut_short(text: str) -> str:
+    """As it may stand in a message, whoever wrote it."""
+    line = printable(text)
+    return line if len(line) <= _LONGEST_WORD else f"{line[: _LONGEST_WORD - 1]}…"

@@ -1,0 +1,119 @@
+"""Where a workspace keeps its base, its tasks and what is known of them: names and files, found without torch."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from lfsgan_cli.errors import LfsganError, choices
+from lfsgan_cli.io.files import check_name
+
+SUFFIX = ".safetensors"
+BASE_FILE = f"base{SUFFIX}"
+RESERVED = "base"  # the folder that `generate --with-base` draws into
+
+# In the folder of a task's run, and but for the first one in that of the base's.
+FEW_SHOTS = "few_shots"  # copies of what the task was learned from
+RUN = "run.json"  # when, on what and how long it ran, once it is finished
+STATS = "stats.jsonl"  # losses, a line for every few steps
+METRICS = "metrics.jsonl"  # a line for every number that was measured
+RETENTION = "retention.json"  # what is remembered of a task; in the workspace's own folder the verdicts on all of them
+
+
+class NoWorkspaceError(LfsganError):
+    """A folder that is not there."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"there is no workspace at {str(root)!r}; make one with "
+            "`lfsgan learn-task --images DIR --name NAME`, or name another folder with --workspace"
+        )
+
+
+class NoBaseError(LfsganError):
+    """A workspace without its base."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"the workspace at {str(root)!r} has no base yet; `lfsgan learn-task` puts the embedded one there, "
+            "`lfsgan pretrain` makes one"
+        )
+
+
+class UnknownTaskError(LfsganError):
+    """A task that nobody learned here."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"there is no task {name!r}; learned so far: {choices(known, name)}; "
+            "learn one with `lfsgan learn-task --images DIR --name NAME`"
+        )
+
+
+def base_path(root: Path) -> Path:
+    """The file of the workspace's base, which must be there; NoWorkspaceError or NoBaseError otherwise."""
+    check_root(root)
+    path = root / BASE_FILE
+    if not path.is_file():
+        raise NoBaseError(root)
+    return path
+
+
+def check_root(root: Path) -> None:
+    """NoWorkspaceError where there is no workspace."""
+    if not root.is_dir():
+        raise NoWorkspaceError(root)
+
+
+def tasks_folder(root: Path) -> Path:
+    """Where the files of all tasks are, and the folders of their runs."""
+    return root / "tasks"
+
+
+def run_folder(root: Path, name: str) -> Path:
+    """Where learning a task keeps its shots, state, logs and pictures; raises as `task_path`."""
+    return task_path(root, name).with_suffix("")
+
+
+def task_path(root: Path, name: str) -> Path:
+    """The file of a task, whether it is there or not; TaskNameError where no task can have that name."""
+    return tasks_folder(root) / f"{check_name(name)}{SUFFIX}"
+
+
+def stands_for(name: str) -> str | None:
+    """What a name stands for already, so that no task can have it; None for all others."""
+    if name.lower() == RESERVED:
+        return "the base itself"
+    if name.lower().endswith(SUFFIX):  # its folder would stand where the other task's file is
+        return f"the file of task {name[: -len(SUFFIX)]!r}"
+    return None
+
+
+def task_names(root: Path) -> list[str]:
+    """The names of the tasks in a workspace, sorted; NoWorkspaceError if there is no workspace."""
+    check_root(root)
+    return sorted(path.name.removesuffix(SUFFIX) for path in tasks_folder(root).glob(f"[!.]*{SUFFIX}"))
+
+
+def run_names(root: Path) -> list[str]:
+    """The names under which a run was begun, sorted, whether a task came of it or not; as `task_names` raises."""
+    check_root(root)
+    return sorted(path.name for path in tasks_folder(root).glob("[!.]*") if path.is_dir())
+
+
+def recorded_hash(run: Path) -> str | None:
+    """SHA-256 (hex) of a task's whole file as it was when it was learned; None where no record says."""
+    try:
+        document = json.loads((run / RETENTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    recorded = document.get("file_sha256") if isinstance(document, dict) else None
+    return recorded if isinstance(recorded, str) else None
+
+
+def find_task(root: Path, name: str) -> Path:
+    """The file of a task that is there; UnknownTaskError, NoWorkspaceError or TaskNameError otherwise."""
+    known = task_names(root)
+    path = task_path(root, name)
+    if not path.is_file():
+        raise UnknownTaskError(name, known)
+    return path

@@ -1,0 +1,102 @@
+"""Perceptual distances: one matrix product stands for the plain double loop."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite0, from_levels
+from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
+from lfsgan_cli.evaluation.metrics.perceptual import (
+    EfficientNetJudge,
+    embed,
+    embeddings,
+    mean_pairwise,
+    nearest,
+    pairwise,
+)
+
+# Between distances of 0 to 4 by float32 sums of 2,944 terms (D at size 32), taken in two orders.
+TOLERANCE = 1e-5
+
+
+def plain_distance(network: EfficientNetLite0, a: Tensor, b: Tensor) -> float:
+    """The definition, for two pictures [1, 3, H, W]."""
+    stages = []
+    for x, y in zip(network.stages(a), network.stages(b), strict=True):
+        unit_x, unit_y = x / x.square().sum(1, keepdim=True).sqrt(), y / y.square().sum(1, keepdim=True).sqrt()
+        stages.append((unit_x - unit_y).square().sum(1).mean())
+    return float(torch.stack(stages).mean())
+
+
+@pytest.fixture
+def embedded(network: EfficientNetLite0, pictures: Tensor) -> Tensor:
+    return embed(network, from_levels(pictures))
+
+
+def test_all_pairs_at_once_are_the_plain_double_loop(
+    network: EfficientNetLite0, pictures: Tensor, embedded: Tensor
+) -> None:
+    x = from_levels(pictures)
+    loop = torch.tensor([[plain_distance(network, a[None], b[None]) for b in x[4:]] for a in x[:4]])
+    assert loop.min() > 100 * TOLERANCE  # the pictures do differ
+    torch.testing.assert_close(pairwise(embedded[:4], embedded[4:]), loop, atol=TOLERANCE, rtol=0)
+
+
+def test_equal_pictures_are_at_no_distance(embedded: Tensor) -> None:
+    assert pairwise(embedded, embedded.clone()).diagonal().max() < TOLERANCE
+
+
+def test_a_distance_is_symmetric_and_never_negative(embedded: Tensor) -> None:
+    distances = pairwise(embedded, embedded)
+    torch.testing.assert_close(distances, distances.T, atol=TOLERANCE, rtol=0)
+    assert distances.min() >= 0
+
+
+def test_a_blurred_copy_is_nearer_than_another_picture(network: EfficientNetLite0, pictures: Tensor) -> None:
+    x = from_levels(pictures)
+    blurred = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    assert nearest(embed(network, blurred), embed(network, x)).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_mean_over_all_pairs_needs_no_pair(embedded: Tensor) -> None:
+    above = torch.triu_indices(6, 6, 1).unbind()
+    expected = pairwise(embedded, embedded)[above].mean()
+    assert mean_pairwise([embedded]) == pytest.approx(float(expected), abs=TOLERANCE)
+    assert mean_pairwise([embedded[:4], embedded[4:]]) == pytest.approx(mean_pairwise([embedded]), rel=1e-9)
+
+
+def test_copies_of_one_picture_have_no_variety(embedded: Tensor) -> None:
+    assert mean_pairwise([embedded[:1].expand(5, -1)]) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_variety_needs_two_pictures(embedded: Tensor, count: int) -> None:
+    with pytest.raises(TooFewToMeasureError, match="expected at least 2"):
+        mean_pairwise([embedded[:count]])
+
+
+def test_gradients_reach_the_pictures(network: EfficientNetLite0, pictures: Tensor) -> None:
+    x = from_levels(pictures).requires_grad_()
+    embedded = embed(network, x)
+    (gradient,) = torch.autograd.grad(pairwise(embedded[:3], embedded[3:]).sum(), x)
+    assert gradient.flatten(1).abs().sum(1).min() > 0
+
+
+def test_one_pass_gives_the_features_and_the_embeddings(pictures: Tensor) -> None:
+    extractor = EfficientNetFeatures()
+    judge = EfficientNetJudge(extractor)
+    passes: list[object] = []
+    extractor.network.trunk[0].register_forward_hook(lambda *_: passes.append(None))
+    views = judge.views(pictures)
+    assert len(passes) == 1
+    assert torch.equal(views.features, extractor(pictures))
+    assert torch.equal(views.embeddings, judge.embed(pictures))
+    assert torch.equal(views.embeddings, embed(extractor.network, from_levels(pictures)))
+
+
+def test_a_judge_embeds_in_pieces_of_its_batch(pictures: Tensor) -> None:
+    judge = EfficientNetJudge(EfficientNetFeatures())
+    many = pictures.repeat(judge.batch // len(pictures) + 1, 1, 1, 1)[:, :, :8, :8]  # the batch is exceeded by two
+    pieces = list(embeddings(judge, many))
+    assert [len(piece) for piece in pieces] == [judge.batch, len(many) - judge.batch]
+    torch.testing.assert_close(pieces[1], judge.embed(many[judge.batch :]))

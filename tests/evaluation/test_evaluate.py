@@ -1,0 +1,76 @@
+"""Sides of one set, such as the domains that one network is to draw, are measured by one look at the set."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lfsgan_cli.evaluation.evaluate import Measurement, Measuring, NoShotsError, Wanted
+from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures
+from lfsgan_cli.evaluation.features import eye
+from lfsgan_cli.evaluation.image_sets import Pictures, Subject, foreign, found
+from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetJudge
+
+PORTRAITS = Path(__file__).parents[2] / "examples" / "few_shots"
+COUNT = 10  # portraits of each style
+DOMAINS = {"notionists": "lorelei", "lorelei": "notionists"}  # the style of the shots, and of what is held out
+WANTED = Wanted(["fid"], diversity=True, memorisation=True)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LFSGAN_CACHE_DIR", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Subject:
+    """Ten portraits of a third style, as if one network had drawn them."""
+    return foreign(PORTRAITS / "openPeeps", None)
+
+
+def sides(drawn: Subject) -> list[Subject]:
+    """That set as each of two domains."""
+    side = drawn.resolution
+    return [
+        replace(drawn, title=name, shots=found(PORTRAITS / name, side), reals=found(PORTRAITS / others, side))
+        for name, others in DOMAINS.items()
+    ]
+
+
+def measuring(subjects: list[Subject]) -> Measuring:
+    extractor = EfficientNetFeatures()
+    return Measuring(subjects, None, WANTED, eye(extractor, EfficientNetJudge(extractor)), COUNT)
+
+
+def values(measured: list[Measurement]) -> list[tuple[str, str, float]]:
+    return [(one.task, one.value.name, one.value.value) for one in measured]
+
+
+def test_two_sides_of_one_set_have_the_numbers_that_each_has_alone_by_one_look_at_it(drawn: Subject) -> None:
+    opened: list[str] = []
+    looked: list[int] = []
+
+    def open_drawn() -> Pictures:
+        opened.append(drawn.title)
+        return drawn.open()
+
+    both = measuring(sides(replace(drawn, open=open_drawn)))
+    together = values(list(both.run(looked.append)))
+    assert len(opened) == 1
+    assert sum(looked) == both.pictures() == 3 * COUNT  # the set once, and what each side is compared with
+    alone = [value for side in sides(drawn) for value in values(list(measuring([side]).run(looked.append)))]
+    assert together == alone
+    assert {task for task, *_ in together} == DOMAINS.keys()
+
+
+def test_pictures_that_fill_no_block_are_left_out(drawn: Subject) -> None:
+    wanted = Wanted([], diversity=True, blocks=3)
+    [side, _] = sides(drawn)
+    numbers = list(replace(measuring([side]), wanted=wanted).run(lambda _: None))
+    assert {sum(map(sum, one.value.note["clusters"])) for one in numbers} == {9}
+    assert {name for _, name, _ in values(numbers)} > {"b_lpips[lpips-efficientnet-lite0] n=3 blocks=3"}
+
+
+def test_a_side_with_nothing_to_be_compared_with_is_refused(drawn: Subject) -> None:
+    with pytest.raises(NoShotsError, match="the pictures to compare with by --reals"):
+        measuring([drawn]).check()

@@ -1,0 +1,46 @@
+"""The order of the pictures is a function of the seed and of how many were seen."""
+
+from itertools import islice
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfsgan_cli.training.batches import batch_of, mirrored, shuffled
+
+
+@given(count=st.integers(1, 20), seed=st.integers(0, 2**32 - 1), seen=st.integers(0, 50))
+def test_going_on_after_some_pictures_is_going_on(count: int, seed: int, seen: int) -> None:
+    whole = list(islice(shuffled(count, seed, 0), seen + 30))
+    assert list(islice(shuffled(count, seed, seen), 30)) == whole[seen:]
+
+
+@given(count=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
+def test_every_epoch_shows_every_picture_once(count: int, seed: int) -> None:
+    order = shuffled(count, seed, 0)
+    for _ in range(3):
+        assert sorted(islice(order, count)) == list(range(count))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    first, second = (list(islice(shuffled(50, 0, seen), 50)) for seen in (0, 50))
+    assert first != second
+    assert first != list(islice(shuffled(50, 1, 0), 50))
+
+
+def test_networks_see_pictures_from_minus_one_to_one() -> None:
+    picture = np.zeros((2, 3, 3), np.uint8)
+    picture[0, 1] = [255, 0, 51]
+    (seen,) = batch_of([picture], [0], torch.device("cpu"))
+    assert seen.shape == (3, 2, 3)
+    torch.testing.assert_close(seen[:, 0, 1], torch.tensor([1.0, -1.0, -0.6]))
+
+
+def test_about_half_the_pictures_are_mirrored_and_none_is_changed_otherwise() -> None:
+    images = torch.rand(200, 3, 2, 4, generator=torch.Generator().manual_seed(0))
+    flipped = mirrored(images, torch.Generator().manual_seed(0))
+    are_flipped = (flipped == images.flip(3)).all((1, 2, 3))
+    are_same = (flipped == images).all((1, 2, 3))
+    assert bool((are_flipped ^ are_same).all())
+    assert 70 < int(are_flipped.sum()) < 130  # 100 expected, 7 standard deviation

@@ -1,0 +1,46 @@
+"""What compares pictures while a task is learned: its embeddings, distances and gradients go together."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lfsgan_cli.evaluation.extractors.efficientnet import from_levels
+from lfsgan_cli.images.dataset import load_shots
+from lfsgan_cli.training.losses import energy
+from lfsgan_cli.training.perceptual import Likeness, likeness_to
+
+FEW_SHOTS = Path(__file__).parents[2] / "examples" / "few_shots"
+
+
+def pictures(style: str) -> Tensor:
+    levels = torch.from_numpy(load_shots(FEW_SHOTS / style, 64).pictures).permute(0, 3, 1, 2)
+    return from_levels(levels)
+
+
+@pytest.fixture(scope="module")
+def likeness() -> Likeness:
+    shots = load_shots(FEW_SHOTS / "notionists", 64).pictures
+    return likeness_to(shots, "efficientnet-lite0", torch.device("cpu"))
+
+
+def test_distances_are_those_of_the_embeddings(likeness: Likeness) -> None:
+    own, others = pictures("notionists"), pictures("lorelei")
+    table = likeness.between(likeness.embed(others), likeness.embed(own))
+    expected = torch.cdist(likeness.embed(others), likeness.shots).square()
+    torch.testing.assert_close(table, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(likeness.to_shots(others), table, rtol=1e-4, atol=1e-5)
+    assert likeness.to_shots(own).argmin(1).tolist() == list(range(len(own)))
+
+
+def test_shots_are_nearer_to_themselves_as_a_set_than_another_style_is(likeness: Likeness) -> None:
+    own, other = (energy(likeness.embed(pictures(style)), likeness.shots) for style in ("notionists", "lorelei"))
+    assert own < other
+
+
+def test_the_energy_distance_has_gradients_that_reach_every_picture(likeness: Likeness) -> None:
+    drawn = pictures("lorelei")[:3].requires_grad_()
+    energy(likeness.embed(drawn), likeness.shots).backward()  # type: ignore[no-untyped-call]
+    assert drawn.grad is not None
+    assert bool((drawn.grad.abs().amax((1, 2, 3)) > 0).all())
