@@ -15,7 +15,7 @@ from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.main import Cli
 from lfsgan_cli.commands.options import everywhere
 from lfsgan_cli.commands.pretrain import pretrain
-from lfsgan_cli.commands.profile import bench
+from lfsgan_cli.commands.profile import profile
 from lfsgan_cli.commands.report import report
 from lfsgan_cli.commands.tasks import export_task, import_task, merge, remove_tasks, rename_task, tasks, verify_tasks
 
@@ -42,7 +42,7 @@ app.command("generate")(everywhere(generate))
 app.command("merge")(everywhere(merge))
 app.command("evaluate")(everywhere(evaluate))
 app.command("benchmark")(everywhere(benchmark))
-app.command("bench")(everywhere(bench))
+app.command("bench")(everywhere(profile))
 app.command("doctor")(everywhere(doctor))
 app.command("report")(everywhere(report))
 app.command("adapters")(everywhere(adapters))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lfsgan_cli.images.dataset import load_shots
+from lfsgan_cli.images.dataset import load_images
 from lfsgan_cli.images.decode import decode
 
 ROOT = Path(__file__).parent.parent
@@ -13,7 +13,7 @@ FEW_SHOTS = ROOT / "examples" / "few_shots"
 
 @pytest.mark.parametrize("style", ["lorelei", "notionists", "openPeeps"])
 def test_ten_different_pictures_of_each_style_can_be_learned_as_they_are(style: str) -> None:
-    shots = load_shots(FEW_SHOTS / style, 64)
+    shots = load_images(FEW_SHOTS / style, 64)
     assert shots.pictures.shape == (10, 64, 64, 3)
     assert len({picture.tobytes() for picture in shots.pictures}) == 10
     assert shots.flattened == 0

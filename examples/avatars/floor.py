@@ -12,14 +12,14 @@ import torch
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures
 from lfsgan_cli.evaluation.features import features_of_batches
 from lfsgan_cli.evaluation.metrics.fid import frechet_distance
-from lfsgan_cli.images.dataset import PictureSet
+from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.source import open_source
 
 RESOLUTION = 64
 
 
 def main(path: Path, count: int) -> None:
-    pictures = PictureSet(open_source(path), RESOLUTION)
+    pictures = ImageDataset(open_source(path), RESOLUTION)
     chosen = np.random.RandomState(0).permutation(len(pictures))
     batches = (torch.from_numpy(np.stack([pictures[i] for i in part])) for part in np.array_split(chosen, 400))
     known = features_of_batches(EfficientNetFeatures(), (batch.permute(0, 3, 1, 2) for batch in batches))

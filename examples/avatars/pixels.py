@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lfsgan_cli.evaluation.metrics.fid import frechet_distance
-from lfsgan_cli.generation.sampling import draw
-from lfsgan_cli.images.dataset import PictureSet
+from lfsgan_cli.generation.sampling import sample
+from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.workspace.workspace import Workspace
 
@@ -30,7 +30,7 @@ def shrunk(batch: Tensor) -> Tensor:
 
 def real(path: Path, side: int) -> Iterator[Tensor]:
     """Real pictures in batches, uint8 [N, 3, side, side]."""
-    pictures = PictureSet(open_source(path), side)
+    pictures = ImageDataset(open_source(path), side)
     for part in np.array_split(np.arange(len(pictures)), max(1, len(pictures) // AT_ONCE)):
         yield torch.from_numpy(np.stack([pictures[i] for i in part])).permute(0, 3, 1, 2)
 
@@ -39,7 +39,7 @@ def tell(name: str, features: Callable[[Tensor], Tensor], root: Path, task: str,
     """Print the Fréchet distance. features: of pictures uint8 [N, 3, R, R], [N, D]."""
     view = Workspace(root).generator(task, torch.device("cpu"))
     theirs = torch.cat([features(batch) for batch in real(reals, view.config.resolution)])
-    ours = torch.cat([features(batch) for batch in draw(view, range(COUNT), batch=AT_ONCE)])
+    ours = torch.cat([features(batch) for batch in sample(view, range(COUNT), batch=AT_ONCE)])
     print(f"fid[{name}] n={COUNT} reals={len(theirs)}: {frechet_distance(ours, theirs):.2f}")
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lfsgan_cli import __version__
-from lfsgan_cli.benchmark.plan import Benchmark, Step
+from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
 from lfsgan_cli.benchmark.results import Line, cost, costs_path
 from lfsgan_cli.benchmark.suite import Domain
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.evaluate import Measurement, Measuring
 from lfsgan_cli.evaluation.features import Seen
-from lfsgan_cli.evaluation.image_sets import Gallery, Subject, found
+from lfsgan_cli.evaluation.image_sets import ImageSet, WorkspaceSets, found
 from lfsgan_cli.evaluation.retention import STYLE
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.system.machine import machine
@@ -35,7 +35,7 @@ class ChangedTaskError(LfsganError):
 class StepMeasuring:
     """What is measured once a step's task is learned."""
 
-    def __init__(self, benchmark: Benchmark, step: Step) -> None:
+    def __init__(self, benchmark: Benchmark, step: BenchmarkStep) -> None:
         """Raises ChangedTaskError where an earlier task is not what it was."""
         self.benchmark, self.step = benchmark, step
         self.workspace = benchmark.workspace(step)
@@ -96,7 +96,7 @@ class StepMeasuring:
 
     def _measuring(self, domains: Sequence[Domain]) -> Measuring:
         benchmark = self.benchmark
-        gallery = Gallery(self.workspace, benchmark.suite.count, STYLE, benchmark.device)
+        gallery = WorkspaceSets(self.workspace, benchmark.suite.count, STYLE, benchmark.device)
         # One network draws once for all of its domains.
         drawn = {source: gallery.task(source) for source in {self._sources[domain.name] for domain in domains}}
         subjects = [self._subject(domain, drawn[self._sources[domain.name]]) for domain in domains]
@@ -104,7 +104,7 @@ class StepMeasuring:
         job.check()
         return job
 
-    def _subject(self, domain: Domain, drawn: Subject) -> Subject:
+    def _subject(self, domain: Domain, drawn: ImageSet) -> ImageSet:
         shots = found(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution)
         # The log in a task's own folder is of its own domain only.
         log = drawn.log if drawn.title == domain.name else None

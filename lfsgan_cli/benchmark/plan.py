@@ -15,10 +15,10 @@ from lfsgan_cli.benchmark.results import Key, RunLines
 from lfsgan_cli.benchmark.suite import SUITE, Domain, Method, Suite
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.evaluate import Wanted
-from lfsgan_cli.evaluation.features import Eye
+from lfsgan_cli.evaluation.features import FeatureExtractors
 from lfsgan_cli.evaluation.image_sets import Found, describe, found
 from lfsgan_cli.evaluation.registry import COMPARISONS
-from lfsgan_cli.images.dataset import Shots, load_shots
+from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import spell
@@ -65,7 +65,7 @@ class UnlearnableMethodError(LfsganError):
 
 
 @dataclass(frozen=True)
-class Step:
+class BenchmarkStep:
     """One task learned by one method with one seed. domains: learned so far, its own the last."""
 
     method: Method
@@ -87,7 +87,7 @@ class Step:
         """What tells its line from others."""
         return (self.method.name, self.seed, self.number)
 
-    def passes(self, other: Step) -> bool:
+    def passes(self, other: BenchmarkStep) -> bool:
         """Whether learning the other's task is the beginning of learning this one's."""
         return self.key[1:] == other.key[1:] and self.method.passes(other.method)
 
@@ -101,7 +101,7 @@ class Step:
         return self.task.name if self.method.sequential else domain.name
 
 
-def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[Step]:
+def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[BenchmarkStep]:
     """All steps in order; every method comes to its end with one seed before the next seed begins.
 
     What passes through others comes before these: they are then learned on its way.
@@ -109,20 +109,22 @@ def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[Step]:
     for seed in suite.seeds:
         for method in longest_first(methods):
             for count in range(1, len(suite.tasks) + 1):
-                yield Step(method, seed, suite.tasks[:count])
+                yield BenchmarkStep(method, seed, suite.tasks[:count])
 
 
 class Benchmark:
     """A suite at work in a folder."""
 
-    def __init__(self, suite: Suite, out: Path, eye: Eye, device: torch.device, batch: int) -> None:
+    def __init__(self, suite: Suite, out: Path, eye: FeatureExtractors, device: torch.device, batch: int) -> None:
         """Everything is checked, nothing written; a mistake is one LfsganError."""
         self.suite, self.out, self.eye, self.device, self.batch = suite, out, eye, device, batch
         if out.exists() and not out.is_dir():
             raise OutIsAFileError(out)
         self.base = _base(suite)
         side = self.base.network.resolution
-        self.shots: Mapping[str, Shots] = {domain.name: load_shots(domain.shots, side) for domain in suite.tasks}
+        self.shots: Mapping[str, LoadedImages] = {
+            domain.name: load_images(domain.shots, side) for domain in suite.tasks
+        }
         self.reals: Mapping[str, Found] = {domain.name: found(domain.reals, side) for domain in suite.tasks}
         for name in self.wanted.comparisons:
             for reals in self.reals.values():
@@ -156,7 +158,7 @@ class Benchmark:
         found = (COMPARISONS[name].warnings(n, size, dim) for name in self.wanted.comparisons for size in sizes)
         return list(dict.fromkeys(text for several in found for text in several))
 
-    def todo(self, methods: Sequence[Method]) -> list[Step]:
+    def todo(self, methods: Sequence[Method]) -> list[BenchmarkStep]:
         """The steps that are not finished, in order."""
         return [step for step in steps(self.suite, methods) if step.key not in self.lines]
 
@@ -180,11 +182,11 @@ class Benchmark:
         self.out.mkdir(parents=True, exist_ok=True)
         write_atomic(self._copy, self.suite.content)
 
-    def root(self, step: Step) -> Path:
+    def root(self, step: BenchmarkStep) -> Path:
         """Where the workspace of a step's method and seed is."""
         return self.out / step.method.name / f"seed{step.seed}"
 
-    def workspace(self, step: Step) -> Workspace:
+    def workspace(self, step: BenchmarkStep) -> Workspace:
         """That workspace, with the suite's base in it."""
         workspace = Workspace(self.root(step))
         if self.suite.base is not None and not workspace.base_path.exists():

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from lfsgan_cli.benchmark.measure import StepMeasuring
-from lfsgan_cli.benchmark.plan import Benchmark, Step
+from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
 from lfsgan_cli.benchmark.results import Cost, costs_path, note, spending
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.features import Seen
 from lfsgan_cli.runs import plan
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, Stopwatch
 from lfsgan_cli.runs.learn_task import Learner
-from lfsgan_cli.runs.plan import ChangedShotsError, Job, OtherShotsError, OtherStartError, Repeated
+from lfsgan_cli.runs.plan import ChangedShotsError, OtherShotsError, OtherStartError, Repeated, TaskRun
 from lfsgan_cli.runs.session import StopRequest, stop_on_signals
 from lfsgan_cli.training.loop import Step as TrainingStep
 from lfsgan_cli.workspace.checkpoint_file import UnusableStateError
@@ -50,20 +50,20 @@ class TerminatedBenchmarkError(StoppedBenchmarkError):
 _STOPPED = {signal.SIGINT: InterruptedBenchmarkError, signal.SIGTERM: TerminatedBenchmarkError}
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Is told how far the work is."""
 
-    def learning(self, step: Step, learner: Learner) -> AbstractContextManager[Stepped]:
+    def learning(self, step: BenchmarkStep, learner: Learner) -> AbstractContextManager[Stepped]:
         """A task is being learned; what the block is given is told of every step of training."""
 
-    def measuring(self, step: Step, pictures: int) -> AbstractContextManager[Seen]:
+    def measuring(self, step: BenchmarkStep, pictures: int) -> AbstractContextManager[Seen]:
         """So many pictures are being looked at."""
 
-    def finished(self, step: Step) -> None:
+    def finished(self, step: BenchmarkStep) -> None:
         """The step's line is written."""
 
 
-def run(benchmark: Benchmark, todo: Sequence[Step], watcher: Watcher, resume: str) -> None:
+def run(benchmark: Benchmark, todo: Sequence[BenchmarkStep], watcher: ProgressListener, resume: str) -> None:
     """Do the steps, each to its line in `runs.jsonl`. resume: the command that goes on.
 
     Raises StoppedRunError and StoppedBenchmarkError after SIGINT or SIGTERM.
@@ -87,7 +87,9 @@ class _Stop:
             raise _STOPPED[self.request.signal](self.resume)
 
 
-def _learn(benchmark: Benchmark, step: Step, shorter: Sequence[Step], watcher: Watcher, stop: _Stop) -> None:
+def _learn(
+    benchmark: Benchmark, step: BenchmarkStep, shorter: Sequence[BenchmarkStep], watcher: ProgressListener, stop: _Stop
+) -> None:
     job = job_of(benchmark, step)
     stop.check()
     if job is None:
@@ -101,7 +103,7 @@ def _learn(benchmark: Benchmark, step: Step, shorter: Sequence[Step], watcher: W
     stop.check()
 
 
-def _measure(benchmark: Benchmark, step: Step, watcher: Watcher, stop: _Stop) -> None:
+def _measure(benchmark: Benchmark, step: BenchmarkStep, watcher: ProgressListener, stop: _Stop) -> None:
     measuring = StepMeasuring(benchmark, step)
     with watcher.measuring(step, measuring.pictures()) as seen:
 
@@ -132,7 +134,7 @@ class StaleTaskError(LfsganError):
         )
 
 
-def job_of(benchmark: Benchmark, step: Step) -> Job | None:
+def job_of(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
     """What is to be learned in a step, from its start or from a kept state; None where it is learned already."""
     workspace, task = benchmark.workspace(step), step.task
     way = step.method.way.seeded(step.seed).resolved(benchmark.device, benchmark.base.network)
@@ -144,13 +146,13 @@ def job_of(benchmark: Benchmark, step: Step) -> Job | None:
             plan.check_learned(workspace, task.name, repeated)
             return None
         if RunFolder(workspace.task_run(task.name)).unfinished:
-            return plan.resume(workspace, task.name, repeated)
+            return plan.resume_task(workspace, task.name, repeated)
     except _STALE as error:
         raise StaleTaskError(workspace.root, task.name, error) from error
-    return plan.begin(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
+    return plan.plan_task(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
 
 
-def learn(learner: Learner, shorter: Sequence[Job], resume: str) -> Iterator[TrainingStep]:
+def learn(learner: Learner, shorter: Sequence[TaskRun], resume: str) -> Iterator[TrainingStep]:
     """Train to the end and write the task; its costs are noted on the way.
 
     shorter: jobs that this one passes through, see `passed_by`; each is left where it ends, only to be finished.
@@ -166,7 +168,7 @@ def learn(learner: Learner, shorter: Sequence[Job], resume: str) -> Iterator[Tra
         learner.finish(watch.seconds)
 
 
-def passed_by(benchmark: Benchmark, job: Job, shorter: Sequence[Step]) -> list[Job]:
+def passed_by(benchmark: Benchmark, job: TaskRun, shorter: Sequence[BenchmarkStep]) -> list[TaskRun]:
     """Of the steps that a job may pass through, the jobs that are not done, and differ from it in nothing else.
 
     Raises as `job_of`: what stands in the way of one of them is known before work begins.
@@ -175,7 +177,7 @@ def passed_by(benchmark: Benchmark, job: Job, shorter: Sequence[Step]) -> list[J
     return [other for other in found if replace(other.plan, training=job.plan.training) == job.plan]
 
 
-def _leave(learner: Learner, job: Job, spent: Cost) -> None:
+def _leave(learner: Learner, job: TaskRun, spent: Cost) -> None:
     # Whatever hinders it, as that it is begun: the shorter one has its own turn later, and the longer one goes on.
     with suppress(LfsganError, OSError), hold_tasks(job.workspace.root, job.plan.name):
         plan.free_folder(job.workspace, job.plan.name, overwrite=False)

@@ -17,7 +17,7 @@ from lfsgan_cli.evaluation.features import JudgeName as LpipsFeatures
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import TaskNameError, check_name, read_plain
 from lfsgan_cli.options import option_type
-from lfsgan_cli.training.recipes import DEFAULT, Way, spelled, way_of
+from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, spelled, task_recipe
 from lfsgan_cli.workspace.paths import stands_for
 from lfsgan_cli.workspace.workspace import EMBEDDED
 
@@ -55,7 +55,7 @@ class Method:
     """
 
     name: str
-    way: Way
+    way: TaskRecipe
     sequential: bool
 
     def passes(self, shorter: Method) -> bool:
@@ -186,7 +186,7 @@ def _method(table: Table) -> Method:
         raise table.error(f"method {name!r}: seed in its training; expected seeds = [...] in [suite], for all methods")
     recipe: str = table.get("recipe", str, DEFAULT)
     try:
-        way = way_of(recipe, adapter, pairs, spelled(said), {})
+        way = task_recipe(recipe, adapter, pairs, spelled(said), {})
     except LfsganError as error:
         raise table.error(f"method {name!r}: {error}") from error
     return Method(name, way, table.get("sequential", bool, default=False))

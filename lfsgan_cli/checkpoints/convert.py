@@ -75,7 +75,7 @@ class Export:
     tensors: Mapping[str, Tensor]
 
 
-def begin_import(workspace: Workspace, path: Path, name: str, *, activation: bool, overwrite: bool) -> Import:
+def plan_task_import(workspace: Workspace, path: Path, name: str, *, activation: bool, overwrite: bool) -> Import:
     """Check a file, the name and that it fits the workspace's base; nothing is written yet.
 
     activation: whether the task was learned with ReLU on its gates. Raises CheckpointError, OtherNetworkError, and
@@ -109,7 +109,7 @@ def finish_import(job: Import, device: torch.device) -> TaskSummary:
     return task_file.read_summary(path)
 
 
-def begin_export(root: Path, name: str, out: Path, *, overwrite: bool) -> Export:
+def plan_task_export(root: Path, name: str, out: Path, *, overwrite: bool) -> Export:
     """A task under the public code's names; NotPublishableError where that has none for it. Nothing is written yet."""
     info, tensors = task_file.read(find_task(root, name))
     check_free(out, overwrite=overwrite)
@@ -224,7 +224,7 @@ class BaseImport:
         return self.checkpoint.w_mean if self.part == "g_ema" else None
 
 
-def begin(workspace: Workspace, path: Path, *, part: Part, name: str, overwrite: bool) -> BaseImport:
+def plan_base_import(workspace: Workspace, path: Path, *, part: Part, name: str, overwrite: bool) -> BaseImport:
     """Check an import: BaseExistsError, UnfinishedBaseError, MissingPartError, and as `reading.read` raises."""
     workspace.check_base_free(overwrite=overwrite)
     if RunFolder(workspace.base_run).unfinished and not overwrite:

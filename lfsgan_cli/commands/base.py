@@ -67,7 +67,7 @@ def import_(
     place = workspace_at(workspace)
     if not dry_run:
         ctx.with_resource(hold_base(place.root))
-    job = convert.begin(place, file, part=part, name=name, overwrite=overwrite)
+    job = convert.plan_base_import(place, file, part=part, name=name, overwrite=overwrite)
     _tell_lacks(job)
     if dry_run:
         _tell_plan(job, as_json=as_json)

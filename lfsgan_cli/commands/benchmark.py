@@ -16,7 +16,7 @@ from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json,
 if TYPE_CHECKING:
     import torch
 
-    from lfsgan_cli.benchmark.plan import Benchmark, Step
+    from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
     from lfsgan_cli.benchmark.runner import Stepped
     from lfsgan_cli.benchmark.suite import Suite
     from lfsgan_cli.evaluation.features import Seen
@@ -103,29 +103,29 @@ class _Shown:
         self._total, self._done = total, done
 
     @contextmanager
-    def learning(self, step: "Step", learner: "Learner") -> "Iterator[Stepped]":
+    def learning(self, step: "BenchmarkStep", learner: "Learner") -> "Iterator[Stepped]":
         """Steps of training, with their losses."""
         title = f"Learning {_title(step)}"
         with progress(title, learner.total, done=learner.done, unit="steps") as advance:
             yield lambda one: advance(1, losses_line(one.losses) if one.done % 10 == 0 else None)
 
     @contextmanager
-    def measuring(self, step: "Step", pictures: int) -> "Iterator[Seen]":
+    def measuring(self, step: "BenchmarkStep", pictures: int) -> "Iterator[Seen]":
         """Pictures."""
         with progress(f"Measuring {_title(step)}", pictures, unit="pictures") as advance:
             yield advance
 
-    def finished(self, step: "Step") -> None:
+    def finished(self, step: "BenchmarkStep") -> None:
         """One more."""
         self._done += 1
         say(f"Finished {self._done:,} of {self._total:,}: {_title(step)}.")
 
 
-def _title(step: "Step") -> str:
+def _title(step: "BenchmarkStep") -> str:
     return f"{step.task.name} by {step.method.name}, seed {step.seed}"
 
 
-def _tell_plan(todo: "Sequence[Step]", total: int, *, as_json: bool) -> None:
+def _tell_plan(todo: "Sequence[BenchmarkStep]", total: int, *, as_json: bool) -> None:
     if as_json:
         steps = [
             {"method": one.method.name, "seed": one.seed, "step": one.number, "task": one.task.name} for one in todo

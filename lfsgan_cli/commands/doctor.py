@@ -9,8 +9,8 @@ from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Json, WorkspaceDir, to_repeat
 
 if TYPE_CHECKING:
-    from lfsgan_cli.diagnostics.doctor import Part
-    from lfsgan_cli.diagnostics.workspace import State
+    from lfsgan_cli.diagnostics.doctor import MachineReport
+    from lfsgan_cli.diagnostics.workspace import WorkspaceState
 
 Clean = Annotated[bool, typer.Option("--clean", help="Remove what killed processes left behind, and nothing else.")]
 
@@ -34,7 +34,7 @@ def doctor(workspace: WorkspaceDir = DEFAULT_WORKSPACE, clean: Clean = False, as
         raise typer.Exit(1)
 
 
-def _clean(state: "State") -> None:
+def _clean(state: "WorkspaceState") -> None:
     from lfsgan_cli.diagnostics.workspace import clean
 
     left = clean(state.stale)
@@ -47,12 +47,12 @@ def _clean(state: "State") -> None:
         say("Killed processes left nothing here.")
 
 
-def _document(parts: "list[Part]") -> dict[str, object]:
+def _document(parts: "list[MachineReport]") -> dict[str, object]:
     problems = [{"part": part.title, "what": each.what, "way": each.way} for part in parts for each in part.problems]
     return {**{part.title: dict(part.facts) for part in parts}, "problems": problems}
 
 
-def _print(parts: "list[Part]") -> None:
+def _print(parts: "list[MachineReport]") -> None:
     for part in parts:
         table((part.title, ""), part.facts)
         print_text("")

@@ -13,8 +13,8 @@ from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json,
 
 if TYPE_CHECKING:
     from lfsgan_cli.evaluation.evaluate import Measurement, Measuring, Wanted
-    from lfsgan_cli.evaluation.features import Eye
-    from lfsgan_cli.evaluation.image_sets import Gallery, Subject
+    from lfsgan_cli.evaluation.features import FeatureExtractors
+    from lfsgan_cli.evaluation.image_sets import ImageSet, WorkspaceSets
     from lfsgan_cli.evaluation.retention import Verdict
 
 
@@ -70,12 +70,12 @@ def evaluate(
     if fakes is not None:
         subjects = _foreign(fakes, shots)
     else:
-        from lfsgan_cli.evaluation.image_sets import Gallery
-        from lfsgan_cli.generation.sampling import Style
+        from lfsgan_cli.evaluation.image_sets import WorkspaceSets
+        from lfsgan_cli.generation.sampling import SamplingOptions
         from lfsgan_cli.workspace.workspace import check_workspace
 
-        style = Style(truncation, noise, strength)
-        gallery = Gallery(check_workspace(workspace), count, style, where, shots, save)
+        style = SamplingOptions(truncation, noise, strength)
+        gallery = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
         subjects = _subjects(gallery, task, with_base=with_base)
     weights = Weights(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
     eye, words = weights.eye(where, perceptual=wanted.perceptual)
@@ -134,7 +134,7 @@ def _refuse_contradictions(
         )
 
 
-def _subjects(gallery: "Gallery", task: list[str] | None, *, with_base: bool) -> "list[Subject]":
+def _subjects(gallery: "WorkspaceSets", task: list[str] | None, *, with_base: bool) -> "list[ImageSet]":
     from lfsgan_cli.evaluation.image_sets import NoTaskError
     from lfsgan_cli.workspace.paths import task_names
 
@@ -145,13 +145,15 @@ def _subjects(gallery: "Gallery", task: list[str] | None, *, with_base: bool) ->
     return [*([gallery.base()] if with_base else []), *map(gallery.task, names)]
 
 
-def _foreign(fakes: Path, shots: Path | None) -> "list[Subject]":
+def _foreign(fakes: Path, shots: Path | None) -> "list[ImageSet]":
     from lfsgan_cli.evaluation.image_sets import foreign
 
     return [foreign(fakes, shots)]
 
 
-def _job(subjects: "list[Subject]", reals: Path | None, chosen: _Chosen, eye: "Eye", batch: int) -> "Measuring":
+def _job(
+    subjects: "list[ImageSet]", reals: Path | None, chosen: _Chosen, eye: "FeatureExtractors", batch: int
+) -> "Measuring":
     from lfsgan_cli.evaluation.evaluate import Measuring
     from lfsgan_cli.evaluation.image_sets import found
 

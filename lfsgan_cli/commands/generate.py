@@ -74,12 +74,12 @@ def generate(
         )
     wanted = _seeds(count, seeds)
     from lfsgan_cli.generation.generate import Drawing
-    from lfsgan_cli.generation.sampling import Style
+    from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.workspace import check_workspace
 
     place, where = check_workspace(workspace), pick(device)
-    drawing = Drawing(place, names, wanted, Style(truncation, noise, strength), outdir)
+    drawing = Drawing(place, names, wanted, SamplingOptions(truncation, noise, strength), outdir)
     means = drawing.means(where, batch, "bf16" if precision == "bf16" else "fp32", compile_)
     if not dry_run:
         _draw(drawing, means)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from lfsgan_cli.runs.learn_task import Learner
-    from lfsgan_cli.runs.plan import Job
+    from lfsgan_cli.runs.plan import TaskRun
     from lfsgan_cli.runs.pretrain import Pretrainer
     from lfsgan_cli.workspace.task_file import TaskSummary
 
@@ -106,7 +106,7 @@ def learn_task(
     from lfsgan_cli.runs import plan
     from lfsgan_cli.runs.plan import Repeated
     from lfsgan_cli.system.device import pick
-    from lfsgan_cli.training.recipes import way_of
+    from lfsgan_cli.training.recipes import task_recipe
     from lfsgan_cli.workspace.locks import hold_tasks
     from lfsgan_cli.workspace.workspace import workspace_at
 
@@ -125,13 +125,13 @@ def learn_task(
         _tell_task(place.root, name, learned, device, as_json=as_json)
         return
     if resume or images is None:
-        job = plan.resume(place, name, repeated)
+        job = plan.resume_task(place, name, repeated)
     else:
         values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
         given = {key: value for key, value in values.items() if key in said}
-        way = way_of(recipe, adapter, pairs or [], settings or [], given)
+        way = task_recipe(recipe, adapter, pairs or [], settings or [], given)
         way = way.resolved(where, place.base.average.config)
-        job = plan.begin(place, images, name, way, overwrite=overwrite, init_from=init_from)
+        job = plan.plan_task(place, images, name, way, overwrite=overwrite, init_from=init_from)
     if dry_run:
         _tell_plan(job, as_json=as_json)
     else:
@@ -139,7 +139,7 @@ def learn_task(
         _tell_task(place.root, name, learned, device, as_json=as_json)
 
 
-def _tell_plan(job: "Job", *, as_json: bool) -> None:
+def _tell_plan(job: "TaskRun", *, as_json: bool) -> None:
     plan = job.plan.to_json()
     if as_json:
         print_json({"plan": plan, "shots": list(job.shots.names)})
@@ -149,7 +149,7 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
         say(f"  {key} {value}")
 
 
-def _learn(job: "Job", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
+def _learn(job: "TaskRun", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
     from lfsgan_cli.runs.folder import Stopwatch
     from lfsgan_cli.runs.learn_task import Learner
     from lfsgan_cli.runs.session import stop_at_once
@@ -185,7 +185,7 @@ def losses_line(losses: Any) -> str:
     return " ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())
 
 
-def _tell_start(job: "Job") -> None:
+def _tell_start(job: "TaskRun") -> None:
     if not job.workspace.base_path.exists():
         say(f"No base in {str(job.workspace.root)!r} yet: the embedded one, {job.workspace.base.name}, is put there.")
     if job.shots.flattened:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from lfsgan_cli.evaluation.features import ExtractorMode as FidModeName
     from lfsgan_cli.evaluation.features import ExtractorName as FeaturesName
-    from lfsgan_cli.evaluation.features import Eye
+    from lfsgan_cli.evaluation.features import FeatureExtractors
     from lfsgan_cli.evaluation.features import JudgeName as LpipsName
-    from lfsgan_cli.images.formats import BadPicture
+    from lfsgan_cli.images.formats import BadImage
     from lfsgan_cli.images.source import Source
 
 
@@ -182,7 +182,7 @@ def check_pictures(source: "Source") -> None:
 
     with progress("Checking pictures", len(source.names), unit="pictures") as advance:
 
-        def counted() -> "Iterator[bool | BadPicture]":
+        def counted() -> "Iterator[bool | BadImage]":
             for finding in examine(source):
                 advance()
                 yield finding
@@ -225,10 +225,10 @@ class Weights:
     vgg_weights: Path | None
     offline: bool
 
-    def eye(self, device: "torch.device", *, perceptual: bool) -> "tuple[Eye, str]":
+    def eye(self, device: "torch.device", *, perceptual: bool) -> "tuple[FeatureExtractors, str]":
         """And what to say of it."""
         from lfsgan_cli.evaluation import features
-        from lfsgan_cli.evaluation.features import eye
+        from lfsgan_cli.evaluation.features import load_extractors
 
         found = features.pick_extractor(
             self.features,
@@ -238,8 +238,8 @@ class Weights:
             device=device,
         )
         name = self.lpips_features if perceptual else "efficientnet-lite0"
-        judge = features.pick_judge(
+        judge = features.pick_embedder(
             name, found.extractor, vgg_weights=self.vgg_weights, offline=self.offline, device=device
         )
         judged = f" Likeness is judged by {judge.name}." if perceptual else ""
-        return eye(found.extractor, judge), f"{found.why[0].upper()}{found.why[1:]}.{judged}"
+        return load_extractors(found.extractor, judge), f"{found.why[0].upper()}{found.why[1:]}.{judged}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from lfsgan_cli.networks.config import NetworkConfig
-    from lfsgan_cli.runs.pretrain import Job
+    from lfsgan_cli.runs.pretrain import PretrainRun
     from lfsgan_cli.workspace.base_file import BaseSummary
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR|ZIP", help="The pictures to train on; thousands.")]
@@ -109,7 +109,7 @@ def pretrain(
         _tell_base(place.base_path, trained, as_json=as_json)
         return
     if resume:
-        job = pretrain.resume(place, data, given)
+        job = pretrain.resume_pretraining(place, data, given)
     else:
         training = PretrainConfig(
             kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight,
@@ -117,7 +117,9 @@ def pretrain(
         )  # fmt: skip
         network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
         called = name or data.stem
-        job = pretrain.begin(place, data, called, network, training, where, start=init_from, overwrite=overwrite)
+        job = pretrain.plan_pretraining(
+            place, data, called, network, training, where, start=init_from, overwrite=overwrite
+        )
     check_pictures(job.pictures.source)
     if dry_run:
         _tell_plan(job, as_json=as_json)
@@ -141,7 +143,7 @@ def _network(
     return NetworkConfig(resolution=resolution, channels=table, w_dim=latent, mapping_layers=mapping_layers)
 
 
-def _tell_plan(job: "Job", *, as_json: bool) -> None:
+def _tell_plan(job: "PretrainRun", *, as_json: bool) -> None:
     plan = job.plan.to_json()
     if as_json:
         print_json({"plan": plan})
@@ -151,7 +153,7 @@ def _tell_plan(job: "Job", *, as_json: bool) -> None:
         say(f"  {key.replace('_', '-')} {value}")
 
 
-def _train(job: "Job", where: "torch.device", save_every: float, again: str) -> "BaseSummary":
+def _train(job: "PretrainRun", where: "torch.device", save_every: float, again: str) -> "BaseSummary":
     from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.runs.folder import Stopwatch
     from lfsgan_cli.runs.pretrain import Pretrainer

@@ -9,7 +9,7 @@ from lfsgan_cli.commands.console import print_json, print_text, progress, say, t
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
 
 if TYPE_CHECKING:
-    from lfsgan_cli.profiling.profile import Page, Subject
+    from lfsgan_cli.profiling.profile import Page, ProfiledNetworks
 
 Resolution = Annotated[
     int | None,
@@ -18,7 +18,7 @@ Resolution = Annotated[
 Seconds = Annotated[float, typer.Option("--seconds", min=0, help="How long each phase is measured, at two runs least.")]
 
 
-def bench(
+def profile(
     ctx: typer.Context,
     resolution: Resolution = None,
     seconds: Seconds = 3.0,
@@ -46,14 +46,14 @@ def bench(
         _print(page)
 
 
-def _subject(workspace: Path, resolution: int | None) -> "Subject":
+def _subject(workspace: Path, resolution: int | None) -> "ProfiledNetworks":
     from lfsgan_cli.profiling.profile import base_of, random_networks
     from lfsgan_cli.workspace.workspace import workspace_at
 
     return base_of(workspace_at(workspace)) if resolution is None else random_networks(resolution)
 
 
-def _tell_plan(subject: "Subject", device: str, seconds: float, *, as_json: bool) -> None:
+def _tell_plan(subject: "ProfiledNetworks", device: str, seconds: float, *, as_json: bool) -> None:
     if as_json:
         print_json({"network": subject.name, "device": device, "seconds": seconds})
     else:

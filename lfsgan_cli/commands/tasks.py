@@ -128,7 +128,7 @@ def import_task(
     as_json: Json = False,
 ) -> None:
     """Take in a task of the public LFS-GAN code; the workspace must have its base."""
-    from lfsgan_cli.checkpoints.convert import begin_import, finish_import
+    from lfsgan_cli.checkpoints.convert import finish_import, plan_task_import
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.locks import hold_tasks
     from lfsgan_cli.workspace.paths import task_path
@@ -137,7 +137,7 @@ def import_task(
     place, where = check_workspace(workspace), pick(device)
     if not dry_run:
         ctx.with_resource(hold_tasks(place.root, name))
-    job = begin_import(place, file, name, activation=activation is not False, overwrite=overwrite)
+    job = plan_task_import(place, file, name, activation=activation is not False, overwrite=overwrite)
     if not dry_run:
         finish_import(job, where)
     path = task_path(place.root, name)
@@ -164,10 +164,10 @@ def export_task(
     as_json: Json = False,
 ) -> None:
     """Write a task as a file of the public LFS-GAN code."""
-    from lfsgan_cli.checkpoints.convert import begin_export
+    from lfsgan_cli.checkpoints.convert import plan_task_export
     from lfsgan_cli.checkpoints.lfsgan import write
 
-    task = begin_export(workspace, name, out, overwrite=overwrite)
+    task = plan_task_export(workspace, name, out, overwrite=overwrite)
     write(out, task.tensors)
     if as_json:
         print_json({"task": name, "file": str(out), "tensors": len(task.tensors), "options": task.info.config})

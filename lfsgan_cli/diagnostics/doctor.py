@@ -26,7 +26,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Part:
+class MachineReport:
     """Some facts under a heading, each a name and a value, and what is wrong with them."""
 
     title: str
@@ -34,7 +34,7 @@ class Part:
     problems: tuple[Problem, ...] = ()
 
 
-def machine() -> Part:
+def machine() -> MachineReport:
     """The interpreter, torch, the devices that it finds, memory and threads."""
     facts = [("lfsgan", __version__), ("Python", f"{sys.version.split()[0]}, {sys.executable}")]
     facts += [("system", platform.platform())]
@@ -42,11 +42,13 @@ def machine() -> Part:
         import torch  # noqa: F401 - whether it can be imported is a question here
     except (ImportError, OSError) as error:  # OSError: a library of it that the system refuses
         way = "install it anew: `pip install --force-reinstall torch`"
-        return Part("machine", tuple(facts), (Problem(f"torch cannot be imported: {error}", way),))
-    return Part("machine", (*facts, *_torch_facts(), *_memory_facts()), (*_torch_problems(), *_memory_problems()))
+        return MachineReport("machine", tuple(facts), (Problem(f"torch cannot be imported: {error}", way),))
+    return MachineReport(
+        "machine", (*facts, *_torch_facts(), *_memory_facts()), (*_torch_problems(), *_memory_problems())
+    )
 
 
-def extensions() -> Part:
+def extensions() -> MachineReport:
     """The adapters that are installed."""
     entries = registry.entries()
     facts = tuple((entry.name, f"{entry.distribution} {entry.version}") for entry in entries)
@@ -58,10 +60,10 @@ def extensions() -> Part:
             problems.append(Problem(str(error), "install that distribution again, in another version, or remove it"))
     if not facts:
         problems.append(Problem("no adapter is installed", "install lfsgan itself again"))
-    return Part("adapters", facts, tuple(problems))
+    return MachineReport("adapters", facts, tuple(problems))
 
 
-def weights() -> Part:
+def weights() -> MachineReport:
     """The embedded base, and the networks that metrics look with; that a large one is not here is no problem."""
     from lfsgan_cli.evaluation.extractors import inception, vgg
     from lfsgan_cli.evaluation.extractors.weights import cached, read
@@ -83,7 +85,7 @@ def weights() -> Part:
             facts.append((name, f"{path}, its SHA-256 is right"))
         except LfsganError as error:
             problems.append(Problem(str(error), f"remove {str(path)!r}, and it is fetched again when needed"))
-    return Part("weights", tuple(facts), tuple(problems))
+    return MachineReport("weights", tuple(facts), tuple(problems))
 
 
 def gib(size: int) -> str:

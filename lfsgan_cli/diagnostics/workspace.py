@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lfsgan_cli import registry
-from lfsgan_cli.diagnostics.doctor import Part, Problem, gib, writable
+from lfsgan_cli.diagnostics.doctor import MachineReport, Problem, gib, writable
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import partials
 from lfsgan_cli.workspace import base_file, checkpoint_file, locks, task_file
@@ -34,7 +34,7 @@ class Unfinished:
 
 
 @dataclass(frozen=True)
-class State:
+class WorkspaceState:
     """A workspace as it is.
 
     findings: what `verify` says of each file. relics: runs without a task and without a state. stale: files and
@@ -51,19 +51,19 @@ class State:
     free: int
 
 
-def examine(root: Path) -> State:
+def examine(root: Path) -> WorkspaceState:
     """Look at a workspace, which may not be there yet; nothing is changed."""
     there = next(place for place in (root, *root.absolute().parents) if place.exists())
     free = shutil.disk_usage(there).free
     if not root.is_dir():
-        return State(root, (), {}, (), (), (), {}, free)
+        return WorkspaceState(root, (), {}, (), (), (), {}, free)
     held = locks.held(root)
     unfinished = tuple(_unfinished(root, held))
     relics = tuple(name for name in run_names(root) if _is_relic(root, name, held))
-    return State(root, tuple(verify(root)), held, unfinished, relics, tuple(stale(root)), _lacking(root), free)
+    return WorkspaceState(root, tuple(verify(root)), held, unfinished, relics, tuple(stale(root)), _lacking(root), free)
 
 
-def part(state: State, command: Command) -> Part:
+def part(state: WorkspaceState, command: Command) -> MachineReport:
     """The state in words. command: of the words of a command line, that line for this workspace."""
     whole = sum(finding.whole and finding.task is not None for finding in state.findings)
     facts = [
@@ -73,7 +73,7 @@ def part(state: State, command: Command) -> Part:
         ("free on its disk", gib(state.free)),
         *((f"{what}, worked on by", locks.spell(holder)) for what, holder in state.held.items()),
     ]
-    return Part("workspace", tuple(facts), tuple(_problems(state, command)))
+    return MachineReport("workspace", tuple(facts), tuple(_problems(state, command)))
 
 
 def stale(root: Path) -> Iterator[Path]:
@@ -132,12 +132,12 @@ def _lacking(root: Path) -> dict[str, str]:
     return lacking
 
 
-def _base(state: State) -> str:
+def _base(state: WorkspaceState) -> str:
     found = [finding for finding in state.findings if finding.task is None]
     return found[0].state if found else "none yet; the first task puts the embedded one there"
 
 
-def _problems(state: State, command: Command) -> Iterator[Problem]:
+def _problems(state: WorkspaceState, command: Command) -> Iterator[Problem]:
     for finding in state.findings:
         if not finding.whole:
             yield _damage(finding)
@@ -169,12 +169,12 @@ def _resume(run: Unfinished, command: Command) -> Problem:
     return Problem(f"learning {run.task!r} was stopped after {run.steps:,} steps", f"{way}, or {drop}")
 
 
-def _listed(state: State) -> str:
+def _listed(state: WorkspaceState) -> str:
     first = ", ".join(str(path.relative_to(state.root)) for path in state.stale[:3])
     return first if len(state.stale) <= 3 else f"{first} and {len(state.stale) - 3:,} more"
 
 
-def _disk_problems(state: State) -> Iterator[Problem]:
+def _disk_problems(state: WorkspaceState) -> Iterator[Problem]:
     if not writable(state.root):
         yield Problem(f"nothing can be written to {str(state.root)!r}", "name another folder with --workspace")
     elif state.free < NEEDED_DISK:

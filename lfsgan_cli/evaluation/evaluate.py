@@ -14,21 +14,31 @@ from torch import Tensor
 
 from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.features import Around, Distances, Eye, Features, Seen, Watcher, embedded, features, watch
-from lfsgan_cli.evaluation.image_sets import Found, Pictures, Subject, describe
-from lfsgan_cli.evaluation.metrics.memorization import Pixels, closest, memorisation
+from lfsgan_cli.evaluation.features import (
+    Accumulator,
+    Around,
+    Distances,
+    FeatureExtractors,
+    Features,
+    Seen,
+    accumulate,
+    embedded,
+    features,
+)
+from lfsgan_cli.evaluation.image_sets import Found, ImageSet, Pictures, describe
+from lfsgan_cli.evaluation.metrics.memorization import Pixels, closest, memorization
 from lfsgan_cli.evaluation.metrics.perceptual import pairwise
 from lfsgan_cli.evaluation.registry import (
     COMPARISONS,
+    EmbeddedImages,
     RealSide,
     RealSides,
-    Shots,
     Value,
     diversity_values,
-    memorisation_values,
+    memorization_values,
     require_diversity,
 )
-from lfsgan_cli.generation.contact_sheet import save_sheet, to_arrays
+from lfsgan_cli.generation.contact_sheet import save_grid, to_arrays
 from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace.paths import METRICS
 
@@ -83,12 +93,12 @@ class Measurement:
 class _Near:
     """What is gathered of one set around one domain's shots. around: None where variety is not asked for."""
 
-    shots: Shots
+    shots: EmbeddedImages
     distances: Distances
     around: Around | None
 
     @property
-    def watchers(self) -> list[Watcher]:
+    def watchers(self) -> list[Accumulator]:
         return [self.distances] if self.around is None else [self.distances, self.around]
 
 
@@ -96,10 +106,10 @@ class _Near:
 class Measuring:
     """What is to be measured. reals: for all subjects; None takes each one's own, or else its few shots."""
 
-    subjects: Sequence[Subject]
+    subjects: Sequence[ImageSet]
     reals: Found | None
     wanted: Wanted
-    eye: Eye
+    eye: FeatureExtractors
     batch: int
 
     def check(self) -> None:
@@ -111,7 +121,7 @@ class Measuring:
                 raise NoShotsError(subject.title, "them by --shots")
             self._check_counts(subject)
 
-    def _check_counts(self, subject: Subject) -> None:
+    def _check_counts(self, subject: ImageSet) -> None:
         blocks = self.wanted.blocks
         for name in self.wanted.comparisons:
             COMPARISONS[name].require(subject.count, len(self._reals(subject)), blocks)
@@ -130,7 +140,7 @@ class Measuring:
         for _, same in groupby(self.subjects, key=lambda subject: subject.open):
             yield from self._measured(list(same), seen)
 
-    def _measured(self, subjects: Sequence[Subject], seen: Seen) -> Iterator[Measurement]:
+    def _measured(self, subjects: Sequence[ImageSet], seen: Seen) -> Iterator[Measurement]:
         """That of subjects which are one set: it is drawn and looked at once."""
         pictures, near = subjects[0].open(), list(map(self._near, subjects))
         watchers = [watcher for one in near if one is not None for watcher in one.watchers]
@@ -143,22 +153,22 @@ class Measuring:
                 _append(subject.log, measured)
                 yield measured
 
-    def _reals(self, subject: Subject) -> Found:
+    def _reals(self, subject: ImageSet) -> Found:
         for known in (self.reals, subject.reals, subject.shots):
             if known is not None:
                 return known
         raise NoShotsError(subject.title, "them by --shots")  # which `check` has found before
 
-    def _look(self, pictures: Pictures, watchers: Sequence[Watcher], seen: Seen) -> Tensor:
+    def _look(self, pictures: Pictures, watchers: Sequence[Accumulator], seen: Seen) -> Tensor:
         """The features of all pictures, [N, D]."""
         if not watchers:
             return features(self.eye.extractor, pictures, self.batch, seen)
         found = Features()
-        watch(self.eye, pictures, [found, *watchers], self.batch, seen)
+        accumulate(self.eye, pictures, [found, *watchers], self.batch, seen)
         return found.result()
 
     def _values(
-        self, subject: Subject, pictures: Pictures, found: Tensor, near: _Near | None, seen: Seen
+        self, subject: ImageSet, pictures: Pictures, found: Tensor, near: _Near | None, seen: Seen
     ) -> Iterator[Value]:
         side = partial(self._side, subject, near.shots if near else None, seen)
         yield from self._compared(found, side)
@@ -175,23 +185,23 @@ class Measuring:
         for name in self.wanted.comparisons:
             yield from COMPARISONS[name].values(found, side(), self.eye.extractor.name, self.wanted.blocks)
 
-    def _copies(self, distances: Distances, side: RealSide, shots: Shots) -> Iterator[Value]:
+    def _copies(self, distances: Distances, side: RealSide, shots: EmbeddedImages) -> Iterator[Value]:
         """Near copies by two judges: a network sees them in spite of a shift, plain pixels in spite of grain."""
         seen, exact = distances.result()
-        judged = memorisation(seen, pairwise(shots.embeddings, shots.embeddings).cpu(), side.to_shots)
-        yield from memorisation_values(judged, len(seen), f"lpips-{self.eye.judge.name}")
-        judged = memorisation(exact, pairwise(shots.pixels, shots.pixels).cpu(), side.pixels)
-        yield from memorisation_values(judged, len(exact), Pixels.name)
+        judged = memorization(seen, pairwise(shots.embeddings, shots.embeddings).cpu(), side.to_shots)
+        yield from memorization_values(judged, len(seen), f"lpips-{self.eye.judge.name}")
+        judged = memorization(exact, pairwise(shots.pixels, shots.pixels).cpu(), side.pixels)
+        yield from memorization_values(judged, len(exact), Pixels.name)
 
-    def _near(self, subject: Subject) -> _Near | None:
+    def _near(self, subject: ImageSet) -> _Near | None:
         if not self.wanted.perceptual or subject.shots is None:
             return None
         seen, blocks = embedded(self.eye.judge, subject.shots), self.wanted.blocks
-        shots = Shots(seen, embedded(Pixels(seen.device), subject.shots), subject.shots.identity)
+        shots = EmbeddedImages(seen, embedded(Pixels(seen.device), subject.shots), subject.shots.identity)
         around = Around(seen, blocks, subject.count // blocks) if self.wanted.diversity else None
         return _Near(shots, Distances(shots.embeddings, shots.pixels), around)
 
-    def _side(self, subject: Subject, shots: Shots | None, seen: Seen) -> RealSide:
+    def _side(self, subject: ImageSet, shots: EmbeddedImages | None, seen: Seen) -> RealSide:
         reals = self._reals(subject)
         held_out = self.wanted.memorisation and reals is not subject.shots
         return self._sides.of(reals, shots if held_out else None, seen)
@@ -200,7 +210,7 @@ class Measuring:
     def _sides(self) -> RealSides:
         return RealSides(self.eye, self.batch)
 
-    def _save_closest(self, subject: Subject, pictures: Pictures, to_shots: Tensor) -> None:
+    def _save_closest(self, subject: ImageSet, pictures: Pictures, to_shots: Tensor) -> None:
         if subject.log is None or subject.shots is None:
             return
         pairs = closest(to_shots, CLOSEST)
@@ -208,9 +218,9 @@ class Measuring:
         shots = to_arrays(subject.shots.some([pair.shot for pair in pairs]))
         note = {"task": subject.title, "rows": ["drawn", "nearest shot"], "pairs": [list(pair) for pair in pairs]}
         subject.log.mkdir(parents=True, exist_ok=True)
-        save_sheet(subject.log / SHEET, [drawn, shots], note)
+        save_grid(subject.log / SHEET, [drawn, shots], note)
 
-    def _note(self, subject: Subject, reals: Found) -> dict[str, Any]:
+    def _note(self, subject: ImageSet, reals: Found) -> dict[str, Any]:
         eye = self.eye
         looked = {"extractor": eye.extractor.name, "extractor_sha256": eye.extractor.identity}
         if self.wanted.perceptual:

@@ -21,13 +21,13 @@ from lfsgan_cli.evaluation.extractors.weights import cache_folder, cached, locat
 from lfsgan_cli.evaluation.image_sets import Pictures
 from lfsgan_cli.evaluation.metrics.diversity import Clusters, Diversity
 from lfsgan_cli.evaluation.metrics.memorization import Pixels
-from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetJudge, Judge, Views, pairwise
+from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder, Embedder, Views, pairwise
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import FileWriteError
 
 
 @dataclass(frozen=True)
-class Eye:
+class FeatureExtractors:
     """What pictures are looked at with.
 
     extractor: for FID and its like. judge: for perceptual distances. views: both of pictures uint8 [N, 3, R, R], by
@@ -35,18 +35,18 @@ class Eye:
     """
 
     extractor: Extractor
-    judge: Judge
+    judge: Embedder
     views: Callable[[Tensor], Views]
 
 
-def eye(extractor: Extractor, judge: Judge) -> Eye:
+def load_extractors(extractor: Extractor, judge: Embedder) -> FeatureExtractors:
     """The two together, sharing what they can."""
-    if isinstance(judge, EfficientNetJudge) and isinstance(extractor, EfficientNetFeatures):
-        return Eye(extractor, judge, judge.views)
-    return Eye(extractor, judge, lambda pictures: Views(extractor(pictures), judge.embed(pictures)))
+    if isinstance(judge, EfficientNetEmbedder) and isinstance(extractor, EfficientNetFeatures):
+        return FeatureExtractors(extractor, judge, judge.views)
+    return FeatureExtractors(extractor, judge, lambda pictures: Views(extractor(pictures), judge.embed(pictures)))
 
 
-class Watcher(Protocol):
+class Accumulator(Protocol):
     """Gathers something of every picture that goes by."""
 
     def see(self, levels: Tensor, views: Views) -> None:
@@ -117,7 +117,9 @@ class Around:
 Seen = Callable[[int], None]
 
 
-def watch(eye: Eye, pictures: Pictures, watchers: Sequence[Watcher], batch: int, seen: Seen) -> None:
+def accumulate(
+    eye: FeatureExtractors, pictures: Pictures, watchers: Sequence[Accumulator], batch: int, seen: Seen
+) -> None:
     """Show all pictures to the watchers, in order. seen: told how many were looked at."""
     for levels in pictures.batches(min(batch, eye.judge.batch)):
         views = eye.views(levels)
@@ -135,7 +137,7 @@ def features(extractor: Extractor, pictures: Pictures, batch: int, seen: Seen) -
     return torch.cat(parts)
 
 
-def embedded(judge: Judge, pictures: Pictures) -> Tensor:
+def embedded(judge: Embedder, pictures: Pictures) -> Tensor:
     """The embeddings of a few pictures: [K, D]."""
     return torch.cat([judge.embed(levels) for levels in pictures.batches(judge.batch)])
 
@@ -279,14 +281,14 @@ def _kept(path: Path, key: str) -> Mapping[str, Tensor] | None:
 JudgeName = Literal["auto", "vgg", "efficientnet-lite0"]
 
 
-def pick_judge(
+def pick_embedder(
     name: JudgeName,
     extractor: Extractor,
     *,
     vgg_weights: Path | None = None,
     offline: bool = True,
     device: torch.device | str = "cpu",
-) -> Judge:
+) -> Embedder:
     """The judge of that name. `auto` takes LPIPS-VGG where its weights are at hand, and never downloads.
 
     extractor: whose network is shared where it is the same.
@@ -301,4 +303,4 @@ def pick_judge(
     if name == "auto" and (vgg_weights or path.exists()):
         return vgg.LpipsVgg(path, device)
     shared = extractor if isinstance(extractor, EfficientNetFeatures) else EfficientNetFeatures(device)
-    return EfficientNetJudge(shared)
+    return EfficientNetEmbedder(shared)

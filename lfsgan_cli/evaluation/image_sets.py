@@ -16,10 +16,10 @@ from torch import Tensor
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.contact_sheet import check_folder, check_ours, save, to_arrays
 from lfsgan_cli.generation.generate import BASE
-from lfsgan_cli.generation.sampling import Style, draw, drawer
-from lfsgan_cli.images.dataset import PictureSet
+from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample
+from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.decode import decode
-from lfsgan_cli.images.formats import BadPicture, BadPictureError, BadPicturesError
+from lfsgan_cli.images.formats import BadImage, BadPictureError, BadPicturesError
 from lfsgan_cli.images.source import Source, open_source
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.generator import Generator
@@ -37,7 +37,7 @@ class NoTaskError(LfsganError):
 
 
 @dataclass(frozen=True)
-class Subject:
+class ImageSet:
     """One set to be measured.
 
     open: gives the set when its turn comes, so that one network is in memory at a time; neighbours with the same one
@@ -60,17 +60,17 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class WorkspaceSets:
     """Draws the subjects of a workspace. save: the folder that keeps what is drawn, if any; shots: in place of all."""
 
     workspace: Workspace
     count: int
-    style: Style
+    style: SamplingOptions
     device: torch.device
     shots: Path | None = None
     save: Path | None = None
 
-    def task(self, name: str) -> Subject:
+    def task(self, name: str) -> ImageSet:
         """A learned task. Raises what reading it raises, and where `save` has files of others in the way."""
         self.workspace.info(name)
         content = safetensors.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
@@ -80,11 +80,11 @@ class Gallery:
         way = "" if self.style.strength == 1 else f" strength={self.style.strength:g}"
 
         def network() -> Generator:
-            return drawer(self.workspace, name, self.style, self.device)
+            return generator_of(self.workspace, name, self.style, self.device)
 
         return replace(self._subject(name, network, self.style, shots, content, folder), way=way)
 
-    def base(self) -> Subject:
+    def base(self) -> ImageSet:
         """The base itself."""
         shots = found(self.shots, self.resolution) if self.shots else None
         average = self.workspace.base.average
@@ -100,11 +100,11 @@ class Gallery:
         self,
         title: str,
         network: Callable[[], Generator],
-        style: Style,
+        style: SamplingOptions,
         shots: Found | None,
         content: str | None,
         log: Path,
-    ) -> Subject:
+    ) -> ImageSet:
         note = {
             "seeds": f"0-{self.count - 1}",
             **style.note(),
@@ -120,29 +120,29 @@ class Gallery:
             drawn = Drawn(network(), range(self.count), style)
             return drawn if self.save is None else Saved(drawn, self.save / title, {"task": title, **note})
 
-        return Subject(title, open_drawn, self.count, self.resolution, shots, note, log)
+        return ImageSet(title, open_drawn, self.count, self.resolution, shots, note, log)
 
 
-def foreign(path: Path, shots: Path | None) -> Subject:
+def foreign(path: Path, shots: Path | None) -> ImageSet:
     """Pictures of any program, in a folder or zip file; measured at the side of the first one."""
     source = open_source(path)
     side = _side(source)
-    pictures = Found(PictureSet(source, side))
+    pictures = Found(ImageDataset(source, side))
     note = {"fakes": describe(pictures), "seeds": None, "base": None, "task_sha256": None}
     known = found(shots, side) if shots else None
-    return Subject(path.stem, lambda: pictures, len(pictures), side, known, note, None)
+    return ImageSet(path.stem, lambda: pictures, len(pictures), side, known, note, None)
 
 
 def _side(source: Source) -> int:
     try:
         return min(decode(source.read(0)).picture.size)
     except BadPictureError as error:
-        raise BadPicturesError(source.path, [BadPicture(source.names[0], error.reason)]) from error
+        raise BadPicturesError(source.path, [BadImage(source.names[0], error.reason)]) from error
 
 
 def found(path: Path, resolution: int) -> Found:
     """The pictures at `path`; raises as `open_source` does."""
-    return Found(PictureSet(open_source(path), resolution))
+    return Found(ImageDataset(open_source(path), resolution))
 
 
 def describe(pictures: Found) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class Drawn:
 
     generator: Generator
     seeds: Sequence[int]
-    style: Style
+    style: SamplingOptions
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -191,14 +191,14 @@ class Drawn:
 
     def _draw(self, seeds: Sequence[int], size: int) -> Iterator[Tensor]:
         style = self.style
-        return draw(self.generator, seeds, truncation=style.truncation, noise=style.noise, batch=size)
+        return sample(self.generator, seeds, truncation=style.truncation, noise=style.noise, batch=size)
 
 
 @dataclass(frozen=True)
 class Found:
     """What lies in a folder or zip file, at one resolution."""
 
-    pictures: PictureSet
+    pictures: ImageDataset
 
     def __len__(self) -> int:
         return len(self.pictures)

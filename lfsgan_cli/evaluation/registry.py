@@ -11,13 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lfsgan_cli.evaluation.features import Distances, Eye, Features, Seen, features, remembered, watch
+from lfsgan_cli.evaluation.features import (
+    Distances,
+    FeatureExtractors,
+    Features,
+    Seen,
+    accumulate,
+    features,
+    remembered,
+)
 from lfsgan_cli.evaluation.image_sets import RESIZE, Found
 from lfsgan_cli.evaluation.metrics import names
 from lfsgan_cli.evaluation.metrics.diversity import FIRST, Diversity
 from lfsgan_cli.evaluation.metrics.fid import Statistics, distance, statistics
 from lfsgan_cli.evaluation.metrics.kid import kid
-from lfsgan_cli.evaluation.metrics.memorization import Memorisation
+from lfsgan_cli.evaluation.metrics.memorization import Memorization
 from lfsgan_cli.evaluation.metrics.names import require_blocks
 from lfsgan_cli.evaluation.metrics.precision_recall import Manifold, manifold, overlap
 from lfsgan_cli.system.machine import machine
@@ -76,7 +84,7 @@ def spread(features: Tensor, blocks: int, measure: Callable[[Tensor], float], *,
 
 
 @dataclass(frozen=True)
-class Shots:
+class EmbeddedImages:
     """The few shots: embedded by the eye's judge, [K, D], and pixel by pixel; the identity of their pictures."""
 
     embeddings: Tensor
@@ -111,11 +119,11 @@ class RealSide:
 class RealSides:
     """Looks at real sets when they are first asked for."""
 
-    eye: Eye
+    eye: FeatureExtractors
     batch: int
     _known: dict[tuple[str, str | None], RealSide] = field(default_factory=dict)
 
-    def of(self, reals: Found, shots: Shots | None, seen: Seen) -> RealSide:
+    def of(self, reals: Found, shots: EmbeddedImages | None, seen: Seen) -> RealSide:
         """That of a set, with its distances to `shots` if given. seen: told of pictures looked at."""
         place = (reals.identity, shots.identity if shots else None)
         if place not in self._known:
@@ -123,15 +131,15 @@ class RealSides:
             self._known[place] = RealSide(kept["features"], kept.get("to_shots"), kept.get("pixels"))
         return self._known[place]
 
-    def _look(self, reals: Found, shots: Shots | None, seen: Seen) -> Mapping[str, Tensor]:
+    def _look(self, reals: Found, shots: EmbeddedImages | None, seen: Seen) -> Mapping[str, Tensor]:
         if shots is None:
             return {"features": features(self.eye.extractor, reals, self.batch, seen)}
         gathered, distances = Features(), Distances(shots.embeddings, shots.pixels)
-        watch(self.eye, reals, [gathered, distances], self.batch, seen)
+        accumulate(self.eye, reals, [gathered, distances], self.batch, seen)
         to_shots, pixels = distances.result()
         return {"features": gathered.result(), "to_shots": to_shots, "pixels": pixels}
 
-    def _key(self, reals: Found, shots: Shots | None) -> dict[str, Any]:
+    def _key(self, reals: Found, shots: EmbeddedImages | None) -> dict[str, Any]:
         """All that the numbers depend on."""
         extractor, judge = self.eye.extractor, self.eye.judge
         judged = {"judge": judge.name, "judge_sha256": judge.identity, "shots": shots.identity} if shots else {}
@@ -255,7 +263,7 @@ def diversity_values(found: Sequence[Diversity], judge: str) -> Iterator[Value]:
         yield Value(metric, names.label(metric, f"lpips-{judge}", n=n, blocks=blocks), value, error, _few(n), note)
 
 
-def memorisation_values(found: Memorisation, n: int, judge: str) -> Iterator[Value]:
+def memorization_values(found: Memorization, n: int, judge: str) -> Iterator[Value]:
     """The share of near copies, and how often a picture is nearer to its shot than real ones are."""
     note = {
         "reference": found.reference,

@@ -17,7 +17,7 @@ import torch
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.contact_sheet import Pixels, save, to_arrays
-from lfsgan_cli.generation.sampling import Style, draw
+from lfsgan_cli.generation.sampling import SamplingOptions, sample
 from lfsgan_cli.images.decode import decode
 from lfsgan_cli.images.formats import BadPictureError
 from lfsgan_cli.io import json as strictjson
@@ -308,7 +308,7 @@ def picture_path(folder: Path, seed: int) -> Path:
 
 SEEDS = range(8)
 BATCH = 8  # fixed: another one may round otherwise
-STYLE = Style(1.0, "seed")  # no truncation: all that was learned
+STYLE = SamplingOptions(1.0, "seed")  # no truncation: all that was learned
 DRAWN: dict[str, Any] = {**STYLE.note(), "batch": BATCH}  # as a record notes it
 ARITHMETIC = 2  # one more whenever this program, or an adapter of its own, rounds otherwise than before
 
@@ -337,7 +337,7 @@ def redraw(workspace: Workspace, name: str, device: torch.device) -> dict[int, P
     """The recorded seeds of a task as uint8 [R, R, 3], in `STYLE`."""
     generator = workspace.generator(name, device)
     with _full_precision():
-        batches = draw(generator, SEEDS, truncation=STYLE.truncation, noise=STYLE.noise, batch=BATCH)
+        batches = sample(generator, SEEDS, truncation=STYLE.truncation, noise=STYLE.noise, batch=BATCH)
         pictures = [picture for batch in batches for picture in to_arrays(batch)]
     return dict(zip(SEEDS, pictures, strict=True))
 

@@ -64,7 +64,7 @@ def save(path: Path, picture: Pixels, note: Mapping[str, Any]) -> None:
     write_atomic(path, encode(picture, {KEY: json.dumps(note, sort_keys=True)}))
 
 
-def save_sheet(path: Path, rows: Sequence[Sequence[Pixels]], note: Mapping[str, Any]) -> None:
+def save_grid(path: Path, rows: Sequence[Sequence[Pixels]], note: Mapping[str, Any]) -> None:
     """Write a contact sheet with its note."""
     save(path, grid(rows), note)
 

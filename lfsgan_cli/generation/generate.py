@@ -16,10 +16,10 @@ from lfsgan_cli.generation.contact_sheet import (
     check_ours,
     near_square,
     save,
-    save_sheet,
+    save_grid,
     to_arrays,
 )
-from lfsgan_cli.generation.sampling import Style, draw, drawer, usual_batch
+from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample, usual_batch
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import Choice, compiled, is_worth_it, prepared
 from lfsgan_cli.system.device import Precision, dtype_of
@@ -48,7 +48,12 @@ class Drawing:
     """
 
     def __init__(
-        self, workspace: Workspace, names: Sequence[str | None], seeds: Sequence[int], style: Style, outdir: Path
+        self,
+        workspace: Workspace,
+        names: Sequence[str | None],
+        seeds: Sequence[int],
+        style: SamplingOptions,
+        outdir: Path,
     ) -> None:
         self.workspace, self.names, self.seeds = workspace, names, seeds
         self.style, self.outdir = style, outdir
@@ -90,7 +95,7 @@ class Drawing:
             rows.append(row)
         layout = near_square(rows[0]) if len(rows) == 1 else rows
         note = self._note(self.style, [name or BASE for name in self.names], list(self.seeds), means)
-        save_sheet(self.sheet, layout, note)
+        save_grid(self.sheet, layout, note)
         yield self.sheet
 
     @property
@@ -101,7 +106,7 @@ class Drawing:
         (self.outdir / (name or BASE)).mkdir(parents=True, exist_ok=True)
         style, left = self.style if name else self.style.of_base, iter(self.seeds)
         own = self._generator(name, means)
-        batches = draw(
+        batches = sample(
             own, self.seeds, truncation=style.truncation, noise=style.noise, batch=means.batch,
             dtype=dtype_of(means.precision, own.w_mean.dtype),
         )  # fmt: skip
@@ -116,12 +121,12 @@ class Drawing:
 
     def _generator(self, name: str | None, means: Means) -> Generator:
         workspace, device = self.workspace, means.device
-        plain = drawer(workspace, name, self.style, device) if name else workspace.base.average.to(device)
+        plain = generator_of(workspace, name, self.style, device) if name else workspace.base.average.to(device)
         if means.compile:
             return compiled(plain, means.batch)
         return prepared(plain, dtype_of(means.precision, plain.w_mean.dtype))
 
-    def _note(self, style: Style, task: Any, seed: Any, means: Means) -> dict[str, Any]:
+    def _note(self, style: SamplingOptions, task: Any, seed: Any, means: Means) -> dict[str, Any]:
         note = {"task": task, "seed": seed, "base": self.workspace.base.identity, **style.note()}
         return note if means.precision == "fp32" else {**note, "precision": means.precision}
 

@@ -50,7 +50,7 @@ NOISES: dict[NoiseMode, Callable[[Sequence[np.random.RandomState], NetworkConfig
 
 
 @torch.inference_mode()
-def draw(
+def sample(
     generator: Generator,
     seeds: Sequence[int],
     *,
@@ -90,7 +90,7 @@ def draw_mixed(
         wanted = pictures[first : first + batch]
         drawn: dict[tuple[str, int], Tensor] = {}
         for name, seeds in _by_name(wanted).items():
-            own = draw(generators[name], seeds, truncation=truncation, noise=noise, batch=batch, dtype=dtype)
+            own = sample(generators[name], seeds, truncation=truncation, noise=noise, batch=batch, dtype=dtype)
             drawn.update(zip(((name, seed) for seed in seeds), torch.cat(list(own)), strict=True))
         yield torch.stack([drawn[picture] for picture in wanted])
 
@@ -120,7 +120,7 @@ def mean_w(generator: Generator) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Style:
+class SamplingOptions:
     """How pictures are drawn; part of what identifies each.
 
     truncation: 1 draws everything, 0 the mean picture. strength: the share of what a task changes; 0 draws the base.
@@ -135,7 +135,7 @@ class Style:
         check_strength(self.strength)
 
     @property
-    def of_base(self) -> Style:
+    def of_base(self) -> SamplingOptions:
         """How the base is drawn beside tasks: it has nothing that a strength could scale."""
         return replace(self, strength=1.0)
 
@@ -145,7 +145,7 @@ class Style:
         return drawn if self.strength == 1 else {**drawn, "strength": self.strength}
 
 
-def drawer(workspace: Workspace, name: str, style: Style, device: torch.device) -> Generator:
+def generator_of(workspace: Workspace, name: str, style: SamplingOptions, device: torch.device) -> Generator:
     """What draws a task in a style; raises as `Workspace.generator`.
 
     At strength 0 that is the base itself: an overlay that changes nothing would round otherwise than what is prepared

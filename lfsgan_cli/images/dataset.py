@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfsgan_cli.images.decode import Decoded, decode, fit, verify
-from lfsgan_cli.images.formats import BadPicture, BadPictureError, BadPicturesError, TooFewPicturesError
+from lfsgan_cli.images.formats import BadImage, BadPictureError, BadPicturesError, TooFewPicturesError
 from lfsgan_cli.images.source import Source, open_source
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
 
-class PictureSet:
+class ImageDataset:
     """The pictures of a source at one resolution, each uint8 [H, W, 3] and decoded when it is asked for."""
 
     def __init__(self, source: Source, resolution: int) -> None:
@@ -39,7 +39,7 @@ class PictureSet:
         try:
             return _pixels(decode(self.source.read(index)), self.resolution)
         except BadPictureError as error:
-            raise BadPicturesError(self.source.path, [BadPicture(name, error.reason)]) from error
+            raise BadPicturesError(self.source.path, [BadImage(name, error.reason)]) from error
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,19 @@ def check(source: Source) -> Checked:
     return conclude(source, examine(source))
 
 
-def examine(source: Source) -> Iterator[bool | BadPicture]:
+def examine(source: Source) -> Iterator[bool | BadImage]:
     """`check`, file by file, for a caller who shows progress: whether each is transparent, or why it cannot be used."""
     return _each(source, verify)
 
 
-def conclude(source: Source, findings: Iterable[bool | BadPicture]) -> Checked:
+def conclude(source: Source, findings: Iterable[bool | BadImage]) -> Checked:
     """Sum up what `examine` found; raises `BadPicturesError` when any file cannot be used."""
     transparent = _all_good(source, findings)
     return Checked(pictures=len(transparent), transparent=sum(transparent))
 
 
 @dataclass(frozen=True)
-class Shots:
+class LoadedImages:
     """The few pictures that a task is learned from.
 
     pictures: uint8 [N, resolution, resolution, 3], in the order of their names.
@@ -86,7 +86,7 @@ class Shots:
     identity: str
 
 
-def load_shots(path: Path, resolution: int) -> Shots:
+def load_images(path: Path, resolution: int) -> LoadedImages:
     """Decode every picture of a folder or zip file.
 
     Raises:
@@ -100,7 +100,7 @@ def load_shots(path: Path, resolution: int) -> Shots:
     shots = _all_good(source, _each(source, lambda data: _shot(data, resolution)))
     pictures = np.stack([pixels for pixels, _ in shots])
     flattened = sum(flattened for _, flattened in shots)
-    return Shots(pictures, source.names, flattened, identity(pictures))
+    return LoadedImages(pictures, source.names, flattened, identity(pictures))
 
 
 def identity(pictures: Pixels) -> str:
@@ -118,20 +118,20 @@ def _pixels(decoded: Decoded, resolution: int) -> Pixels:
     return np.array(fit(decoded.picture, resolution), dtype=np.uint8)  # a copy: Pillow's own view cannot be written to
 
 
-def _each(source: Source, look: Callable[[bytes], T]) -> Iterator[T | BadPicture]:
+def _each(source: Source, look: Callable[[bytes], T]) -> Iterator[T | BadImage]:
     """What `look` makes of each picture in turn; a bad one is named, not raised, so that all of them are found."""
     for index, name in enumerate(source.names):
         try:
             yield look(source.read(index))
         except BadPictureError as error:
-            yield BadPicture(name, error.reason)
+            yield BadImage(name, error.reason)
 
 
-def _all_good(source: Source, results: Iterable[T | BadPicture]) -> list[T]:
+def _all_good(source: Source, results: Iterable[T | BadImage]) -> list[T]:
     good: list[T] = []
-    bad: list[BadPicture] = []
+    bad: list[BadImage] = []
     for result in results:
-        if isinstance(result, BadPicture):
+        if isinstance(result, BadImage):
             bad.append(result)
         else:
             good.append(result)

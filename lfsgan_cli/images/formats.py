@@ -73,7 +73,7 @@ class BadPictureError(LfsganError):
 
 
 @dataclass(frozen=True)
-class BadPicture:
+class BadImage:
     """A picture that cannot be used: its name in the source, and why."""
 
     name: str
@@ -86,7 +86,7 @@ class BadPicture:
 class BadPicturesError(LfsganError):
     """Every picture of a source that cannot be used, each with its reason; `bad` lists them for programs."""
 
-    def __init__(self, path: Path, bad: Sequence[BadPicture]) -> None:
+    def __init__(self, path: Path, bad: Sequence[BadImage]) -> None:
         self.bad = tuple(bad)
         count, way_out = ("a picture", "it") if len(bad) == 1 else (f"{len(bad)} pictures", "them")
         listed = "; ".join(map(str, bad))

@@ -9,7 +9,7 @@ from functools import partial
 
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learning import Learning
-from lfsgan_cli.training.loop import Phase, Run, set_rate
+from lfsgan_cli.training.loop import Phase, TrainingLoop, set_rate
 from lfsgan_cli.training.pretraining import Pretraining
 
 JUDGED = ("d", "r1", "g")  # phases that look at whole pictures in some steps, at patches in others
@@ -17,7 +17,7 @@ PLACES = {False: "patches", True: "whole pictures"}
 
 
 @dataclass(frozen=True)
-class Part:
+class PhaseCost:
     """One kind of work.
 
     per_step: how often a step has it, on average over the schedule. action: does it once, by the run's own code.
@@ -32,23 +32,23 @@ class Part:
     plain: Callable[[], object] | None = None
 
 
-def learning_parts(run: Learning) -> list[Part]:
+def learning_parts(run: Learning) -> list[PhaseCost]:
     """All that a step of learning a task consists of."""
     _stand_still(run)
     config = run.config
     cycle = math.lcm(config.anchor_every, config.seeking_every, *(phase.every for phase in run.phases))
     parts = [part for phase in run.phases for part in _learning_parts(phase, config, cycle)]
-    return [*parts, Part("average and rates", 1.0, run.follow)]
+    return [*parts, PhaseCost("average and rates", 1.0, run.follow)]
 
 
-def pretraining_parts(run: Pretraining) -> list[Part]:
+def pretraining_parts(run: Pretraining) -> list[PhaseCost]:
     """All that a step of pretraining consists of."""
     _stand_still(run)
-    parts = [Part(phase.name, 1 / phase.every, partial(phase.update, 0)) for phase in run.phases]
-    return [*parts, Part("average and rates", 1.0, run.follow)]
+    parts = [PhaseCost(phase.name, 1 / phase.every, partial(phase.update, 0)) for phase in run.phases]
+    return [*parts, PhaseCost("average and rates", 1.0, run.follow)]
 
 
-def _stand_still(run: Run) -> None:
+def _stand_still(run: TrainingLoop) -> None:
     """Ready for any phase in any order, at learning rates of zero: all is computed, and the networks stay as they are.
 
     A discriminator trained alone would soon be so sure that its gradients are denormal numbers, which are slow.
@@ -65,10 +65,10 @@ def _stand_still(run: Run) -> None:
             break
 
 
-def _learning_parts(phase: Phase, config: LearnConfig, cycle: int) -> Iterator[Part]:
+def _learning_parts(phase: Phase, config: LearnConfig, cycle: int) -> Iterator[PhaseCost]:
     steps = range(0, cycle, phase.every)
     if phase.name not in JUDGED:
-        yield Part(phase.name, len(steps) / cycle, partial(phase.update, 0))
+        yield PhaseCost(phase.name, len(steps) / cycle, partial(phase.update, 0))
         return
     for whole, place in PLACES.items():
         here = [step for step in steps if config.is_anchored(step) is whole]
@@ -79,10 +79,10 @@ def _learning_parts(phase: Phase, config: LearnConfig, cycle: int) -> Iterator[P
 
 def _at(
     phase: Phase, place: str, here: Sequence[int], plain: Sequence[int], seeking: Sequence[int], cycle: int
-) -> Iterator[Part]:
+) -> Iterator[PhaseCost]:
     if not here:
         return
     alone = partial(phase.update, (plain or here)[0])
-    yield Part(f"{phase.name} on {place}", len(here) / cycle, alone)
+    yield PhaseCost(f"{phase.name} on {place}", len(here) / cycle, alone)
     if plain and seeking:
-        yield Part(f"{phase.name}, mode seeking", len(seeking) / cycle, partial(phase.update, seeking[0]), alone)
+        yield PhaseCost(f"{phase.name}, mode seeking", len(seeking) / cycle, partial(phase.update, seeking[0]), alone)

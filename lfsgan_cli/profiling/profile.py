@@ -15,18 +15,18 @@ from torch import Tensor
 
 from lfsgan_cli import registry
 from lfsgan_cli.adapter import construct
-from lfsgan_cli.generation.sampling import draw, usual_batch
+from lfsgan_cli.generation.sampling import sample, usual_batch
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.inference import prepared
 from lfsgan_cli.profiling.counters import Peaks, Work, counted, measure_peaks, rounds
-from lfsgan_cli.profiling.phases import Part, learning_parts, pretraining_parts
+from lfsgan_cli.profiling.phases import PhaseCost, learning_parts, pretraining_parts
 from lfsgan_cli.system.machine import Machine, this_machine
 from lfsgan_cli.system.memory import PeakMemory, keep_freed
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learning import Learning
-from lfsgan_cli.training.perceptual import choose, likeness_to
+from lfsgan_cli.training.perceptual import choose, perceptual_distance_to
 from lfsgan_cli.training.pretraining import Pretraining
 from lfsgan_cli.workspace.workspace import Workspace
 
@@ -74,13 +74,13 @@ class Meter:
     seconds: float
     say: Callable[[str], None]
 
-    def section(self, name: str, batch: int, parts: Callable[[], Sequence[Part]]) -> Section:
+    def section(self, name: str, batch: int, parts: Callable[[], Sequence[PhaseCost]]) -> Section:
         """Build, measure, let go."""
         memory = PeakMemory(self.device)
         rows = [self._row(name, part) for part in parts()]
         return Section(name, batch, rows, memory.mb, memory.kind)
 
-    def _row(self, section: str, part: Part) -> Row:
+    def _row(self, section: str, part: PhaseCost) -> Row:
         self.say(f"{section}: {part.name}")
         seconds, work = self._cost(part.action, part.plain or part.action)
         if part.without:
@@ -115,7 +115,7 @@ def _learning(networks: Networks, device: torch.device) -> Learning:
     kind = registry.load(ADAPTER)
     adapter = construct(kind, base, kind.Config()).to(device)
     config = replace(LearnConfig(), anchor_candidates=0)  # as few as can be: they are drawn before the first step
-    likeness = likeness_to(pictures, choose(config.likeness), device)
+    likeness = perceptual_distance_to(pictures, choose(config.likeness), device)
     return Learning(base, adapter, discriminator, list(pictures), likeness, config)
 
 
@@ -126,16 +126,16 @@ def _pretraining(networks: Networks, device: torch.device, batch: int) -> Pretra
     return Pretraining(live, average, discriminator, pictures, PretrainConfig(batch=batch))
 
 
-def _drawing(networks: Networks, device: torch.device, batch: int) -> Part:
+def _drawing(networks: Networks, device: torch.device, batch: int) -> PhaseCost:
     keep_freed()  # as `generate` does
     plain = networks.generator.to(device)  # as fast as any task merged into it
     ready = prepared(plain, plain.w_mean.dtype)
     action, counting = (partial(_draw, generator, batch) for generator in (ready, plain))
-    return Part("one batch", 1.0, action, plain=counting)
+    return PhaseCost("one batch", 1.0, action, plain=counting)
 
 
 def _draw(generator: Generator, batch: int) -> list[Tensor]:
-    return list(draw(generator, range(batch), batch=batch))
+    return list(sample(generator, range(batch), batch=batch))
 
 
 def _noise_pictures(config: NetworkConfig, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -242,7 +242,7 @@ class Told(Protocol):
         """Count and show."""
 
 
-def measure_page(subject: Subject, device: torch.device, seconds: float, tell: Told) -> Page:
+def measure_page(subject: ProfiledNetworks, device: torch.device, seconds: float, tell: Told) -> Page:
     """Measure everything, each part for so many seconds. tell: gets `PIECES` pieces in all."""
     tell(0, "peaks")
     machine, peaks = this_machine(device), measure_peaks(device, seconds)
@@ -266,7 +266,7 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ProfiledNetworks:
     """Networks by name and shape; `build` makes them."""
 
     name: str
@@ -274,16 +274,16 @@ class Subject:
     build: Callable[[], Networks]
 
 
-def base_of(workspace: Workspace) -> Subject:
+def base_of(workspace: Workspace) -> ProfiledNetworks:
     """The base of a workspace; the embedded one where it has none."""
     base = workspace.base
-    return Subject(base.name, base.average.config, lambda: Networks(base.average, base.discriminator))
+    return ProfiledNetworks(base.name, base.average.config, lambda: Networks(base.average, base.discriminator))
 
 
-def random_networks(resolution: int) -> Subject:
+def random_networks(resolution: int) -> ProfiledNetworks:
     """Random weights in the layout of FFHQ's public networks. NetworkConfigError where there is no such resolution."""
     config = NetworkConfig.standard(resolution)
-    return Subject(f"random, {resolution}×{resolution}", config, lambda: _random(config))
+    return ProfiledNetworks(f"random, {resolution}×{resolution}", config, lambda: _random(config))
 
 
 def _random(config: NetworkConfig) -> Networks:

@@ -12,7 +12,7 @@ import torch
 from lfsgan_cli.benchmark.results import RUNS, read_runs
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.contact_sheet import check_folder, to_arrays
-from lfsgan_cli.generation.sampling import draw, usual_batch
+from lfsgan_cli.generation.sampling import sample, usual_batch
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
@@ -216,7 +216,7 @@ def row(generator: Generator, drawn: Callable[[int], None]) -> tuple[bytes, ...]
     """A PNG for each of SEEDS. drawn: told of so many more pictures."""
     pictures: list[bytes] = []
     batch_size = usual_batch(generator.config, generator.w_mean.device)
-    for batch in draw(generator, SEEDS, batch=batch_size):
+    for batch in sample(generator, SEEDS, batch=batch_size):
         pictures += [encode(picture, {}) for picture in to_arrays(batch)]
         drawn(len(batch))
     return tuple(pictures)

@@ -46,7 +46,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class PictureGrid:
     """Small pictures side by side."""
 
     kind: ClassVar[str] = "gallery"
@@ -124,7 +124,7 @@ class Gap:
     command: str = ""
 
 
-Block: TypeAlias = Table | Gallery | SeedRows | Sheet | Chart | Facts | Listing | Gap
+Block: TypeAlias = Table | PictureGrid | SeedRows | Sheet | Chart | Facts | Listing | Gap
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from lfsgan_cli.report.model import (
     Cell,
     Chart,
     Facts,
-    Gallery,
     Gap,
     Listing,
     Page,
+    PictureGrid,
     Section,
     SeedRows,
     Sheet,
@@ -56,7 +56,7 @@ def _block(block: Block, link: str) -> str:
         case Gap(title=title, why=why, command=command):
             way = f"\n\n{_fenced(command)}" if command else ""
             return f"> **{_text(title)}.** {_text(why)}{way}"
-        case Gallery(title=title) | SeedRows(title=title) | Sheet(title=title):
+        case PictureGrid(title=title) | SeedRows(title=title) | Sheet(title=title):
             return f"*{_text(title)}: see [{_text(link.partition('#')[0])}]({link}).*"
 
 
@@ -210,7 +210,7 @@ def measure(root: Path) -> str:
     return _line(["evaluate", "--fid", "--reals", "DIR"], root)
 
 
-def memorisation(root: Path, name: str) -> str:
+def memorization(root: Path, name: str) -> str:
     """Looks for copies of the shots, and keeps a sheet of the closest pairs."""
     return _line(["evaluate", "--memorisation", "--task", name], root)
 

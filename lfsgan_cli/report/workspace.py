@@ -21,10 +21,10 @@ from lfsgan_cli.report.model import (
     Chart,
     Fact,
     Facts,
-    Gallery,
     Gap,
     Page,
     Picture,
+    PictureGrid,
     Row,
     Section,
     SeedRows,
@@ -166,7 +166,7 @@ def _shots_beside_drawings(task: Learned) -> Beside:
         else Gap("No shots here", "The task's file came alone, without the pictures that it learned from.")
     )
     right: Block = (
-        Gallery(f"Drawn: seeds 0 to {len(task.drawings) - 1}", tuple(task.drawings))
+        PictureGrid(f"Drawn: seeds 0 to {len(task.drawings) - 1}", tuple(task.drawings))
         if task.drawings
         else Gap("Not drawn", f"{task.refused}.")
     )
@@ -182,7 +182,7 @@ def _closest_pairs(root: Path, task: Learned) -> Block:
     found = within(task.run, "closest_pairs.png")
     if not found:
         why = "Whether the drawings copy the shots has not been measured yet."
-        return Gap("No closest pairs yet", why, text.memorisation(root, task.name))
+        return Gap("No closest pairs yet", why, text.memorization(root, task.name))
     return sheet("Closest pairs", found[0], f"{task.name}: drawings beside the shots nearest to them", PAIRS_NOTE)
 
 
@@ -394,12 +394,12 @@ def thumbnail(data: bytes, side: int = THUMBNAIL) -> bytes:
     return file.getvalue()
 
 
-def shots(name: str, paths: Sequence[Path]) -> Gallery:
+def shots(name: str, paths: Sequence[Path]) -> PictureGrid:
     """The pictures that a task learned from."""
     read = ((index, _still(path, THUMBNAIL)) for index, path in enumerate(paths[:MOST_STILLS], start=1))
     pictures = tuple(Picture(data, f"{name}, shot {index}") for index, data in read if data is not None)
     more = f"The first {MOST_STILLS} of {len(paths):,} are shown." if len(paths) > MOST_STILLS else ""
-    return Gallery(f"Learned from {len(paths):,} pictures", pictures, more)
+    return PictureGrid(f"Learned from {len(paths):,} pictures", pictures, more)
 
 
 def sheet(title: str, path: Path, alt: str, note: str = "") -> Sheet | Gap:

@@ -17,14 +17,14 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import FileWriteError, partials, write_atomic
 from lfsgan_cli.options import spell
-from lfsgan_cli.runs.health import DivergedRunError, unsound_tensor
+from lfsgan_cli.runs.health import DivergedRunError, non_finite_tensor
 from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace import checkpoint_file
 from lfsgan_cli.workspace.checkpoint_file import UnusableStateError
 from lfsgan_cli.workspace.paths import RUN, STATS
 
 if TYPE_CHECKING:
-    from lfsgan_cli.training.loop import Run, Step
+    from lfsgan_cli.training.loop import Step, TrainingLoop
 
 
 P = TypeVar("P")
@@ -106,17 +106,17 @@ class RunFolder:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnusableStateError(state.path) from error
 
-    def save(self, run: Run, plan: Mapping[str, Any]) -> None:
+    def save(self, run: TrainingLoop, plan: Mapping[str, Any]) -> None:
         """Keep the whole state, and the one before; DivergedRunError leaves both where it is not worth keeping."""
         tensors = run.pack()
-        wrong = unsound_tensor(tensors)
+        wrong = non_finite_tensor(tensors)
         if wrong is not None:
             raise DivergedRunError(wrong, run.done, plan, self.kept)
         settle(self.path)
         text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
         checkpoint_file.write(self.path, run.done, tensors, {PLAN_KEY: text, DEVICE_KEY: run.device.type})
 
-    def restore(self, run: Run) -> tuple[Path, ...]:
+    def restore(self, run: TrainingLoop) -> tuple[Path, ...]:
         """Put a run where its newest whole state stands; newer ones are returned, which are damaged.
 
         Later lines of its log and later pictures, which will come again, are removed, and files half written.
@@ -150,7 +150,7 @@ class RunFolder:
         write_atomic(self.path / RUN, (json.dumps(about, indent=2, sort_keys=True) + "\n").encode())
         checkpoint_file.drop(self.path)
 
-    def _newest(self) -> checkpoint_file.State:
+    def _newest(self) -> checkpoint_file.StoredCheckpoint:
         if not self.unfinished:
             raise NothingToResumeError(self.path)
         return checkpoint_file.newest(self.path)

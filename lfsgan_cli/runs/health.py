@@ -13,7 +13,7 @@ from lfsgan_cli.training.config import OF_SETS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lfsgan_cli.training.loop import Run
+    from lfsgan_cli.training.loop import TrainingLoop
 
 LEAST_PAIR = 3  # pictures of which half are no pair any more
 EXPLODED = 1e7  # the largest term, mode seeking's, is bounded by its weight of 7 over its epsilon of 1e-5: 7e5
@@ -46,7 +46,7 @@ class OutOfMemoryRunError(LfsganError):
         )
 
 
-def unsound_loss(losses: Mapping[str, Tensor]) -> str | None:
+def diverged_loss(losses: Mapping[str, Tensor]) -> str | None:
     """What is wrong with a step's losses, in words; None where nothing is. Waits for the device."""
     for name, loss in losses.items():
         value = float(loss)
@@ -57,7 +57,7 @@ def unsound_loss(losses: Mapping[str, Tensor]) -> str | None:
     return None
 
 
-def unsound_tensor(tensors: Mapping[str, Tensor]) -> str | None:
+def non_finite_tensor(tensors: Mapping[str, Tensor]) -> str | None:
     """What is wrong with a state, in words; None where every number of it is finite."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
@@ -66,7 +66,7 @@ def unsound_tensor(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 @contextmanager
-def enough_memory(run: Run, training: Mapping[str, Any], resume: str) -> Iterator[None]:
+def enough_memory(run: TrainingLoop, training: Mapping[str, Any], resume: str) -> Iterator[None]:
     """Words what a device says when its memory is full. training: the settings of the run."""
     try:
         yield

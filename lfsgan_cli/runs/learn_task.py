@@ -11,17 +11,17 @@ from lfsgan_cli import registry
 from lfsgan_cli.adapter import Adapter, construct, read_config
 from lfsgan_cli.apply import adapt
 from lfsgan_cli.evaluation.retention import record
-from lfsgan_cli.generation.contact_sheet import near_square, save_sheet, to_arrays
-from lfsgan_cli.generation.sampling import draw, mean_w
+from lfsgan_cli.generation.contact_sheet import near_square, save_grid, to_arrays
+from lfsgan_cli.generation.sampling import mean_w, sample
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs import folder
-from lfsgan_cli.runs.plan import Job, halves
-from lfsgan_cli.runs.session import Keeping, kept
+from lfsgan_cli.runs.plan import TaskRun, halves
+from lfsgan_cli.runs.session import CheckpointPolicy, checkpointed
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.loop import Step
-from lfsgan_cli.training.perceptual import choose, likeness_to
+from lfsgan_cli.training.perceptual import choose, perceptual_distance_to
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, task_path
 from lfsgan_cli.workspace.task_file import TaskInfo, TaskSummary
@@ -33,7 +33,7 @@ SHEET_SEEDS = range(32)
 class Learner:
     """A job at work. passed_over: kept states that were damaged, so that it goes on from an earlier one."""
 
-    def __init__(self, job: Job, device: torch.device) -> None:
+    def __init__(self, job: TaskRun, device: torch.device) -> None:
         self.job, self.device = job, device
         base, training = job.workspace.base, job.plan.training
         self.adapter = _seeded_adapter(job, base.average).to(device)
@@ -44,7 +44,7 @@ class Learner:
             self.adapter,
             copy.deepcopy(base.discriminator).to(device),
             list(learned),
-            likeness_to(learned, choose(training.likeness), device),
+            perceptual_distance_to(learned, choose(training.likeness), device),
             training,
             list(held),
         )
@@ -68,10 +68,10 @@ class Learner:
             _open_folder(self.job)
             self.job.folder.save(self.run, plan)
         every = max(1, -(-self.run.total // SHEETS))
-        keeping = Keeping(self.job.folder, plan, save_every, resume_command, self._sheet, every)
-        yield from kept(self.run, keeping)
+        keeping = CheckpointPolicy(self.job.folder, plan, save_every, resume_command, self._sheet, every)
+        yield from checkpointed(self.run, keeping)
 
-    def leave_to(self, job: Job) -> None:
+    def leave_to(self, job: TaskRun) -> None:
         """Begin another job where this one stands: one of fewer steps, which this one passes through.
 
         The state comes last: before it is there, nothing is begun.
@@ -109,12 +109,12 @@ class Learner:
     @torch.no_grad()
     def _sheet(self, done: int) -> None:
         view = adapt(self.base, self.run.learned)
-        pictures = torch.cat(list(draw(view, SHEET_SEEDS, noise="const")))
+        pictures = torch.cat(list(sample(view, SHEET_SEEDS, noise="const")))
         note = {"task": self.job.plan.name, "step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
-        save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+        save_grid(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
 
 
-def _open_folder(job: Job) -> None:
+def _open_folder(job: TaskRun) -> None:
     folder = job.folder
     folder.prepare()
     (folder.path / FEW_SHOTS).mkdir()
@@ -122,7 +122,7 @@ def _open_folder(job: Job) -> None:
         write_atomic(folder.path / FEW_SHOTS / f"{index:06}.png", encode(picture, {}))
 
 
-def _seeded_adapter(job: Job, base: Generator) -> Adapter:
+def _seeded_adapter(job: TaskRun, base: Generator) -> Adapter:
     cls = registry.load(job.plan.adapter)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)

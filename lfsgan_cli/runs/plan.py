@@ -12,14 +12,14 @@ from torch import Tensor
 from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import read_config
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.images.dataset import Pixels, Shots, load_shots
+from lfsgan_cli.images.dataset import LoadedImages, Pixels, load_images
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import spell
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, differing, flag
 from lfsgan_cli.training.config import CHOSEN, LearnConfig, recorded
 from lfsgan_cli.training.discriminator import check_fits
-from lfsgan_cli.training.recipes import DEFAULT, Way
+from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, find_task, stands_for, task_path
 from lfsgan_cli.workspace.task_file import TaskSummary
@@ -93,7 +93,7 @@ class TooManyHeldOutError(LfsganError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class TaskPlan:
     """What is to be learned: all that the task's bytes depend on.
 
     init_from, init_from_sha256: the task whose weights it starts from, and the hash of its tensors; None is the base.
@@ -121,35 +121,35 @@ class Plan:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+    def from_json(cls, document: Mapping[str, Any]) -> TaskPlan:
         """Back from `to_json`."""
         return cls(**{**document, "training": LearnConfig(**recorded(document["training"]))})
 
 
 @dataclass(frozen=True)
-class Job:
+class TaskRun:
     """A plan with everything it needs, checked and loaded; nothing is written yet.
 
     start: for a new run, the task that it starts from; a resumed one has all of that in its state.
     """
 
     workspace: Workspace
-    plan: Plan
-    shots: Shots
+    plan: TaskPlan
+    shots: LoadedImages
     folder: RunFolder
     resumed: bool
     start: Start | None = None
 
 
-def begin(
+def plan_task(
     workspace: Workspace,
     images: Path,
     name: str,
-    way: Way,
+    way: TaskRecipe,
     *,
     overwrite: bool,
     init_from: str | None = None,
-) -> Job:
+) -> TaskRun:
     """Check a new task, which starts at the base or at the task `init_from`.
 
     Raises one-line errors for names, options, pictures, bases and starts that cannot be used.
@@ -162,18 +162,18 @@ def begin(
     base = workspace.base
     config = cls.settled(config, base.average.config)
     start = None if init_from is None else read_start(workspace, init_from, way.adapter, config)
-    shots = load_shots(images, base.average.config.resolution)
+    shots = load_images(images, base.average.config.resolution)
     check_learnable(shots, way.training, base.average.config)
-    plan = Plan(name, way.adapter, options.to_json(config), way.training, shots.identity, base.identity, way.recipe)
+    plan = TaskPlan(name, way.adapter, options.to_json(config), way.training, shots.identity, base.identity, way.recipe)
     if start is not None:
         plan = replace(plan, init_from=start.name, init_from_sha256=start.sha256)
-    return Job(workspace, plan, shots, folder, resumed=False, start=start)
+    return TaskRun(workspace, plan, shots, folder, resumed=False, start=start)
 
 
-def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
+def resume_task(workspace: Workspace, name: str, repeated: Repeated) -> TaskRun:
     """Check an unfinished task, and that whatever the user repeats is what it was begun with."""
     folder = RunFolder(workspace.task_run(name))
-    plan = folder.plan(Plan.from_json)
+    plan = folder.plan(TaskPlan.from_json)
     training = {**plan.training.to_json(), "recipe": plan.recipe, **plan.start}
     repeated.check_settings(plan.adapter, plan.options, training)
     repeated.check_start(workspace, name, plan.init_from_sha256)
@@ -181,19 +181,19 @@ def resume(workspace: Workspace, name: str, repeated: Repeated) -> Job:
         raise OtherBaseError(name, plan.base, workspace.base.identity)
     resolution = workspace.base.average.config.resolution
     repeated.check_shots(plan.shots, resolution)
-    shots = load_shots(folder.path / FEW_SHOTS, resolution)
+    shots = load_images(folder.path / FEW_SHOTS, resolution)
     if shots.identity != plan.shots:
         raise ChangedShotsError(folder.path / FEW_SHOTS)
-    return Job(workspace, plan, shots, folder, resumed=True)
+    return TaskRun(workspace, plan, shots, folder, resumed=True)
 
 
-def check_learnable(shots: Shots, training: LearnConfig, network: NetworkConfig) -> None:
+def check_learnable(shots: LoadedImages, training: LearnConfig, network: NetworkConfig) -> None:
     """TooManyHeldOutError, or TrainingConfigError, for settings that these pictures or this base are too small for."""
     halves(shots, training.held_out)
     check_fits(training, network)
 
 
-def halves(shots: Shots, held_out: int) -> tuple[Pixels, Pixels]:
+def halves(shots: LoadedImages, held_out: int) -> tuple[Pixels, Pixels]:
     """The pictures to learn from, and the last ones, which only choose the snapshot; TooManyHeldOutError."""
     left = len(shots.pictures) - held_out
     if held_out and left < LEAST:
@@ -335,7 +335,7 @@ class Repeated:
 
     def check_shots(self, identity: str | None, resolution: int) -> None:
         """OtherShotsError where the pictures differ."""
-        if self.images is not None and load_shots(self.images, resolution).identity != identity:
+        if self.images is not None and load_images(self.images, resolution).identity != identity:
             raise OtherShotsError(self.images)
 
     def check_start(self, workspace: Workspace, name: str, sha256: str | None) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.generation.contact_sheet import near_square, save_sheet, to_arrays
-from lfsgan_cli.generation.sampling import draw, mean_w
-from lfsgan_cli.images.dataset import PictureSet
+from lfsgan_cli.generation.contact_sheet import near_square, save_grid, to_arrays
+from lfsgan_cli.generation.sampling import mean_w, sample
+from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, differing, flag
-from lfsgan_cli.runs.session import Keeping, kept
+from lfsgan_cli.runs.session import CheckpointPolicy, checkpointed
 from lfsgan_cli.system.device import choose
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.loop import Step
@@ -69,7 +69,7 @@ class OtherDataError(LfsganError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class PretrainPlan:
     """What is to be trained: all that the base depends on. start: identity of the base it starts from, or None."""
 
     name: str
@@ -84,18 +84,18 @@ class Plan:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+    def from_json(cls, document: Mapping[str, Any]) -> PretrainPlan:
         """Back from `to_json`."""
         return cls(**{**document, "training": PretrainConfig(**document["training"])})
 
 
 @dataclass(frozen=True)
-class Job:
+class PretrainRun:
     """A plan with what it needs; nothing is written yet. start: the base to start from, if any."""
 
     workspace: Workspace
-    plan: Plan
-    pictures: PictureSet
+    plan: PretrainPlan
+    pictures: ImageDataset
     start: Base | None
     resumed: bool
 
@@ -105,7 +105,7 @@ class Job:
         return RunFolder(self.workspace.base_run)
 
 
-def begin(
+def plan_pretraining(
     workspace: Workspace,
     data: Path,
     name: str,
@@ -115,7 +115,7 @@ def begin(
     *,
     start: Path | None,
     overwrite: bool,
-) -> Job:
+) -> PretrainRun:
     """Check a new pretraining. network: None takes the start's, which must be given then."""
     workspace.check_base_free(overwrite=overwrite)
     if RunFolder(workspace.base_run).unfinished and not overwrite:
@@ -130,14 +130,14 @@ def begin(
     if base:
         training = replace(training, average_ramp=WARM_RAMP)
     source = open_source(data)
-    plan = Plan(name, data.name, len(source.names), config.to_json(), training, base.identity if base else None)
-    return Job(workspace, plan, PictureSet(source, config.resolution), base, resumed=False)
+    plan = PretrainPlan(name, data.name, len(source.names), config.to_json(), training, base.identity if base else None)
+    return PretrainRun(workspace, plan, ImageDataset(source, config.resolution), base, resumed=False)
 
 
-def resume(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> Job:
+def resume_pretraining(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> PretrainRun:
     """Check an unfinished pretraining. given: settings that the user repeats; `kimg` alone may change."""
     workspace.check_base_free(overwrite=True)  # tasks may have been learned here since
-    plan = RunFolder(workspace.base_run).plan(Plan.from_json)
+    plan = RunFolder(workspace.base_run).plan(PretrainPlan.from_json)
     plan = replace(plan, training=replace(plan.training, kimg=given.get("kimg", plan.training.kimg)))
     _refuse_changes(plan.name, plan.network, {**plan.training.to_json(), "start": plan.start}, given)
     kept = RunFolder(workspace.base_run).kept or 0
@@ -146,7 +146,7 @@ def resume(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> Job:
     source = open_source(data)
     if len(source.names) != plan.pictures:
         raise OtherDataError(data, len(source.names), plan.pictures)
-    return Job(workspace, plan, PictureSet(source, int(plan.network["resolution"])), None, resumed=True)
+    return PretrainRun(workspace, plan, ImageDataset(source, int(plan.network["resolution"])), None, resumed=True)
 
 
 def is_trained(workspace: Workspace) -> bool:
@@ -183,7 +183,7 @@ def _refuse_changes(
 class Pretrainer:
     """A job at work. passed_over: kept states that were damaged, so that it goes on from an earlier one."""
 
-    def __init__(self, job: Job, device: torch.device) -> None:
+    def __init__(self, job: PretrainRun, device: torch.device) -> None:
         self.job, self.device = job, device
         config = NetworkConfig.from_json(job.plan.network)
         live, average, discriminator = _start(job, config)
@@ -208,7 +208,9 @@ class Pretrainer:
             folder.prepare()
             folder.save(self.run, self.job.plan.to_json())
         plan = self.job.plan.to_json()
-        yield from kept(self.run, Keeping(folder, plan, save_every, resume_command, self._sheet, SHEET_EVERY))
+        yield from checkpointed(
+            self.run, CheckpointPolicy(folder, plan, save_every, resume_command, self._sheet, SHEET_EVERY)
+        )
 
     def finish(self, seconds: float) -> BaseSummary:
         """Write the base; the summary of what is in it. BaseExistsError where tasks stand on another one by now."""
@@ -224,12 +226,12 @@ class Pretrainer:
         return base_file.read_summary(path)
 
     def _sheet(self, done: int) -> None:
-        pictures = torch.cat(list(draw(self.run.average.module, SHEET_SEEDS, noise="const")))
+        pictures = torch.cat(list(sample(self.run.average.module, SHEET_SEEDS, noise="const")))
         note = {"step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
-        save_sheet(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+        save_grid(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
 
 
-def _start(job: Job, config: NetworkConfig) -> tuple[Any, Any, Discriminator]:
+def _start(job: PretrainRun, config: NetworkConfig) -> tuple[Any, Any, Discriminator]:
     if job.start:
         return job.start.live, job.start.average, job.start.discriminator
     with torch.random.fork_rng(devices=[]):

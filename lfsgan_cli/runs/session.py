@@ -12,8 +12,8 @@ from typing import Any
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import FileWriteError
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
-from lfsgan_cli.runs.health import DivergedRunError, enough_memory, unsound_loss
-from lfsgan_cli.training.loop import Run, Step
+from lfsgan_cli.runs.health import DivergedRunError, diverged_loss, enough_memory
+from lfsgan_cli.training.loop import Step, TrainingLoop
 
 LOG_EVERY = 10  # steps; looking at losses more often would make a GPU wait
 
@@ -26,7 +26,7 @@ class UnwritableRunError(LfsganError):
 
 
 @dataclass(frozen=True)
-class Keeping:
+class CheckpointPolicy:
     """How a run is kept.
 
     save_every: seconds between two states. resume: the command that goes on. picture: draws what was learned so far,
@@ -42,7 +42,7 @@ class Keeping:
     picture_every: int
 
 
-def kept(run: Run, keeping: Keeping) -> Iterator[Step]:
+def checkpointed(run: TrainingLoop, keeping: CheckpointPolicy) -> Iterator[Step]:
     """The run's steps, the last of them kept; StoppedRunError, with the state kept, when a signal asked to stop.
 
     DivergedRunError where losses are no numbers any more, OutOfMemoryRunError, UnwritableRunError; the states kept
@@ -72,8 +72,8 @@ def _writable(resume: str) -> Iterator[None]:
         raise UnwritableRunError(error, resume) from error
 
 
-def _log(step: Step, keeping: Keeping) -> None:
-    wrong = unsound_loss(step.losses)
+def _log(step: Step, keeping: CheckpointPolicy) -> None:
+    wrong = diverged_loss(step.losses)
     if wrong is not None:
         raise DivergedRunError(wrong, step.done, keeping.plan, keeping.folder.kept)
     keeping.folder.log(step)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import AnchorNoise, LearnConfig
 from lfsgan_cli.training.inversion import inverted
-from lfsgan_cli.training.perceptual import Likeness
+from lfsgan_cli.training.perceptual import PerceptualDistance
 
 
 class Near(NamedTuple):
@@ -40,9 +40,9 @@ class Anchors:
     def __init__(self, points: Tensor, shots: Tensor, spread: float, noise: AnchorNoise) -> None:
         self.points, self.shots = points, shots
         self.spread = spread
-        self._shares = {"varied": Draws.uniform, "fixed": self._ones}[noise]
+        self._shares = {"varied": RandomSource.uniform, "fixed": self._ones}[noise]
 
-    def near(self, count: int, draws: Draws) -> Near:
+    def near(self, count: int, draws: RandomSource) -> Near:
         """`count` samples: a random anchor each, and normal noise of a deviation of `spread`, or from 0 to `spread`."""
         chosen = draws.indices(len(self.points), count)
         deviation = self.spread * self._shares(draws, count)
@@ -50,7 +50,7 @@ class Anchors:
         # Noise is orthogonal to the anchor, and as long as it at a deviation of 1, but for chance.
         return Near(z, self.shots[chosen], torch.rsqrt(1 + deviation.square()))
 
-    def _ones(self, _draws: Draws, count: int) -> Tensor:
+    def _ones(self, _draws: RandomSource, count: int) -> Tensor:
         return self.points.new_ones(count)
 
 
@@ -62,7 +62,7 @@ LARGEST = 1 << 28  # bytes of the largest feature map of those drawn at once
 
 
 def anchor_points(
-    base: Generator, likeness: Likeness, config: LearnConfig, draws: Draws, dtype: torch.dtype
+    base: Generator, likeness: PerceptualDistance, config: LearnConfig, draws: RandomSource, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """What `anchors` and its settings ask for: latents [A, D], and the index of each one's shot, [A]."""
     count, to_shots = len(likeness.shots), likeness.to_shots
@@ -75,7 +75,7 @@ def anchor_points(
     return inverted(base, points, owners, distances, steps=config.anchor_inversion, dtype=dtype), owners
 
 
-def anywhere(shots: int, width: int, draws: Draws) -> tuple[Tensor, Tensor]:
+def anywhere(shots: int, width: int, draws: RandomSource) -> tuple[Tensor, Tensor]:
     """A random latent for every one of K shots, [K, width], and the shots' indices, [K]."""
     points = draws.normal(shots, width)
     return points, torch.arange(shots, device=points.device)
@@ -89,7 +89,7 @@ def most_alike(
     *,
     each: int,
     candidates: int,
-    draws: Draws,
+    draws: RandomSource,
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
     """For every one of K shots, `each` latents of its own whose pictures are nearest to it, and whose each one is.

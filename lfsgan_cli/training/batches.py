@@ -14,7 +14,7 @@ from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
 
 
-class Pictures(Protocol):
+class Images(Protocol):
     """Pictures by index, each uint8 [H, W, 3]."""
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ def shuffled(count: int, seed: int, seen: int) -> Iterator[int]:
         epoch, position = epoch + 1, 0
 
 
-def batch_of(pictures: Pictures, indices: Sequence[int], device: torch.device) -> Tensor:
+def batch_of(pictures: Images, indices: Sequence[int], device: torch.device) -> Tensor:
     """The pictures as the network sees them: float32 [N, 3, H, W] from -1 to 1."""
     stacked = torch.from_numpy(np.stack([pictures[index] for index in indices]))
     return stacked.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -47,7 +47,7 @@ def mirrored(images: Tensor, rng: torch.Generator) -> Tensor:
 # Where the randomness of a training run comes from: one source, so that a run can be kept and taken up again.
 
 
-class Draws:
+class RandomSource:
     """rng: on the device, for whatever is computed with there.
 
     choices: for random numbers that Python looks at; on the CPU, since it would wait for a GPU's.
@@ -81,7 +81,7 @@ class Draws:
 # Which latents training draws pictures of, anywhere in their space: mixed ones.
 
 
-def mixed(generator: Generator, z: Tensor, probability: float, draws: Draws) -> Tensor:
+def mixed(generator: Generator, z: Tensor, probability: float, draws: RandomSource) -> Tensor:
     """w for every layer, [N, L, D]; with `probability` a second latent takes over from a random layer on.
 
     Style mixing (Karras et al., 2019, section 3.1), one crossover for the batch.

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.memory import with_features
 
@@ -21,7 +21,9 @@ from lfsgan_cli.training.memory import with_features
 class Correspondence:
     """Draws `batch` pictures, three at least, of the task and of the base, and compares who is like whom."""
 
-    def __init__(self, base: Generator, task: Generator, config: LearnConfig, draws: Draws, dtype: torch.dtype) -> None:
+    def __init__(
+        self, base: Generator, task: Generator, config: LearnConfig, draws: RandomSource, dtype: torch.dtype
+    ) -> None:
         self.base, self.task, self.draws, self.dtype = base, task, draws, dtype
         self.count = max(3, config.batch)  # of two, each has one other alone, and always at a share of one
 

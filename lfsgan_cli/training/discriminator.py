@@ -17,17 +17,19 @@ from lfsgan_cli.networks.discriminator import (
     patch_head,
     patch_layers,
 )
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig, TrainingConfigError
 
 
-class Judge:
+class PatchDiscriminator:
     """discriminator: the base's, trained further and thrown away; its first blocks may stay as they are.
 
     layers: from which patches are scored, see `Discriminator.patch_features`; heads: one for each.
     """
 
-    def __init__(self, discriminator: Discriminator, config: LearnConfig, draws: Draws, device: torch.device) -> None:
+    def __init__(
+        self, discriminator: Discriminator, config: LearnConfig, draws: RandomSource, device: torch.device
+    ) -> None:
         self.discriminator, self.draws, self.shift = discriminator, draws, config.shift
         self.layers = list(range(config.patch_heads))
         self.heads = _seeded_heads(discriminator, self.layers, config.seed).to(device)

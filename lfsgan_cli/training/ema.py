@@ -11,7 +11,7 @@ from torch import Tensor, nn
 M = TypeVar("M", bound=nn.Module)
 
 
-class Average(Generic[M]):
+class EMA(Generic[M]):
     """A copy of a module whose parameters follow the original's; its buffers are the original's.
 
     half_life: in pictures, or in steps, as `follow` counts; `ramp` shortens it early on to that share of those seen.

@@ -15,23 +15,30 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.training import batches, losses
 from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
-from lfsgan_cli.training.batches import Draws, Pictures, batch_of, mirrored, shuffled
+from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, shuffled
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.correspondence import Correspondence
 from lfsgan_cli.training.coverage import missing_entropy
-from lfsgan_cli.training.discriminator import Judge
-from lfsgan_cli.training.ema import Average
-from lfsgan_cli.training.loop import Phase, Rated, Run, lazy_adam, set_rate
-from lfsgan_cli.training.losses import Originality, Pairs, energy, pair_ratios, pairs_of, seek
+from lfsgan_cli.training.discriminator import PatchDiscriminator
+from lfsgan_cli.training.ema import EMA
+from lfsgan_cli.training.loop import Phase, Rated, TrainingLoop, lazy_adam, set_rate
+from lfsgan_cli.training.losses import (
+    MemorizationPenalty,
+    Pairs,
+    energy_distance,
+    mode_seeking_loss,
+    pair_ratios,
+    pairs_of,
+)
 from lfsgan_cli.training.memory import graph_part, with_features
-from lfsgan_cli.training.perceptual import Likeness
+from lfsgan_cli.training.perceptual import PerceptualDistance
 from lfsgan_cli.training.selection import Best, Last, Selection
 
 R1_RESOLUTION = 64  # where `r1_gamma` is taken as it stands
 AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps done
 
 
-class Learning(Run):
+class Learning(TrainingLoop):
     """One task's adapter against few shots.
 
     base: the frozen generator. discriminator: a copy of the base's, to be trained and thrown away. likeness: to the
@@ -43,17 +50,17 @@ class Learning(Run):
         base: Generator,
         adapter: Adapter,
         discriminator: Discriminator,
-        shots: Pictures,
-        likeness: Likeness,
+        shots: Images,
+        likeness: PerceptualDistance,
         config: LearnConfig,
-        held: Pictures = (),
+        held: Images = (),
     ) -> None:
         super().__init__(config.seed, base.w_mean.device)
         self.generator, self.adapter = adapt(base, adapter), adapter
-        self.average = Average(adapter, config.average_steps, AVERAGE_RAMP)
+        self.average = EMA(adapter, config.average_steps, AVERAGE_RAMP)
         self.shots, self.likeness, self.config = shots, likeness, config
         self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
-        self.judge = Judge(discriminator, config, self.draws, self.device)
+        self.judge = PatchDiscriminator(discriminator, config, self.draws, self.device)
         self.correspondence = Correspondence(base, self.generator, config, self.draws, self.dtype)
         self.targets = batch_of(self.shots, range(len(self.shots)), self.device)
         self.seeking = Seeking(self.generator, likeness, self.targets, config, self.draws, self.dtype)
@@ -66,7 +73,7 @@ class Learning(Run):
         }  # fmt: skip
         self._file_phases()
 
-    def _selection(self, base: Generator, held: Pictures) -> Selection:
+    def _selection(self, base: Generator, held: Images) -> Selection:
         average = self.average.module
         if not len(held):
             return Last(average)
@@ -211,14 +218,14 @@ class Seeking:
     def __init__(
         self,
         generator: Generator,
-        likeness: Likeness,
+        likeness: PerceptualDistance,
         shots: Tensor,
         config: LearnConfig,
-        draws: Draws,
+        draws: RandomSource,
         dtype: torch.dtype,
     ) -> None:
         self.generator, self.likeness, self.config = generator, likeness, config
-        self.originality = Originality(shots, mirror=config.mirror) if config.copy_weight else None
+        self.originality = MemorizationPenalty(shots, mirror=config.mirror) if config.copy_weight else None
         self.draws, self.dtype = draws, dtype
         self._centres = {"shots": lambda _reals: likeness.shots, "batch": likeness.embed}[config.seeking_centres]
         self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
@@ -235,13 +242,13 @@ class Seeking:
         if config.seeking_weight:
             pairs = self._pairs(seen, reals)
             ratios = pair_ratios(z, w, features, images, pairs)
-            terms.append(config.seeking_weight * seek(ratios, pairs, config.seeking_epsilon))
+            terms.append(config.seeking_weight * mode_seeking_loss(ratios, pairs, config.seeking_epsilon))
         if self.originality:
             terms.append(config.copy_weight * self.originality.loss(images))
         if config.coverage_weight:
             terms.append(config.coverage_weight * self._coverage(seen))
         if config.energy_weight:
-            terms.append(config.energy_weight * energy(seen, self.likeness.shots))
+            terms.append(config.energy_weight * energy_distance(seen, self.likeness.shots))
         return torch.stack(terms).sum()
 
     def _embedded(self, images: Tensor) -> Tensor:

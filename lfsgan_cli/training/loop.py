@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import Gradients
 
 FULL_RATE = "full_rate"  # under which an optimizer's groups keep the rate that is lowered in the end
@@ -118,7 +118,7 @@ def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:
 # One training run: phases, where it stands, and its whole state to keep and take up again.
 
 
-class Run(ABC):
+class TrainingLoop(ABC):
     """What pretraining and learning a task share.
 
     modules, optimizers: all that learns, by name, in the order of their state. draws: where all randomness comes from.
@@ -131,7 +131,7 @@ class Run(ABC):
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
-        self.draws = Draws(seed, device)
+        self.draws = RandomSource(seed, device)
         self.path_mean = torch.zeros((), device=device)
         self.done = 0
 

@@ -110,7 +110,7 @@ def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor
     return dw / dz.clamp(min=_LEAST) + (layers + di) / dw.clamp(min=_LEAST)
 
 
-def seek(ratios: Tensor, pairs: Pairs, epsilon: float) -> Tensor:
+def mode_seeking_loss(ratios: Tensor, pairs: Pairs, epsilon: float) -> Tensor:
     """1 / (x + ε), with x the weighted sum of the ratios [P]; zero where there is no pair."""
     if not len(ratios):
         return ratios.sum()
@@ -187,7 +187,7 @@ def _ends(first: Tensor, second: Tensor, samples: int) -> Tensor:
 QUARTER = 4
 
 
-class Originality:
+class MemorizationPenalty:
     """What copies of shots cost, and mirrored copies where shots are shown mirrored as well.
 
     shots: [K, 3, R, R]. near: within this mean squared difference a quarter of the shots have another one that differs;
@@ -222,7 +222,7 @@ def apart(a: Tensor, b: Tensor) -> Tensor:
 # ICCV 2023) does the second alone, anchors the first alone.
 
 
-def energy(images: Tensor, shots: Tensor) -> Tensor:
+def energy_distance(images: Tensor, shots: Tensor) -> Tensor:
     """2 E|x-s| - E|x-x'| - E|s-s'|, a scalar; of few it can fall below zero.
 
     images: [N, D], N at least 2; shots: [K, D]: embeddings, whose Euclidean distances count. Their squares, which

@@ -42,13 +42,13 @@ def choose(choice: LikenessChoice) -> LikenessName:
     return choice
 
 
-def likeness_to(shots: NDArray[np.uint8], name: LikenessName, device: torch.device) -> Likeness:
+def perceptual_distance_to(shots: NDArray[np.uint8], name: LikenessName, device: torch.device) -> PerceptualDistance:
     """The named network's judgement, with the shots, [K, R, R, 3], embedded once."""
     levels = torch.from_numpy(shots).permute(0, 3, 1, 2)
-    return ByVgg(levels, device) if name == "vgg" else ByEfficientNet(levels, device)
+    return VggDistance(levels, device) if name == "vgg" else EfficientNetDistance(levels, device)
 
 
-class ByEmbeddings(ABC):
+class EmbeddingDistance(ABC):
     """Distances of whatever a network makes of pictures."""
 
     shots: Tensor
@@ -66,7 +66,7 @@ class ByEmbeddings(ABC):
         return self.between(self.embed(images), self.shots)
 
 
-class ByEfficientNet(ByEmbeddings):
+class EfficientNetDistance(EmbeddingDistance):
     """Distances by EfficientNet-Lite0, whose gradients reach the pictures. levels: the shots, uint8 [K, 3, R, R]."""
 
     def __init__(self, levels: Tensor, device: torch.device) -> None:
@@ -79,7 +79,7 @@ class ByEfficientNet(ByEmbeddings):
         return embed(self.network, images)
 
 
-class ByVgg(ByEmbeddings):
+class VggDistance(EmbeddingDistance):
     """LPIPS-VGG at the shots' own size, as the public LFS-GAN code asks it; no gradients pass."""
 
     def __init__(self, levels: Tensor, device: torch.device) -> None:
@@ -94,7 +94,7 @@ class ByVgg(ByEmbeddings):
 # How unlike two pictures look, as training asks it.
 
 
-class Likeness(Protocol):
+class PerceptualDistance(Protocol):
     """Perceptual distances of float pictures [N, 3, R, R] in -1..1: squared Euclidean ones of their embeddings."""
 
     @property

@@ -12,17 +12,17 @@ from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.training import batches, losses
-from lfsgan_cli.training.batches import Pictures, batch_of, mirrored, shuffled
+from lfsgan_cli.training.batches import Images, batch_of, mirrored, shuffled
 from lfsgan_cli.training.config import PretrainConfig
-from lfsgan_cli.training.ema import Average
+from lfsgan_cli.training.ema import EMA
 from lfsgan_cli.training.feature_discriminator import FeatureDiscriminator
-from lfsgan_cli.training.loop import Phase, Rated, Run, lazy_adam, set_rate
+from lfsgan_cli.training.loop import Phase, Rated, TrainingLoop, lazy_adam, set_rate
 
 CALIBRATED = 256  # real images that the levels of frozen features are scaled by
 ANNEALED_HALF_LIFE = 5  # times the average's half-life, once learning rates have fallen to zero
 
 
-class Pretraining(Run):
+class Pretraining(TrainingLoop):
     """The live generator and discriminator against pictures, and the generator's average.
 
     With `feature_weight`, heads on frozen features stand beside the discriminator; their weight rises in the beginning
@@ -36,12 +36,12 @@ class Pretraining(Run):
         generator: Generator,
         average: Generator,
         discriminator: Discriminator,
-        pictures: Pictures,
+        pictures: Images,
         config: PretrainConfig,
     ) -> None:
         super().__init__(config.seed, generator.w_mean.device)
         self.generator, self.discriminator = generator, discriminator
-        self.average = Average(average, config.average_kimg * 1000, config.average_ramp)
+        self.average = EMA(average, config.average_kimg * 1000, config.average_ramp)
         self.pictures, self.config = pictures, config
         self.dtype = dtype_of(
             choose(config.precision, self.device, generator.config.resolution), generator.w_mean.dtype

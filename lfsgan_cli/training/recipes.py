@@ -104,7 +104,7 @@ def recipe_of(name: str) -> Recipe:
 
 
 @dataclass(frozen=True)
-class Way:
+class TaskRecipe:
     """A way to learn a task. pairs: options of the adapter as `-o` takes them; recipe: the name of its recipe."""
 
     adapter: str
@@ -112,16 +112,16 @@ class Way:
     training: LearnConfig
     recipe: str = DEFAULT
 
-    def seeded(self, seed: int) -> Way:
+    def seeded(self, seed: int) -> TaskRecipe:
         """With another seed."""
         return replace(self, training=replace(self.training, seed=seed))
 
-    def passes(self, shorter: Way) -> bool:
+    def passes(self, shorter: TaskRecipe) -> bool:
         """Whether what the shorter way learns is what this one has learned after as many steps."""
         alike = replace(shorter, training=self.training) == self
         return alike and self.training.passes(shorter.training)
 
-    def resolved(self, device: torch.device, network: NetworkConfig) -> Way:
+    def resolved(self, device: torch.device, network: NetworkConfig) -> TaskRecipe:
         """With what `auto` means on this machine, and what is left to the base's network."""
         precision = choose(self.training.precision, device, network.resolution)
         chosen = perceptual.choose(self.training.likeness)
@@ -129,7 +129,9 @@ class Way:
         return replace(self, training=fitted(training, network))
 
 
-def way_of(recipe: str, adapter: str, pairs: Sequence[str], settings: Sequence[str], given: Mapping[str, Any]) -> Way:
+def task_recipe(
+    recipe: str, adapter: str, pairs: Sequence[str], settings: Sequence[str], given: Mapping[str, Any]
+) -> TaskRecipe:
     """The recipe of that name with an adapter, but where the user says otherwise.
 
     pairs: `key=value` of the adapter, settings: of the training; given: settings that are said by other options, each
@@ -139,7 +141,7 @@ def way_of(recipe: str, adapter: str, pairs: Sequence[str], settings: Sequence[s
     chosen, cls = recipe_of(recipe), registry.load(adapter)
     all_pairs = option_pairs(chosen, adapter, pairs)
     options.parse(cls.Config, all_pairs)
-    return Way(adapter, tuple(all_pairs), training_of(chosen, cls.lr, settings, given), recipe)
+    return TaskRecipe(adapter, tuple(all_pairs), training_of(chosen, cls.lr, settings, given), recipe)
 
 
 def training_of(recipe: Recipe, lr: float, pairs: Sequence[str], given: Mapping[str, Any]) -> LearnConfig:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.training.batches import Draws
-from lfsgan_cli.training.losses import differ, energy
-from lfsgan_cli.training.perceptual import Likeness
+from lfsgan_cli.training.batches import RandomSource
+from lfsgan_cli.training.losses import differ, energy_distance
+from lfsgan_cli.training.perceptual import PerceptualDistance
 
 LOOKS = 10  # snapshots of a run that are looked at, or fewer: every ⌈steps / 10⌉ steps, and the last
 DRAWN = 64  # pictures of each look
@@ -59,13 +59,15 @@ class Best(Selection):
     view: draws with `average`. held: pictures [H, 3, R, R] that learning never sees. likeness: to those that it sees.
     """
 
-    def __init__(self, average: Adapter, view: Generator, held: Tensor, likeness: Likeness, total: int) -> None:
+    def __init__(
+        self, average: Adapter, view: Generator, held: Tensor, likeness: PerceptualDistance, total: int
+    ) -> None:
         self._average, self._view, self._likeness = average, view, likeness
         with torch.no_grad():
             self._held = likeness.embed(held)
         self._every, self._total = -(-total // LOOKS), total
         # Drawn by a source of its own, so that looking changes nothing of the run.
-        self._z = Draws(0, held.device).normal(DRAWN, view.config.w_dim)
+        self._z = RandomSource(0, held.device).normal(DRAWN, view.config.w_dim)
         self._best = copy.deepcopy(average)
         self.modules = {"chosen": self._best}
         self.score = torch.tensor(NONE_YET)
@@ -88,10 +90,10 @@ class Best(Selection):
     def judged(self) -> Tensor:
         """The score of the snapshot as it stands, the less the better."""
         drawn = torch.cat([self._likeness.embed(self._view(z)) for z in torch.split(self._z, AT_ONCE)])
-        return energy(drawn, self._held) + COPYING * copies(self._likeness, drawn)
+        return energy_distance(drawn, self._held) + COPYING * copies(self._likeness, drawn)
 
 
-def copies(likeness: Likeness, drawn: Tensor) -> Tensor:
+def copies(likeness: PerceptualDistance, drawn: Tensor) -> Tensor:
     """The share of embedded pictures that are nearer to a shot than half the way between the two nearest that differ.
 
     Nothing where all shots are one picture: no distance tells then what is near.

@@ -32,7 +32,7 @@ class UnusableStateError(LfsganError):
         )
 
 
-class State(NamedTuple):
+class StoredCheckpoint(NamedTuple):
     """A state that was read. passed_over: newer ones that are damaged."""
 
     path: Path
@@ -68,7 +68,7 @@ def write(folder: Path, done: int, tensors: Mapping[str, Tensor], metadata: Mapp
         path.unlink(missing_ok=True)
 
 
-def newest(folder: Path) -> State:
+def newest(folder: Path) -> StoredCheckpoint:
     """The newest state that is whole, to the last bit; there must be one, damaged or not.
 
     UnusableStateError or TensorFileError, which names the newest, where none is.
@@ -76,7 +76,7 @@ def newest(folder: Path) -> State:
     damaged: dict[Path, LfsganError] = {}
     for path in paths(folder):
         try:
-            return State(path, *read(path), tuple(damaged))
+            return StoredCheckpoint(path, *read(path), tuple(damaged))
         except (UnusableStateError, safetensors.TensorFileError) as error:
             damaged[path] = error
     raise next(iter(damaged.values()))

@@ -7,17 +7,17 @@ import pytest
 from lfsgan_cli.benchmark.plan import longest_first
 from lfsgan_cli.benchmark.suite import Method
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.recipes import PAPER, Way
+from lfsgan_cli.training.recipes import PAPER, TaskRecipe
 
 STEADY = LearnConfig(decay=0.0)
-WAY = Way("left", (), STEADY)
+WAY = TaskRecipe("left", (), STEADY)
 
 
-def after(steps: int, way: Way = WAY) -> Way:
+def after(steps: int, way: TaskRecipe = WAY) -> TaskRecipe:
     return replace(way, training=replace(way.training, steps=steps))
 
 
-def method(steps: int, way: Way = WAY, name: str = "", *, sequential: bool = False) -> Method:
+def method(steps: int, way: TaskRecipe = WAY, name: str = "", *, sequential: bool = False) -> Method:
     return Method(name or f"{steps}", after(steps, way), sequential)
 
 
@@ -28,7 +28,7 @@ def test_what_has_a_steady_rate_passes_through_all_that_ends_earlier() -> None:
 
 
 def test_the_public_recipe_is_steady() -> None:
-    paper = Way("left", (), LearnConfig(**PAPER.training), "paper")
+    paper = TaskRecipe("left", (), LearnConfig(**PAPER.training), "paper")
     assert paper.passes(after(1000, paper))
 
 
@@ -48,7 +48,7 @@ def test_what_looks_at_the_end_before_it_comes_passes_through_nothing(setting: d
         replace(WAY, training=replace(STEADY, lr=0.1)),
     ],
 )
-def test_another_way_is_not_passed_through(other: Way) -> None:
+def test_another_way_is_not_passed_through(other: TaskRecipe) -> None:
     assert not after(20).passes(after(10, other))
 
 

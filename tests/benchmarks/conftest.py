@@ -22,8 +22,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import lfsgan_cli
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learning import Learning
-from lfsgan_cli.training.loop import Run
-from lfsgan_cli.training.perceptual import likeness_to
+from lfsgan_cli.training.loop import TrainingLoop
+from lfsgan_cli.training.perceptual import perceptual_distance_to
 from lfsgan_cli.training.pretraining import Pretraining
 from lfsgan_cli.workspace.base_file import Base
 from lfsgan_cli.workspace.workspace import Workspace
@@ -86,7 +86,7 @@ def against_an_empty_program(benchmark: BenchmarkFixture) -> Timed:
 class Steps:
     """A run whose steps can be taken in any order: its learning rates are zero, so nothing changes."""
 
-    run: Run
+    run: TrainingLoop
 
     def step(self, number: int) -> Action:
         """All phases that a step of this number has."""
@@ -110,7 +110,7 @@ def learning(base: Base) -> Steps:
     """The default recipe on noise pictures."""
     generator, discriminator = base.average, copy.deepcopy(base.discriminator)  # learning leaves the base alone
     pictures = _noise_pictures(SHOTS)
-    likeness = likeness_to(pictures, "efficientnet-lite0", torch.device("cpu"))
+    likeness = perceptual_distance_to(pictures, "efficientnet-lite0", torch.device("cpu"))
     config = replace(LearnConfig(), anchor_candidates=0)  # few latents to choose among: that is before the first step
     adapter = LeFT(generator, LeFT.Config())
     return _standing_still(Learning(generator, adapter, discriminator, list(pictures), likeness, config))
@@ -129,7 +129,7 @@ def _noise_pictures(count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.random.RandomState(0).randint(0, 256, (count, 64, 64, 3), np.uint8)
 
 
-def _standing_still(run: Run) -> Steps:
+def _standing_still(run: TrainingLoop) -> Steps:
     run.begin()
     for optimizer in run.optimizers.values():
         for group in optimizer.param_groups:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lfsgan_cli.generation.contact_sheet import to_arrays
-from lfsgan_cli.generation.sampling import draw
+from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.images.png import encode
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ SEEDS = range(16)
 
 
 def test_drawing_a_batch(base: "Base", against_a_convolution: "Timed") -> None:
-    against_a_convolution(lambda: list(draw(base.average, SEEDS, batch=len(SEEDS))))
+    against_a_convolution(lambda: list(sample(base.average, SEEDS, batch=len(SEEDS))))
 
 
 def test_encoding_png_files(base: "Base", against_a_convolution: "Timed") -> None:
-    [pictures] = draw(base.average, SEEDS, batch=len(SEEDS))
+    [pictures] = sample(base.average, SEEDS, batch=len(SEEDS))
     against_a_convolution(lambda: [encode(picture, {"lfsgan": "{}"}) for picture in to_arrays(pictures)])

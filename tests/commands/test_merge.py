@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.checkpoints.detect import read
-from lfsgan_cli.generation.sampling import Style, drawer
+from lfsgan_cli.generation.sampling import SamplingOptions, generator_of
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.workspace.workspace import Workspace
 from tests.conftest import Program
@@ -65,7 +65,7 @@ def test_a_task_that_is_not_there_is_named(learned: Program) -> None:
 def test_the_merged_file_draws_the_task_at_a_strength(learned: Program, strength: float) -> None:
     learned.done("merge", "--task", "cats", "cats.pt", "--strength", strength)
     workspace = Workspace(learned.folder / "lfsgan_workspace")
-    expected = drawn(drawer(workspace, "cats", Style(0.7, "seed", strength), torch.device("cpu")))
+    expected = drawn(generator_of(workspace, "cats", SamplingOptions(0.7, "seed", strength), torch.device("cpu")))
     assert torch.equal(drawn(rebuilt(learned, "cats.pt")), expected)
 
 

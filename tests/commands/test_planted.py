@@ -17,7 +17,7 @@ from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.evaluation.evaluate import CLOSEST
 from lfsgan_cli.generation.contact_sheet import KEY
-from lfsgan_cli.images.dataset import load_shots
+from lfsgan_cli.images.dataset import load_images
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import task_path
 from lfsgan_cli.workspace.task_file import TaskInfo
@@ -139,7 +139,7 @@ def _plant(workspace: Workspace) -> None:
     for path in sorted(PORTRAITS.glob("*.png"))[:SHOTS]:
         shutil.copy(path, shots)
     workspace.ensure_base()
-    levels = torch.from_numpy(load_shots(shots, workspace.base.average.config.resolution).pictures).permute(0, 3, 1, 2)
+    levels = torch.from_numpy(load_images(shots, workspace.base.average.config.resolution).pictures).permute(0, 3, 1, 2)
     colours = (levels - 127.5) / 127.5  # so that `to_pixels` gives back the very levels
     _write(workspace, "memoriser", {"shots": SHOTS}, lambda tensor: colours if tensor.dim() == 4 else tensor)
     _write(workspace, "collapsed", {}, torch.zeros_like)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite0
-from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetJudge
-from lfsgan_cli.images.dataset import load_shots
+from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder
+from lfsgan_cli.images.dataset import load_images
 
 FEW_SHOTS = Path(__file__).parents[2] / "examples" / "few_shots"
 
@@ -30,20 +30,20 @@ def pictures() -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def judge() -> EfficientNetJudge:
+def judge() -> EfficientNetEmbedder:
     """At full size: what perceptual distances are shown from."""
-    return EfficientNetJudge(EfficientNetFeatures())
+    return EfficientNetEmbedder(EfficientNetFeatures())
 
 
 @pytest.fixture(scope="session")
 def portraits() -> Tensor:
     """The thirty example portraits, ten of lorelei, ten of notionists, ten of openPeeps: uint8 [30, 3, 64, 64]."""
-    shots = [load_shots(FEW_SHOTS / style, 64).pictures for style in ("lorelei", "notionists", "openPeeps")]
+    shots = [load_images(FEW_SHOTS / style, 64).pictures for style in ("lorelei", "notionists", "openPeeps")]
     return torch.from_numpy(np.concatenate(shots)).permute(0, 3, 1, 2)
 
 
 @pytest.fixture(scope="session")
-def embedded_portraits(judge: EfficientNetJudge, portraits: Tensor) -> Tensor:
+def embedded_portraits(judge: EfficientNetEmbedder, portraits: Tensor) -> Tensor:
     """Their embeddings, [30, D]."""
     return judge.embed(portraits)
 

@@ -7,9 +7,9 @@ import pytest
 
 from lfsgan_cli.evaluation.evaluate import Measurement, Measuring, NoShotsError, Wanted
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures
-from lfsgan_cli.evaluation.features import eye
-from lfsgan_cli.evaluation.image_sets import Pictures, Subject, foreign, found
-from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetJudge
+from lfsgan_cli.evaluation.features import load_extractors
+from lfsgan_cli.evaluation.image_sets import ImageSet, Pictures, foreign, found
+from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder
 
 PORTRAITS = Path(__file__).parents[2] / "examples" / "few_shots"
 COUNT = 10  # portraits of each style
@@ -23,12 +23,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Subject:
+def drawn() -> ImageSet:
     """Ten portraits of a third style, as if one network had drawn them."""
     return foreign(PORTRAITS / "openPeeps", None)
 
 
-def sides(drawn: Subject) -> list[Subject]:
+def sides(drawn: ImageSet) -> list[ImageSet]:
     """That set as each of two domains."""
     side = drawn.resolution
     return [
@@ -37,16 +37,16 @@ def sides(drawn: Subject) -> list[Subject]:
     ]
 
 
-def measuring(subjects: list[Subject]) -> Measuring:
+def measuring(subjects: list[ImageSet]) -> Measuring:
     extractor = EfficientNetFeatures()
-    return Measuring(subjects, None, WANTED, eye(extractor, EfficientNetJudge(extractor)), COUNT)
+    return Measuring(subjects, None, WANTED, load_extractors(extractor, EfficientNetEmbedder(extractor)), COUNT)
 
 
 def values(measured: list[Measurement]) -> list[tuple[str, str, float]]:
     return [(one.task, one.value.name, one.value.value) for one in measured]
 
 
-def test_two_sides_of_one_set_have_the_numbers_that_each_has_alone_by_one_look_at_it(drawn: Subject) -> None:
+def test_two_sides_of_one_set_have_the_numbers_that_each_has_alone_by_one_look_at_it(drawn: ImageSet) -> None:
     opened: list[str] = []
     looked: list[int] = []
 
@@ -63,7 +63,7 @@ def test_two_sides_of_one_set_have_the_numbers_that_each_has_alone_by_one_look_a
     assert {task for task, *_ in together} == DOMAINS.keys()
 
 
-def test_pictures_that_fill_no_block_are_left_out(drawn: Subject) -> None:
+def test_pictures_that_fill_no_block_are_left_out(drawn: ImageSet) -> None:
     wanted = Wanted([], diversity=True, blocks=3)
     [side, _] = sides(drawn)
     numbers = list(replace(measuring([side]), wanted=wanted).run(lambda _: None))
@@ -71,6 +71,6 @@ def test_pictures_that_fill_no_block_are_left_out(drawn: Subject) -> None:
     assert {name for _, name, _ in values(numbers)} > {"b_lpips[lpips-efficientnet-lite0] n=3 blocks=3"}
 
 
-def test_a_side_with_nothing_to_be_compared_with_is_refused(drawn: Subject) -> None:
+def test_a_side_with_nothing_to_be_compared_with_is_refused(drawn: ImageSet) -> None:
     with pytest.raises(NoShotsError, match="the pictures to compare with by --reals"):
         measuring([drawn]).check()

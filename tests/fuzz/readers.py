@@ -12,10 +12,10 @@ from lfsgan_cli.benchmark.results import RunLines
 from lfsgan_cli.benchmark.suite import read_suite
 from lfsgan_cli.checkpoints import detect, lfsgan
 from lfsgan_cli.checkpoints.checkpoint import Checkpoint
-from lfsgan_cli.checkpoints.convert import begin_import
+from lfsgan_cli.checkpoints.convert import plan_task_import
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation import features
-from lfsgan_cli.images.dataset import check, load_shots
+from lfsgan_cli.images.dataset import check, load_images
 from lfsgan_cli.images.decode import decode, fit, verify
 from lfsgan_cli.images.png import text_of
 from lfsgan_cli.images.source import open_source
@@ -68,17 +68,17 @@ def readers(folder: Path) -> dict[str, dict[str, Reader]]:
             "checkpoint": lambda path: touch(detect.read(path)),
             "published task": lambda path: touch(lfsgan.read(path).tensors),
             "import of a task": lambda path: touch(
-                begin_import(workspace, path, "cats", activation=True, overwrite=False).adapter
+                plan_task_import(workspace, path, "cats", activation=True, overwrite=False).adapter
             ),
             "base": lambda path: touch(base_file.read(path)),
         },
         "picture": {
             "picture": lambda path: fit(decode(path.read_bytes()).picture, SIDE),
             "look at a picture": lambda path: verify(path.read_bytes()),
-            "shots": lambda path: load_shots(path.parent, SIDE),
+            "shots": lambda path: load_images(path.parent, SIDE),
             "note of a picture": text_of,
         },
-        "zip": {"zip": lambda path: check(open_source(path)), "shots": lambda path: load_shots(path, SIDE)},
+        "zip": {"zip": lambda path: check(open_source(path)), "shots": lambda path: load_images(path, SIDE)},
         "suite": {"suite": lambda path: read_suite(path, None)},
         "lines": {
             "runs": lambda path: RunLines(path.parent),

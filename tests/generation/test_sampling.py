@@ -9,7 +9,16 @@ from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
 from lfsgan_cli.apply import adapt
-from lfsgan_cli.generation.sampling import MEAN_SAMPLES, NOISES, NoiseMode, draw, draw_mixed, latent, mean_w, to_pixels
+from lfsgan_cli.generation.sampling import (
+    MEAN_SAMPLES,
+    NOISES,
+    NoiseMode,
+    draw_mixed,
+    latent,
+    mean_w,
+    sample,
+    to_pixels,
+)
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
 
@@ -17,7 +26,7 @@ SEEDS = [0, 7, 2**32 - 1, 3, 12]
 
 
 def pictures(generator: Generator, seeds: list[int], **style: object) -> Tensor:
-    return torch.cat(list(draw(generator, seeds, **style))).int()  # type: ignore[arg-type]
+    return torch.cat(list(sample(generator, seeds, **style))).int()  # type: ignore[arg-type]
 
 
 def shifted(base: Generator, by: float) -> LeFT:
@@ -47,7 +56,7 @@ def test_a_picture_does_not_depend_on_the_batch(noise: NoiseMode, batch: int) ->
 
 def test_pictures_come_in_the_order_of_their_seeds_in_batches() -> None:
     generator = tiny_generator()
-    batches = list(draw(generator, SEEDS, batch=2))
+    batches = list(sample(generator, SEEDS, batch=2))
     assert [len(batch) for batch in batches] == [2, 2, 1]
     assert all(batch.dtype == torch.uint8 and batch.shape[1:] == (3, 16, 16) for batch in batches)
     backwards = pictures(generator, SEEDS[::-1])

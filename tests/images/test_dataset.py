@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lfsgan_cli.images.dataset import PictureSet, check, conclude, examine, identity, load_shots
-from lfsgan_cli.images.formats import BadPicture, BadPicturesError, NoPicturesError, TooFewPicturesError
+from lfsgan_cli.images.dataset import ImageDataset, check, conclude, examine, identity, load_images
+from lfsgan_cli.images.formats import BadImage, BadPicturesError, NoPicturesError, TooFewPicturesError
 from lfsgan_cli.images.source import open_source
 
 COLOURS = {"a.png": (255, 0, 0), "b.png": (0, 255, 0), "c.png": (0, 0, 255)}
@@ -45,7 +45,7 @@ def zipped(folder: Path) -> Path:
 
 class TestPictureSet:
     def test_is_a_sequence_of_8_bit_pictures_in_order_of_names(self, folder: Path) -> None:
-        pictures = PictureSet(open_source(folder), 8)
+        pictures = ImageDataset(open_source(folder), 8)
         assert len(pictures) == 3
         for index, colour in enumerate(COLOURS.values()):
             picture = pictures[index]
@@ -55,17 +55,17 @@ class TestPictureSet:
             assert np.all(picture == colour)
 
     def test_files_are_read_when_they_are_asked_for(self, folder: Path) -> None:
-        pictures = PictureSet(open_source(folder), 8)
+        pictures = ImageDataset(open_source(folder), 8)
         plain(folder / "a.png", (1, 2, 3))
         assert np.all(pictures[0] == (1, 2, 3))
 
     def test_a_bad_picture_is_named(self, broken: Path) -> None:
-        pictures = PictureSet(open_source(broken), 8)
+        pictures = ImageDataset(open_source(broken), 8)
         with pytest.raises(BadPicturesError, match=r"cut\.png: cut off"):
             pictures[pictures.source.names.index("cut.png")]
 
     def test_threads_may_share_a_zip(self, folder: Path) -> None:
-        pictures = PictureSet(open_source(zipped(folder)), 8)
+        pictures = ImageDataset(open_source(zipped(folder)), 8)
         with ThreadPoolExecutor(4) as pool:
             drawn = list(pool.map(lambda index: pictures[index % 3], range(60)))
         assert all(np.all(picture == list(COLOURS.values())[index % 3]) for index, picture in enumerate(drawn))
@@ -77,13 +77,13 @@ class TestCheck:
         checked = check(open_source(folder))
         assert (checked.pictures, checked.transparent) == (4, 1)
 
-    @pytest.mark.parametrize("look", [lambda path: check(open_source(path)), lambda path: load_shots(path, 8)])
+    @pytest.mark.parametrize("look", [lambda path: check(open_source(path)), lambda path: load_images(path, 8)])
     def test_every_bad_picture_is_named_with_its_reason(self, broken: Path, look: Callable[[Path], object]) -> None:
         with pytest.raises(BadPicturesError) as caught:
             look(broken)
         assert caught.value.bad == (
-            BadPicture("cut.png", "cut off"),
-            BadPicture("text.png", "not a PNG, JPEG, WebP, GIF, BMP or TIFF picture"),
+            BadImage("cut.png", "cut off"),
+            BadImage("text.png", "not a PNG, JPEG, WebP, GIF, BMP or TIFF picture"),
         )
         assert (
             f"2 pictures in {str(broken)!r} cannot be used: "
@@ -103,7 +103,7 @@ class TestCheck:
         assert r"evil\x1b[2J\n\u202e.png: not a" in str(caught.value)
 
     def test_file_names_that_are_not_text_can_be_reported(self, tmp_path: Path) -> None:
-        error = BadPicturesError(tmp_path, [BadPicture("caf\udce9.png", "cut off")])  # how Python spells Latin-1 names
+        error = BadPicturesError(tmp_path, [BadImage("caf\udce9.png", "cut off")])  # how Python spells Latin-1 names
         assert r"caf\udce9.png" in str(error).encode().decode()
 
     def test_a_caller_can_follow_file_by_file(self, folder: Path) -> None:
@@ -115,34 +115,34 @@ class TestCheck:
 
 class TestLoadShots:
     def test_pictures_come_in_order_of_their_names(self, folder: Path) -> None:
-        shots = load_shots(folder, 8)
+        shots = load_images(folder, 8)
         assert shots.names == tuple(COLOURS)
         assert shots.pictures.shape == (3, 8, 8, 3)
         assert shots.pictures.dtype == np.uint8
         assert shots.pictures[:, 0, 0].tolist() == [list(colour) for colour in COLOURS.values()]
 
     def test_what_was_laid_on_white_is_counted(self, folder: Path) -> None:
-        assert load_shots(folder, 8).flattened == 0
+        assert load_images(folder, 8).flattened == 0
         plain(folder / "glass.png", (0, 0, 0, 0))
         plain(folder / "opaque.png", (0, 0, 0, 255))
-        assert load_shots(folder, 8).flattened == 1
+        assert load_images(folder, 8).flattened == 1
 
     def test_identity_is_that_of_the_pixels(self, folder: Path, tmp_path: Path) -> None:
-        first = load_shots(folder, 8).identity
-        assert load_shots(zipped(folder), 8).identity == first
+        first = load_images(folder, 8).identity
+        assert load_images(zipped(folder), 8).identity == first
         for number, (name, colour) in enumerate(COLOURS.items()):
             Image.new("RGB", (8, 8), colour).save(tmp_path / f"{number}{name}.bmp")
         (tmp_path / "set.zip").unlink()
         for file in folder.iterdir():
             file.unlink()
-        assert load_shots(tmp_path, 8).identity == first
+        assert load_images(tmp_path, 8).identity == first
 
     def test_identity_tells_order_pixels_and_resolution_apart(self, folder: Path) -> None:
-        identities = {load_shots(folder, 8).identity, load_shots(folder, 16).identity}
+        identities = {load_images(folder, 8).identity, load_images(folder, 16).identity}
         (folder / "a.png").rename(folder / "z.png")
-        identities.add(load_shots(folder, 8).identity)
+        identities.add(load_images(folder, 8).identity)
         plain(folder / "z.png", (254, 0, 0))
-        identities.add(load_shots(folder, 8).identity)
+        identities.add(load_images(folder, 8).identity)
         assert len(identities) == 4
 
     def test_identity_tells_shapes_of_the_same_bytes_apart(self) -> None:
@@ -151,14 +151,14 @@ class TestLoadShots:
 
     def test_two_pictures_are_enough(self, folder: Path) -> None:
         (folder / "a.png").unlink()
-        assert len(load_shots(folder, 8).pictures) == 2
+        assert len(load_images(folder, 8).pictures) == 2
 
     def test_one_picture_is_too_few(self, folder: Path) -> None:
         (folder / "a.png").unlink()
         (folder / "b.png").unlink()
         with pytest.raises(TooFewPicturesError, match=r"only one picture .*\(c\.png\): learning needs at least two"):
-            load_shots(folder, 8)
+            load_images(folder, 8)
 
     def test_no_picture_has_its_own_wording(self, tmp_path: Path) -> None:
         with pytest.raises(NoPicturesError, match="no picture in"):
-            load_shots(tmp_path, 8)
+            load_images(tmp_path, 8)

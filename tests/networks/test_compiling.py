@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from lfsgan_cli.generation.sampling import draw
+from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.networks.inference import NoCompilerError, compiled, is_worth_it
 from lfsgan_cli.testing import tiny_generator
 
@@ -54,6 +54,6 @@ def test_a_compiled_generator_draws_what_the_plain_one_draws() -> None:
     generator = tiny_generator()
     before = copy.deepcopy(generator.state_dict())
     seeds = range(5)  # one full batch and a rest, which the plain network draws
-    fast = torch.cat(list(draw(compiled(generator, 4), seeds, batch=4))).int()
-    assert (fast - torch.cat(list(draw(generator, seeds, batch=4))).int()).abs().max() <= 1
+    fast = torch.cat(list(sample(compiled(generator, 4), seeds, batch=4))).int()
+    assert (fast - torch.cat(list(sample(generator, seeds, batch=4))).int()).abs().max() <= 1
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())

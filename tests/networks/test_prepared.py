@@ -9,7 +9,7 @@ from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
 from lfsgan_cli.apply import adapt, merge
-from lfsgan_cli.generation.sampling import draw
+from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.inference import Prepared, Winograd, pays, prepared
@@ -27,7 +27,7 @@ def wide() -> Generator:
 
 
 def pictures(generator: Generator, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.cat(list(draw(generator, SEEDS, batch=4, dtype=dtype))).int()
+    return torch.cat(list(sample(generator, SEEDS, batch=4, dtype=dtype))).int()
 
 
 def modules(generator: Generator) -> list[tuple[str, type]]:

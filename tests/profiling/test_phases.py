@@ -10,11 +10,11 @@ from lfsgan_adapters.left import LeFT
 
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.profiling.counters import counted
-from lfsgan_cli.profiling.phases import Part, learning_parts, pretraining_parts
+from lfsgan_cli.profiling.phases import PhaseCost, learning_parts, pretraining_parts
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learning import Learning
-from lfsgan_cli.training.loop import Run
+from lfsgan_cli.training.loop import TrainingLoop
 from lfsgan_cli.training.pretraining import Pretraining
 from tests.brightness import InBrightness
 
@@ -43,16 +43,16 @@ def pretraining() -> Pretraining:
     return Pretraining(live, copy.deepcopy(live), discriminator, SHOTS, PRETRAIN)
 
 
-def average_step(parts: list[Part]) -> float:
+def average_step(parts: list[PhaseCost]) -> float:
     """Operations of a step by its parts."""
     return sum(part.per_step * flops(part) for part in parts)
 
 
-def flops(part: Part) -> int:
+def flops(part: PhaseCost) -> int:
     return counted(part.action).flops - (counted(part.without).flops if part.without else 0)
 
 
-def whole(run: Run) -> float:
+def whole(run: TrainingLoop) -> float:
     """Operations of a step by the training loop itself, on average over the run."""
     return counted(lambda: list(run.steps())).flops / run.total
 

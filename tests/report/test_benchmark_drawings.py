@@ -11,7 +11,7 @@ import pytest
 from lfsgan_cli.benchmark.results import read_runs
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.report.benchmark import SIDE, Source, page_of, sources
-from lfsgan_cli.report.model import Block, Gallery, Gap, Page, Picture, SeedRows
+from lfsgan_cli.report.model import Block, Gap, Page, Picture, PictureGrid, SeedRows
 from lfsgan_cli.report.workspace import Drawings
 from tests.report.conftest import TASKS
 
@@ -99,7 +99,7 @@ def test_shots_stand_above_wherever_they_are_kept(bench: Path, place: str) -> No
     folder.mkdir(parents=True)
     folder.joinpath("000000.png").write_bytes(png(7))
     gallery = blocks(page(bench), "drawn-1")[0]
-    assert isinstance(gallery, Gallery)
+    assert isinstance(gallery, PictureGrid)
     assert gallery.pictures == (Picture(png(7), "cats, shot 1"),)
 
 

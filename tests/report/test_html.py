@@ -14,11 +14,11 @@ from lfsgan_cli.report.model import (
     Block,
     Chart,
     Facts,
-    Gallery,
     Gap,
     Listing,
     Page,
     Picture,
+    PictureGrid,
     Section,
     SeedRows,
     Series,
@@ -31,7 +31,7 @@ NASTY = "<script>alert('\"&')</script>"
 DOT = Picture(encode(np.zeros((3, 5, 3), np.uint8), {}), f"a dot {NASTY}")
 BLOCKS: tuple[Block, ...] = (
     Table(f"table {NASTY}", ("task", NASTY), ((NASTY, Measured(1.0, 0.5)), ("cats", None)), NASTY),
-    Gallery("gallery", (DOT, DOT), NASTY),
+    PictureGrid("gallery", (DOT, DOT), NASTY),
     SeedRows("seeds", (0, 1), ((NASTY, (DOT, DOT)),), NASTY),
     Sheet("sheet", DOT, NASTY),
     Chart(NASTY, NASTY, "step", (Series(NASTY, ((1, 2), (2, 3))), Series("b", ((1, 2), (2, 3)))), NASTY),

@@ -22,7 +22,7 @@ def test_a_way_out_is_a_command_line(line: str) -> None:
 
 @pytest.mark.parametrize("root", [HERE, ELSEWHERE])
 def test_looking_for_copies_is_one_as_well(root: Path) -> None:
-    _parse(text.memorisation(root, "cats"))
+    _parse(text.memorization(root, "cats"))
 
 
 def test_another_workspace_is_named_so_that_a_shell_keeps_it_whole() -> None:

@@ -12,11 +12,11 @@ from lfsgan_cli.runs.health import (
     EXPLODED,
     DivergedRunError,
     OutOfMemoryRunError,
+    diverged_loss,
     enough_memory,
-    unsound_loss,
-    unsound_tensor,
+    non_finite_tensor,
 )
-from lfsgan_cli.training.loop import Run
+from lfsgan_cli.training.loop import TrainingLoop
 
 PLAN = {"training": {"lr": 0.002, "precision": "fp32"}}
 
@@ -30,17 +30,19 @@ PLAN = {"training": {"lr": 0.002, "precision": "fp32"}}
     ],
 )
 def test_a_loss_that_nothing_can_be_learned_from_is_named(value: float, words: str) -> None:
-    assert unsound_loss({"d": torch.tensor(1.0), "g": torch.tensor(value)}) == words
+    assert diverged_loss({"d": torch.tensor(1.0), "g": torch.tensor(value)}) == words
 
 
 def test_large_losses_are_no_reason_to_stop() -> None:
-    assert unsound_loss({"d": torch.tensor(-5000.0), "r1": torch.tensor(7e5)}) is None
+    assert diverged_loss({"d": torch.tensor(-5000.0), "r1": torch.tensor(7e5)}) is None
 
 
 def test_a_state_with_a_number_that_is_none_is_not_worth_keeping() -> None:
     sound = {"x": torch.zeros(3), "rng": torch.zeros(4, dtype=torch.uint8)}
-    assert unsound_tensor(sound) is None
-    assert unsound_tensor({**sound, "y": torch.tensor([0.0, float("nan")])}) == "'y' holds numbers that are not finite"
+    assert non_finite_tensor(sound) is None
+    assert (
+        non_finite_tensor({**sound, "y": torch.tensor([0.0, float("nan")])}) == "'y' holds numbers that are not finite"
+    )
 
 
 def test_the_advice_names_what_can_be_lowered() -> None:
@@ -81,7 +83,10 @@ def fill_what_maps_files() -> None:
 
 @pytest.mark.parametrize("fill", [fill_the_computer, fill_python, fill_a_device, fill_what_maps_files])
 def test_full_memory_is_told_with_the_batch_and_the_way_on(fill: Callable[[], None]) -> None:
-    with pytest.raises(OutOfMemoryRunError) as caught, enough_memory(cast(Run, Standing(40)), LEARNING, "lfsgan …"):
+    with (
+        pytest.raises(OutOfMemoryRunError) as caught,
+        enough_memory(cast(TrainingLoop, Standing(40)), LEARNING, "lfsgan …"),
+    ):
         fill()
     said = (
         "--batch 8 (after step 40): start again with --overwrite and --batch 4 and -t seeking_batch=8, or free memory"

@@ -10,7 +10,7 @@ import torch
 from lfsgan_cli.runs import plan
 from lfsgan_cli.runs.learn_task import Learner
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.recipes import Way
+from lfsgan_cli.training.recipes import TaskRecipe
 from lfsgan_cli.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ TRAINING = LearnConfig(steps=12, batch=2, seeking_batch=4, anchor_candidates=10)
 def learner(program: "Program", **changed: Any) -> Learner:
     workspace = Workspace(program.folder / "lfsgan_workspace")
     training = replace(TRAINING, **changed)
-    job = plan.begin(workspace, Path("cats"), "new", Way("left", (), training), overwrite=False)
+    job = plan.plan_task(workspace, Path("cats"), "new", TaskRecipe("left", (), training), overwrite=False)
     return Learner(job, torch.device("cpu"))
 
 

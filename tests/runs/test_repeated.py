@@ -3,7 +3,7 @@
 import pytest
 
 from lfsgan_cli.runs.folder import ChangedPlanError
-from lfsgan_cli.runs.plan import Plan, Repeated
+from lfsgan_cli.runs.plan import Repeated, TaskPlan
 from lfsgan_cli.training.config import LearnConfig
 
 
@@ -23,7 +23,7 @@ def test_what_is_left_to_the_program_is_what_it_chose_when_the_run_began() -> No
 
 
 def test_a_run_begun_before_a_setting_had_its_name_goes_on_without_it() -> None:
-    plan = Plan("cats", "left", {}, LearnConfig(own_rates=False, copy_weight=0.0), "0x1", "0x2")
+    plan = TaskPlan("cats", "left", {}, LearnConfig(own_rates=False, copy_weight=0.0), "0x1", "0x2")
     document = plan.to_json()
     del document["training"]["own_rates"], document["training"]["copy_weight"]
-    assert Plan.from_json(document) == plan
+    assert TaskPlan.from_json(document) == plan

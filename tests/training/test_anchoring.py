@@ -6,11 +6,11 @@ from torch import Tensor
 
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.anchors import anywhere, most_alike, relative
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 
 
-def draws(seed: int = 0) -> Draws:
-    return Draws(seed, torch.device("cpu"))
+def draws(seed: int = 0) -> RandomSource:
+    return RandomSource(seed, torch.device("cpu"))
 
 
 def test_random_anchors_stand_for_every_shot_once() -> None:

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from lfsgan_cli.training.anchors import Anchors
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 
 
-def draws(seed: int = 0) -> Draws:
-    return Draws(seed, torch.device("cpu"))
+def draws(seed: int = 0) -> RandomSource:
+    return RandomSource(seed, torch.device("cpu"))
 
 
 POINTS = torch.tensor([[1000.0, 0.0], [-1000.0, 0.0]])

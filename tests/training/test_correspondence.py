@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lfsgan_cli.apply import adapt
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.correspondence import Correspondence, kept_likenesses
 
@@ -52,7 +52,7 @@ def test_samples_that_fall_together_are_pulled_apart() -> None:
 def test_a_task_is_compared_with_the_base_as_it_was_before_the_task_changed_it() -> None:
     base = tiny_generator()
     adapter = FullFineTune(base, FullFineTune.Config())
-    draws = Draws(0, torch.device("cpu"))
+    draws = RandomSource(0, torch.device("cpu"))
     correspondence = Correspondence(base, adapt(base, adapter), LearnConfig(), draws, torch.float32)
     assert abs(float(correspondence.loss().detach())) < 1e-6  # a task that has learned nothing is the base
     with torch.no_grad():

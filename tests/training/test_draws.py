@@ -3,11 +3,11 @@
 import torch
 
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 
 
-def draws() -> Draws:
-    return Draws(0, torch.device("cpu"))
+def draws() -> RandomSource:
+    return RandomSource(0, torch.device("cpu"))
 
 
 def test_equal_seeds_give_equal_draws_and_torchs_own_state_is_not_touched() -> None:

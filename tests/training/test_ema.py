@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lfsgan_cli.training.ema import Average
+from lfsgan_cli.training.ema import EMA
 
 
 def pair(value: float) -> tuple[nn.Linear, nn.Linear]:
@@ -18,7 +18,7 @@ def pair(value: float) -> tuple[nn.Linear, nn.Linear]:
 
 def test_half_the_way_is_gone_after_one_half_life() -> None:
     old, new = pair(1.0)
-    average = Average(old, half_life=40, ramp=1e9)
+    average = EMA(old, half_life=40, ramp=1e9)
     for step in range(10):
         average.follow(new, batch=4, seen=4 * (step + 1))
     assert average.module.weight.flatten().tolist() == pytest.approx([0.5, 0.5])
@@ -26,13 +26,13 @@ def test_half_the_way_is_gone_after_one_half_life() -> None:
 
 def test_early_on_the_half_life_is_a_share_of_the_pictures_seen() -> None:
     old, new = pair(1.0)
-    average = Average(old, half_life=1e9, ramp=0.5)
+    average = EMA(old, half_life=1e9, ramp=0.5)
     average.follow(new, batch=4, seen=8)  # a half-life of four pictures, and four were seen
     assert average.module.bias.item() == pytest.approx(0.5)
 
 
 def test_the_even_mean_forgets_what_was_before_its_first() -> None:
-    average = Average(pair(7.0)[1], half_life=1, ramp=1)
+    average = EMA(pair(7.0)[1], half_life=1, ramp=1)
     for nth, value in enumerate((1.0, 2.0, 6.0), start=1):
         average.include(pair(value)[1], nth)
     assert average.module.weight.flatten().tolist() == pytest.approx([3.0, 3.0])
@@ -40,7 +40,7 @@ def test_the_even_mean_forgets_what_was_before_its_first() -> None:
 
 def test_it_is_a_copy_that_needs_no_gradient() -> None:
     old, new = pair(1.0)
-    average = Average(old, half_life=1, ramp=1)
+    average = EMA(old, half_life=1, ramp=1)
     average.follow(new, batch=1, seen=1)
     assert not old.weight.any()
     assert not any(parameter.requires_grad for parameter in average.module.parameters())
@@ -48,7 +48,7 @@ def test_it_is_a_copy_that_needs_no_gradient() -> None:
 
 def test_a_module_that_stands_still_is_met_exactly_and_stays_met() -> None:
     old, _ = pair(1.0)
-    average = Average(old, half_life=3, ramp=1)
+    average = EMA(old, half_life=3, ramp=1)
     average.follow(old, batch=1, seen=5)
     assert torch.equal(average.module.weight, old.weight)
 
@@ -56,7 +56,7 @@ def test_a_module_that_stands_still_is_met_exactly_and_stays_met() -> None:
 def test_buffers_are_the_original_s() -> None:
     old, new = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
     new(torch.ones(4, 2))
-    average = Average(old, half_life=1e9, ramp=1e9)
+    average = EMA(old, half_life=1e9, ramp=1e9)
     average.follow(new, batch=1, seen=1)
     assert torch.equal(average.module.running_mean, new.running_mean)  # type: ignore[arg-type]
     assert average.module.num_batches_tracked == 1

@@ -3,11 +3,11 @@
 import torch
 
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.batches import Draws, mixed
+from lfsgan_cli.training.batches import RandomSource, mixed
 
 
-def draws(seed: int = 0) -> Draws:
-    return Draws(seed, torch.device("cpu"))
+def draws(seed: int = 0) -> RandomSource:
+    return RandomSource(seed, torch.device("cpu"))
 
 
 def test_without_mixing_all_layers_share_one_w() -> None:

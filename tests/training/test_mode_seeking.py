@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training.losses import Pairs, pair_ratios, pairs_of, seek
+from lfsgan_cli.training.losses import Pairs, mode_seeking_loss, pair_ratios, pairs_of
 
 if TYPE_CHECKING:
     from tests.training.conftest import Reference
@@ -30,7 +30,7 @@ def test_values_and_gradients_are_the_reference(
     w = reference.generator.mapping(z)
     images = reference.generator.synthesis(reference.generator.spread(w), None, features)
     pairs = rule(indices)
-    value = seek(pair_ratios(z, w, features, images, pairs), pairs, EPSILON)
+    value = mode_seeking_loss(pair_ratios(z, w, features, images, pairs), pairs, EPSILON)
     close(w, numbers["out.cms.w"])
     close(1 / value - EPSILON, numbers[f"{result}.before_inverse"])
     close(value, numbers[result])
@@ -49,7 +49,7 @@ def ratios(pairs: dict[tuple[int, int], float], count: int) -> Tensor:
 def loss(table: Tensor, clusters: Tensor, rule: Callable[[Tensor], Pairs] = cluster_wise) -> float:
     """The loss where the ratio of two samples is the table's."""
     pairs = rule(clusters)
-    return seek(table[pairs.first, pairs.second], pairs, EPSILON).item()
+    return mode_seeking_loss(table[pairs.first, pairs.second], pairs, EPSILON).item()
 
 
 def test_only_pairs_of_one_cluster_are_compared() -> None:
@@ -79,7 +79,7 @@ def test_latents_that_fell_together_cost_the_bound_and_have_gradients_that_are_n
     z = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     w, images = torch.ones(3, 4, requires_grad=True), torch.ones(3, 3, 2, 2, requires_grad=True)
     pairs = cluster_wise(torch.zeros(3))
-    value = seek(pair_ratios(z, w, [images], images, pairs), pairs, epsilon=1.0)
+    value = mode_seeking_loss(pair_ratios(z, w, [images], images, pairs), pairs, epsilon=1.0)
     value.backward()  # type: ignore[no-untyped-call]
     assert float(value.detach()) == pytest.approx(1.0)
     assert all(bool(x.grad is not None and x.grad.isfinite().all()) for x in (w, images))

@@ -13,7 +13,7 @@ from torch import Tensor
 from lfsgan_cli import options
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.rosinality import discriminator_names, generator_names
-from lfsgan_cli.training.batches import Draws
+from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.recipes import PAPER, option_pairs, training_of
@@ -32,7 +32,7 @@ PATCH_LAYERS = {"p8": ("extra", 0), "p32": ("extra32", -4)}  # -4: the second co
 TOLERANCE = 1e-9
 
 
-class Told(Draws):
+class Told(RandomSource):
     """Gives what it was told, in the order in which it is asked."""
 
     def __init__(self, told: Iterator[Tensor]) -> None:

@@ -7,25 +7,25 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.evaluation.extractors.efficientnet import from_levels
-from lfsgan_cli.images.dataset import load_shots
-from lfsgan_cli.training.losses import energy
-from lfsgan_cli.training.perceptual import Likeness, likeness_to
+from lfsgan_cli.images.dataset import load_images
+from lfsgan_cli.training.losses import energy_distance
+from lfsgan_cli.training.perceptual import PerceptualDistance, perceptual_distance_to
 
 FEW_SHOTS = Path(__file__).parents[2] / "examples" / "few_shots"
 
 
 def pictures(style: str) -> Tensor:
-    levels = torch.from_numpy(load_shots(FEW_SHOTS / style, 64).pictures).permute(0, 3, 1, 2)
+    levels = torch.from_numpy(load_images(FEW_SHOTS / style, 64).pictures).permute(0, 3, 1, 2)
     return from_levels(levels)
 
 
 @pytest.fixture(scope="module")
-def likeness() -> Likeness:
-    shots = load_shots(FEW_SHOTS / "notionists", 64).pictures
-    return likeness_to(shots, "efficientnet-lite0", torch.device("cpu"))
+def likeness() -> PerceptualDistance:
+    shots = load_images(FEW_SHOTS / "notionists", 64).pictures
+    return perceptual_distance_to(shots, "efficientnet-lite0", torch.device("cpu"))
 
 
-def test_distances_are_those_of_the_embeddings(likeness: Likeness) -> None:
+def test_distances_are_those_of_the_embeddings(likeness: PerceptualDistance) -> None:
     own, others = pictures("notionists"), pictures("lorelei")
     table = likeness.between(likeness.embed(others), likeness.embed(own))
     expected = torch.cdist(likeness.embed(others), likeness.shots).square()
@@ -34,13 +34,15 @@ def test_distances_are_those_of_the_embeddings(likeness: Likeness) -> None:
     assert likeness.to_shots(own).argmin(1).tolist() == list(range(len(own)))
 
 
-def test_shots_are_nearer_to_themselves_as_a_set_than_another_style_is(likeness: Likeness) -> None:
-    own, other = (energy(likeness.embed(pictures(style)), likeness.shots) for style in ("notionists", "lorelei"))
+def test_shots_are_nearer_to_themselves_as_a_set_than_another_style_is(likeness: PerceptualDistance) -> None:
+    own, other = (
+        energy_distance(likeness.embed(pictures(style)), likeness.shots) for style in ("notionists", "lorelei")
+    )
     assert own < other
 
 
-def test_the_energy_distance_has_gradients_that_reach_every_picture(likeness: Likeness) -> None:
+def test_the_energy_distance_has_gradients_that_reach_every_picture(likeness: PerceptualDistance) -> None:
     drawn = pictures("lorelei")[:3].requires_grad_()
-    energy(likeness.embed(drawn), likeness.shots).backward()  # type: ignore[no-untyped-call]
+    energy_distance(likeness.embed(drawn), likeness.shots).backward()  # type: ignore[no-untyped-call]
     assert drawn.grad is not None
     assert bool((drawn.grad.abs().amax((1, 2, 3)) > 0).all())

@@ -42,7 +42,7 @@ class NoReferenceError(LfsganError):
 
 
 @dataclass(frozen=True)
-class Memorisation:
+class Memorization:
     """How near N pictures come to their nearest shots.
 
     share: of near copies, from 0 to 1; 1 for a memoriser. floor: the share that new real pictures have on average,
@@ -71,7 +71,7 @@ class Pair(NamedTuple):
     distance: float
 
 
-def memorisation(pictures: Tensor, shots: Tensor, reals: Tensor | None = None) -> Memorisation:
+def memorization(pictures: Tensor, shots: Tensor, reals: Tensor | None = None) -> Memorization:
     """That of pictures at distances [N, K] from K shots.
 
     shots: their distances among themselves, [K, K], for which `reals` [M, K] is preferred: the distances of a real set
@@ -108,14 +108,14 @@ def leave_one_out(shots: Tensor) -> Tensor:
     return nearest[nearest.isfinite()]
 
 
-def _judged(pictures: Tensor, references: Tensor, kind: Reference) -> Memorisation:
+def _judged(pictures: Tensor, references: Tensor, kind: Reference) -> Memorization:
     count = len(references)
     if not count:
         raise NoReferenceError
     nearest, expected = pictures.amin(1).double().cpu(), references.double().cpu().sort().values
     rank = -(-count * PERCENT // 100)  # counted from 1: the first percentile by the nearest rank
     threshold = expected[rank - 1]
-    return Memorisation(
+    return Memorization(
         share=float((nearest < threshold).double().mean()),
         floor=rank / (count + 1),
         closer=_probability_below(nearest, expected),

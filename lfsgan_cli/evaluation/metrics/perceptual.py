@@ -26,7 +26,7 @@ METRIC = "lpips"  # shown as lpips[efficientnet-lite0] or lpips[vgg], see `count
 _BLOCK = 1 << 14  # dimensions: a float32 sum over more leaves 1e-5 between equal pictures, if one set is of few
 
 
-class Judge(Protocol):
+class Embedder(Protocol):
     """A frozen network that embeds pictures, so that squared Euclidean distances tell how unlike they look."""
 
     @property
@@ -52,7 +52,7 @@ class Views(NamedTuple):
     embeddings: Tensor
 
 
-class EfficientNetJudge:
+class EfficientNetEmbedder:
     """The judge `efficientnet-lite0`, which shares the network of its extractor."""
 
     batch = 64  # 37 MB of embeddings
@@ -82,7 +82,7 @@ def embed(network: EfficientNetLite0, pictures: Tensor) -> Tensor:
     return _embedding(network.stages(pictures))
 
 
-def embeddings(judge: Judge, pictures: Tensor) -> Iterator[Tensor]:
+def embeddings(judge: Embedder, pictures: Tensor) -> Iterator[Tensor]:
     """The embeddings of pictures uint8 [N, 3, H, W] in order, in pieces of at most `judge.batch`."""
     return map(judge.embed, torch.split(pictures, judge.batch))
 

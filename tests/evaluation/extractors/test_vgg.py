@@ -15,7 +15,7 @@ from lfsgan_cli.evaluation.extractors.vgg import WEIGHTS, LpipsVgg, linear_weigh
 from lfsgan_cli.evaluation.extractors.weights import Weights, WrongWeightsError
 from lfsgan_cli.evaluation.metrics.diversity import Clusters
 from lfsgan_cli.evaluation.metrics.memorization import SAME
-from lfsgan_cli.evaluation.metrics.perceptual import Judge, embeddings, pairwise
+from lfsgan_cli.evaluation.metrics.perceptual import Embedder, embeddings, pairwise
 
 # Where torchvision's VGG16 has its convolutions among `features`, its poolings, and the ReLUs that LPIPS reads.
 CONVOLUTIONS = {
@@ -84,7 +84,7 @@ def outputs(state: State, picture: Tensor) -> list[Tensor]:
     return found
 
 
-def test_distances_of_embeddings_are_lpips(judge: Judge, state: State, pictures: Tensor) -> None:
+def test_distances_of_embeddings_are_lpips(judge: Embedder, state: State, pictures: Tensor) -> None:
     embedded = judge.embed(pictures)
     loop = torch.tensor([[lpips(state, a, b) for b in pictures[4:]] for a in pictures[:4]])
     assert loop.min() > 0.01  # the pictures do differ
@@ -92,7 +92,7 @@ def test_distances_of_embeddings_are_lpips(judge: Judge, state: State, pictures:
 
 
 @pytest.mark.parametrize("side", [24, 64])
-def test_other_sizes_are_resampled_as_pillow_does(judge: Judge, side: int) -> None:
+def test_other_sizes_are_resampled_as_pillow_does(judge: Embedder, side: int) -> None:
     levels = np.random.RandomState(0).randint(0, 256, (side, side, 3)).astype(np.uint8)
     resampled = np.array(Image.fromarray(levels).resize((32, 32), Image.Resampling.BILINEAR))
     ours, expected = (judge.embed(torch.from_numpy(x).permute(2, 0, 1)[None]) for x in (levels, resampled))
@@ -117,7 +117,7 @@ def test_drawn_pictures_are_judged_as_they_are_not_as_levels(judge: LpipsVgg, pi
         assert float((judge.embed_drawn(other) - judge.embed(levels)).square().sum(1).min()) > 1e-6
 
 
-def test_a_judge_serves_the_diversity(judge: Judge, pictures: Tensor) -> None:
+def test_a_judge_serves_the_diversity(judge: Embedder, pictures: Tensor) -> None:
     clusters = Clusters(judge.embed(pictures[:2]))
     for part in embeddings(judge, pictures):
         clusters.add(part)
@@ -132,7 +132,7 @@ def test_the_linear_weights_are_those_of_lpips() -> None:
     assert joined.min() >= 0  # so that they have roots
 
 
-def test_the_identity_is_the_files_hash(judge: Judge, file: Path) -> None:
+def test_the_identity_is_the_files_hash(judge: Embedder, file: Path) -> None:
     assert judge.identity == hashlib.sha256(file.read_bytes()).hexdigest()
     assert judge.name == "vgg"
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from lfsgan_cli.evaluation.metrics.diversity import from_distances
-from lfsgan_cli.evaluation.metrics.memorization import memorisation
+from lfsgan_cli.evaluation.metrics.memorization import memorization
 from lfsgan_cli.evaluation.metrics.names import BEST, LEGEND, LESS_IS_BETTER, MORE_IS_BETTER, less_is_better, marked
-from lfsgan_cli.evaluation.registry import COMPARISONS, RealSide, diversity_values, memorisation_values
+from lfsgan_cli.evaluation.registry import COMPARISONS, RealSide, diversity_values, memorization_values
 
 APART = torch.rand(12, 12, generator=torch.Generator().manual_seed(0))
 COPIES, MISSES = torch.zeros(4, 3), torch.full((4, 3), 9.0)
@@ -17,7 +17,7 @@ def measured() -> set[str]:
     """The metrics that `evaluate --all` and a benchmark give."""
     compared = (one.numbers(APART, RealSide(APART)) for one in COMPARISONS.values())
     varied = diversity_values([from_distances(APART[:, :3], APART)], "")
-    copied = memorisation_values(memorisation(COPIES, SHOTS), 4, "")
+    copied = memorization_values(memorization(COPIES, SHOTS), 4, "")
     return {name for numbers in compared for name in numbers} | {one.metric for one in (*varied, *copied)}
 
 
@@ -28,9 +28,9 @@ def test_every_metric_has_one_direction() -> None:
 
 def test_real_pictures_are_closer_half_of_the_time_copies_always_and_another_domain_never() -> None:
     reals = SHOTS.clone()
-    assert memorisation(COPIES, SHOTS, reals).closer == 1
-    assert memorisation(MISSES, SHOTS, reals).closer == 0
-    assert memorisation(reals, SHOTS, reals).closer == BEST["closer"]
+    assert memorization(COPIES, SHOTS, reals).closer == 1
+    assert memorization(MISSES, SHOTS, reals).closer == 0
+    assert memorization(reals, SHOTS, reals).closer == BEST["closer"]
     assert less_is_better("closer") is None
 
 

@@ -5,25 +5,25 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.evaluation.metrics.memorization import (
-    Memorisation,
+    Memorization,
     NoReferenceError,
     Pair,
     Pixels,
     closest,
     held_out,
     leave_one_out,
-    memorisation,
+    memorization,
 )
 from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
-from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetJudge, Judge, embeddings, pairwise
-from lfsgan_cli.generation.sampling import draw
+from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder, Embedder, embeddings, pairwise
+from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.workspace.workspace import Workspace
 
 
-def judged(judge: Judge, pictures: Tensor, shots: Tensor) -> Memorisation:
+def judged(judge: Embedder, pictures: Tensor, shots: Tensor) -> Memorization:
     """What the judge says of pictures, uint8 [N, 3, R, R], by the shots alone."""
     centres = judge.embed(shots)
-    return memorisation(pairwise(judge.embed(pictures), centres), pairwise(centres, centres))
+    return memorization(pairwise(judge.embed(pictures), centres), pairwise(centres, centres))
 
 
 def noisy(pictures: Tensor, levels: int) -> Tensor:
@@ -37,16 +37,16 @@ def noisy(pictures: Tensor, levels: int) -> Tensor:
 def avatars(tmp_path_factory: pytest.TempPathFactory) -> Tensor:
     """Different portraits of one style, drawn by the embedded base: uint8 [130, 3, 64, 64]."""
     base = Workspace(tmp_path_factory.mktemp("none")).base
-    return torch.cat(list(draw(base.average, range(130))))
+    return torch.cat(list(sample(base.average, range(130))))
 
 
 @pytest.fixture(scope="module", params=["perceptual", "pixels"])
-def either(request: pytest.FixtureRequest, judge: EfficientNetJudge) -> Judge:
+def either(request: pytest.FixtureRequest, judge: EfficientNetEmbedder) -> Embedder:
     return judge if request.param == "perceptual" else Pixels()
 
 
 @pytest.fixture(scope="module")
-def embedded(either: Judge, avatars: Tensor) -> Tensor:
+def embedded(either: Embedder, avatars: Tensor) -> Tensor:
     return torch.cat(list(embeddings(either, avatars)))
 
 
@@ -58,7 +58,7 @@ def apart(embedded: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("style", [0, 1, 2], ids=["lorelei", "notionists", "openPeeps"])
 @pytest.mark.parametrize("levels", [0, 1], ids=["exact", "noisy"])
-def test_a_memoriser_is_caught_by_the_shots_alone(portraits: Tensor, either: Judge, style: int, levels: int) -> None:
+def test_a_memoriser_is_caught_by_the_shots_alone(portraits: Tensor, either: Embedder, style: int, levels: int) -> None:
     shots = portraits[10 * style : 10 * style + 10]
     found = judged(either, noisy(shots.repeat(2, 1, 1, 1), levels), shots)
     assert found.share == 1
@@ -67,15 +67,15 @@ def test_a_memoriser_is_caught_by_the_shots_alone(portraits: Tensor, either: Jud
 
 
 def test_a_memoriser_is_caught_by_held_out_portraits_too(
-    avatars: Tensor, either: Judge, embedded: Tensor, apart: Tensor
+    avatars: Tensor, either: Embedder, embedded: Tensor, apart: Tensor
 ) -> None:
     copies = pairwise(either.embed(noisy(avatars[:10], 1)), embedded[:10])
-    found = memorisation(torch.cat([copies, apart[70:80]]), apart[:10], apart[10:70])
+    found = memorization(torch.cat([copies, apart[70:80]]), apart[:10], apart[10:70])
     assert found.share == pytest.approx(0.5, abs=0.1)  # half of them are copies
     assert (found.reference, found.references) == ("held-out pictures", 60)
 
 
-def test_each_judge_catches_what_hides_from_the_other(portraits: Tensor, judge: EfficientNetJudge) -> None:
+def test_each_judge_catches_what_hides_from_the_other(portraits: Tensor, judge: EfficientNetEmbedder) -> None:
     shots = portraits[:10]
     grainy, shifted = noisy(shots, 8), torch.roll(shots, 1, 3)
     assert judged(judge, grainy, shots).share == 0
@@ -85,7 +85,7 @@ def test_each_judge_catches_what_hides_from_the_other(portraits: Tensor, judge: 
 
 
 def test_real_against_real_is_near_the_floor(apart: Tensor) -> None:
-    found = memorisation(apart[70:], apart[:10], apart[10:70])
+    found = memorization(apart[70:], apart[:10], apart[10:70])
     assert found.floor == pytest.approx(1 / 61)
     assert found.share <= 0.1  # one of sixty is expected, every further one half as likely: more than six, one in 128
     assert found.closer == pytest.approx(0.5, abs=0.16)  # three standard deviations of U for 60 and 60
@@ -93,17 +93,17 @@ def test_real_against_real_is_near_the_floor(apart: Tensor) -> None:
 
 
 def test_pictures_that_miss_the_domain_are_farther_than_real_ones(
-    either: Judge, portraits: Tensor, embedded: Tensor, apart: Tensor
+    either: Embedder, portraits: Tensor, embedded: Tensor, apart: Tensor
 ) -> None:
-    found = memorisation(pairwise(either.embed(portraits[:10]), embedded[:10]), apart[:10], apart[10:70])
+    found = memorization(pairwise(either.embed(portraits[:10]), embedded[:10]), apart[:10], apart[10:70])
     assert found.share == 0
     assert found.closer < 0.1
 
 
 def test_shots_among_the_real_pictures_are_not_held_out(apart: Tensor) -> None:
     within = apart[:10]
-    assert memorisation(apart[70:], within, apart[:70]) == memorisation(apart[70:], within, apart[10:70])
-    assert memorisation(apart[70:], within, within) == memorisation(apart[70:], within)
+    assert memorization(apart[70:], within, apart[:70]) == memorization(apart[70:], within, apart[10:70])
+    assert memorization(apart[70:], within, within) == memorization(apart[70:], within)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 10])
@@ -118,7 +118,7 @@ def test_the_threshold_is_the_first_percentile_of_the_references(count: int, ran
     references = (
         torch.arange(1, count + 1)[:, None] / count
     )  # count / 100 of them, rounded up, are at most the threshold
-    found = memorisation(torch.ones(2, 1), torch.zeros(1, 1), references)
+    found = memorization(torch.ones(2, 1), torch.zeros(1, 1), references)
     assert found.threshold == pytest.approx(rank / count)
     assert found.floor == pytest.approx(rank / (count + 1))
 
@@ -127,7 +127,7 @@ def test_closer_counts_the_pairs_as_a_double_loop_does() -> None:
     rng = torch.Generator().manual_seed(0)
     pictures, reals = (torch.randint(1, 6, (n, 3), generator=rng).float() for n in (9, 14))  # with many ties
     loop = [(a < b) + (a == b) / 2 for a in pictures.amin(1).tolist() for b in reals.amin(1).tolist()]
-    assert memorisation(pictures, torch.zeros(3, 3), reals).closer == pytest.approx(sum(loop) / len(loop))
+    assert memorization(pictures, torch.zeros(3, 3), reals).closer == pytest.approx(sum(loop) / len(loop))
 
 
 def test_the_closest_pairs_come_first_and_name_a_picture_once() -> None:
@@ -144,6 +144,6 @@ def test_a_shot_given_twice_is_no_reference_for_itself() -> None:
 
 def test_what_cannot_be_judged_is_refused() -> None:
     with pytest.raises(NoReferenceError, match="give more pictures by --reals"):
-        memorisation(torch.ones(2, 1), torch.zeros(1, 1))
+        memorization(torch.ones(2, 1), torch.zeros(1, 1))
     with pytest.raises(TooFewToMeasureError, match="memorisation of one picture"):
-        memorisation(torch.ones(1, 2), torch.ones(2, 2))
+        memorization(torch.ones(1, 2), torch.ones(2, 2))

@@ -7,7 +7,7 @@ from torch import Tensor
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite0, from_levels
 from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
 from lfsgan_cli.evaluation.metrics.perceptual import (
-    EfficientNetJudge,
+    EfficientNetEmbedder,
     embed,
     embeddings,
     mean_pairwise,
@@ -84,7 +84,7 @@ def test_gradients_reach_the_pictures(network: EfficientNetLite0, pictures: Tens
 
 def test_one_pass_gives_the_features_and_the_embeddings(pictures: Tensor) -> None:
     extractor = EfficientNetFeatures()
-    judge = EfficientNetJudge(extractor)
+    judge = EfficientNetEmbedder(extractor)
     passes: list[object] = []
     extractor.network.trunk[0].register_forward_hook(lambda *_: passes.append(None))
     views = judge.views(pictures)
@@ -95,7 +95,7 @@ def test_one_pass_gives_the_features_and_the_embeddings(pictures: Tensor) -> Non
 
 
 def test_a_judge_embeds_in_pieces_of_its_batch(pictures: Tensor) -> None:
-    judge = EfficientNetJudge(EfficientNetFeatures())
+    judge = EfficientNetEmbedder(EfficientNetFeatures())
     many = pictures.repeat(judge.batch // len(pictures) + 1, 1, 1, 1)[:, :, :8, :8]  # the batch is exceeded by two
     pieces = list(embeddings(judge, many))
     assert [len(piece) for piece in pieces] == [judge.batch, len(many) - judge.batch]
