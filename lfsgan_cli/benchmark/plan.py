@@ -148,7 +148,7 @@ class Benchmark:
     def wanted(self) -> Wanted:
         """The suite's metrics."""
         names = self.suite.metrics
-        return Wanted([name for name in COMPARISONS if name in names], "lpips" in names, "memorisation" in names)
+        return Wanted([name for name in COMPARISONS if name in names], "lpips" in names, "memorization" in names)
 
     @property
     def warnings(self) -> list[str]:

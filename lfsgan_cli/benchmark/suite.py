@@ -21,7 +21,7 @@ from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, spelled, task_recip
 from lfsgan_cli.workspace.paths import stands_for
 from lfsgan_cli.workspace.workspace import EMBEDDED
 
-Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorisation"]
+Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorization"]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 COUNT = 2000  # pictures drawn for a measurement
@@ -88,7 +88,7 @@ class Suite:
     @property
     def perceptual(self) -> bool:
         """Whether pictures are compared with the shots one by one."""
-        return bool({"lpips", "memorisation"} & set(self.metrics))
+        return bool({"lpips", "memorization"} & set(self.metrics))
 
     def some(self, names: Sequence[str]) -> tuple[Method, ...]:
         """The methods of these names, in the suite's order; all of them for no name. UnknownMethodError."""

@@ -30,7 +30,7 @@ def evaluate(
     kid: given.Kid = False,
     prdc: given.Prdc = False,
     lpips: given.Lpips = False,
-    memorisation: given.Memorisation = False,
+    memorization: given.Memorization = False,
     everything: given.Everything = False,
     retention: given.Retention = False,
     reals: given.RealPictures = None,
@@ -56,7 +56,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure how near the pictures of tasks are to real ones, how varied they are, and whether they are copies."""
-    chosen = {"fid": fid, "kid": kid, "prdc": prdc, "lpips": lpips, "memorisation": memorisation}
+    chosen = {"fid": fid, "kid": kid, "prdc": prdc, "lpips": lpips, "memorization": memorization}
     wanted = _Chosen({name for name, on in chosen.items() if on or everything}, blocks)
     if retention and not wanted.names:
         prove(workspace, task, device, dry_run=dry_run, as_json=as_json)
@@ -107,7 +107,7 @@ class _Chosen:
     @property
     def perceptual(self) -> bool:
         """Whether pictures are compared with the shots one by one."""
-        return bool(self.names & {"lpips", "memorisation"})
+        return bool(self.names & {"lpips", "memorization"})
 
     def wanted(self) -> "Wanted":
         """As the job takes it."""
@@ -115,7 +115,7 @@ class _Chosen:
         from lfsgan_cli.evaluation.registry import COMPARISONS
 
         comparisons = [name for name in COMPARISONS if name in self.names]
-        return Wanted(comparisons, "lpips" in self.names, "memorisation" in self.names, self.blocks)
+        return Wanted(comparisons, "lpips" in self.names, "memorization" in self.names, self.blocks)
 
 
 def _refuse_contradictions(
@@ -123,7 +123,7 @@ def _refuse_contradictions(
 ) -> None:
     if not chosen.names:
         raise typer.BadParameter(
-            "say what to measure: --fid, --kid, --prdc, --lpips, --memorisation, --all or --retention",
+            "say what to measure: --fid, --kid, --prdc, --lpips, --memorization, --all or --retention",
             param_hint="--fid",
         )
     if fakes is not None and (task or with_base):

@@ -128,7 +128,7 @@ Fid = Annotated[bool, typer.Option("--fid", help="The Fréchet distance of featu
 Kid = Annotated[bool, typer.Option("--kid", help="The kernel distance, unbiased for small sets; less is nearer.")]
 Prdc = Annotated[bool, typer.Option("--prdc", help="Precision, recall, density and coverage; more is better.")]
 Lpips = Annotated[bool, typer.Option("--lpips", help="Intra-LPIPS and B-LPIPS: variety around the few shots.")]
-Memorisation = Annotated[bool, typer.Option("--memorisation", help="The share of pictures that copy a shot.")]
+Memorization = Annotated[bool, typer.Option("--memorization", help="The share of pictures that copy a shot.")]
 Everything = Annotated[bool, typer.Option("--all", help="All of these.")]
 Retention = Annotated[bool, typer.Option("--retention", help="Prove that nothing of any task has changed.")]
 RealPictures = Annotated[

@@ -59,18 +59,18 @@ class Wanted:
 
     comparisons: Sequence[str]
     diversity: bool = False
-    memorisation: bool = False
+    memorization: bool = False
     blocks: int = 1
 
     @property
     def perceptual(self) -> bool:
         """Whether pictures are compared with the shots one by one."""
-        return self.diversity or self.memorisation
+        return self.diversity or self.memorization
 
     @property
     def against_reals(self) -> bool:
         """Whether the real pictures are looked at."""
-        return bool(self.comparisons) or self.memorisation
+        return bool(self.comparisons) or self.memorization
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Measuring:
             return
         if near.around is not None:
             yield from diversity_values(near.around.result(), self.eye.judge.name)
-        if self.wanted.memorisation:
+        if self.wanted.memorization:
             yield from self._copies(near.distances, side(), near.shots)
             self._save_closest(subject, pictures, near.distances.result()[0])
 
@@ -203,7 +203,7 @@ class Measuring:
 
     def _side(self, subject: ImageSet, shots: EmbeddedImages | None, seen: Seen) -> RealSide:
         reals = self._reals(subject)
-        held_out = self.wanted.memorisation and reals is not subject.shots
+        held_out = self.wanted.memorization and reals is not subject.shots
         return self._sides.of(reals, shots if held_out else None, seen)
 
     @cached_property

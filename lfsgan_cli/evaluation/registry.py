@@ -272,7 +272,7 @@ def memorization_values(found: Memorization, n: int, judge: str) -> Iterator[Val
         "floor": found.floor,
     }
     warnings = [] if found.reference == "held-out pictures" else [_NO_HELD_OUT]
-    for metric, value in (("near_copies", found.share), ("closer", found.closer)):
+    for metric, value in (("near_duplicates", found.share), ("closer", found.closer)):
         title = names.label(metric, judge, n=n, reals=found.references)
         yield Value(metric, title, value, None, warnings, note)
 

@@ -212,7 +212,7 @@ def measure(root: Path) -> str:
 
 def memorization(root: Path, name: str) -> str:
     """Looks for copies of the shots, and keeps a sheet of the closest pairs."""
-    return _line(["evaluate", "--memorisation", "--task", name], root)
+    return _line(["evaluate", "--memorization", "--task", name], root)
 
 
 def retention(root: Path) -> str:

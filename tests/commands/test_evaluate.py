@@ -85,7 +85,7 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("evaluate",), "say what to measure: --fid, --kid, --prdc, --lpips, --memorisation, --all or --retention"),
+        (("evaluate",), "say what to measure: --fid, --kid, --prdc, --lpips, --memorization, --all or --retention"),
         ((*FID, "--fakes", "dogs", "--task", "cats"), "give either --fakes, or --task and --with-base"),
         ((*FID, "--blocks", 3), "4 pictures do not make 3 equal blocks"),
         ((*FID, "--blocks", 4), "have 1 each: expected 2 or more for FID"),
@@ -142,7 +142,7 @@ def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> N
 ALL = ("evaluate", "--all", "-n", 8, "--json")
 METRIC_NAMES = {
     "fid", "kid", "precision", "recall", "density", "coverage", "intra_lpips", "b_lpips", "b_lpips_normalised",
-    "near_copies", "closer",
+    "near_duplicates", "closer",
 }  # fmt: skip
 
 
@@ -179,11 +179,13 @@ def test_real_pictures_are_looked_at_once_in_all_runs(learned: "Program") -> Non
 
 
 def test_a_copy_of_the_shots_is_called_one(learned: "Program") -> None:
-    words = ("evaluate", "--memorisation", "--fakes", "cats", "--shots", "cats", "--reals", "data", "--json")
+    words = ("evaluate", "--memorization", "--fakes", "cats", "--shots", "cats", "--reals", "data", "--json")
     found = {one["name"]: one["value"] for one in json.loads(learned.done(*words).stdout)["results"]}
     assert set(found.values()) == {1.0}
     assert {name.split()[0] for name in found} == {
-        f"{metric}[{judge}]" for metric in ("near_copies", "closer") for judge in ("lpips-efficientnet-lite0", "pixels")
+        f"{metric}[{judge}]"
+        for metric in ("near_duplicates", "closer")
+        for judge in ("lpips-efficientnet-lite0", "pixels")
     }
 
 

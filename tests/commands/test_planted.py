@@ -56,7 +56,7 @@ class Times(nn.Module):
         return numbers * self.factor
 
 
-class Memoriser(Adapter):
+class Memorizer(Adapter):
     """Draws its shots: an overlay, since it changes what layers give."""
 
     @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Collapsed(Adapter):
             if name.endswith("noise.strength") or (name.startswith("mapping.") and name.endswith("weight")):
                 self.weights[name] = Times()
 '''
-POINTS = "[lfsgan.adapters]\nmemoriser = planted:Memoriser\ncollapsed = planted:Collapsed\n"
+POINTS = "[lfsgan.adapters]\nmemorizer = planted:Memorizer\ncollapsed = planted:Collapsed\n"
 PORTRAITS = Path(__file__).parents[2] / "examples" / "few_shots" / "notionists"
 SIDE, GAP = 64, 2  # pixels, of what the embedded base draws and around each picture of a sheet
 SHOTS = 5  # of the ten portraits; the other five are held out
@@ -110,7 +110,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("LFSGAN_CACHE_DIR", str(home / "cache"))
         _install(home / "site", patch)
         _plant(Workspace(home / "lfsgan_workspace"))
-        words = ("evaluate", "--lpips", "--memorisation", "--with-base", "--shots", "shots", "-n", DRAWN, "--json")
+        words = ("evaluate", "--lpips", "--memorization", "--with-base", "--shots", "shots", "-n", DRAWN, "--json")
         home.joinpath("found.json").write_text(Program(home).done(*words, "--reals", PORTRAITS).stdout)
         yield home
 
@@ -141,7 +141,7 @@ def _plant(workspace: Workspace) -> None:
     workspace.ensure_base()
     levels = torch.from_numpy(load_images(shots, workspace.base.average.config.resolution).pictures).permute(0, 3, 1, 2)
     colours = (levels - 127.5) / 127.5  # so that `to_pixels` gives back the very levels
-    _write(workspace, "memoriser", {"shots": SHOTS}, lambda tensor: colours if tensor.dim() == 4 else tensor)
+    _write(workspace, "memorizer", {"shots": SHOTS}, lambda tensor: colours if tensor.dim() == 4 else tensor)
     _write(workspace, "collapsed", {}, torch.zeros_like)
 
 
@@ -155,15 +155,15 @@ def _write(workspace: Workspace, name: str, config: dict[str, Any], learned: Cal
     task_file.write(path, info, {**tensors, task_file.W_MEAN: base.w_mean.clone()})
 
 
-def test_a_memoriser_is_caught_by_both_judges_and_the_base_is_not(values: Found) -> None:
+def test_a_memorizer_is_caught_by_both_judges_and_the_base_is_not(values: Found) -> None:
     for judge in JUDGES:
-        assert values["memoriser", f"near_copies[{judge}]"] == 1
-        assert values["memoriser", f"closer[{judge}]"] == 1
-        assert values["base", f"near_copies[{judge}]"] == 0
+        assert values["memorizer", f"near_duplicates[{judge}]"] == 1
+        assert values["memorizer", f"closer[{judge}]"] == 1
+        assert values["base", f"near_duplicates[{judge}]"] == 0
 
 
-def test_the_closest_pairs_of_a_memoriser_are_a_picture_and_the_same_picture(evaluated: Path) -> None:
-    with Image.open(evaluated / "lfsgan_workspace/tasks/memoriser/closest_pairs.png") as sheet:
+def test_the_closest_pairs_of_a_memorizer_are_a_picture_and_the_same_picture(evaluated: Path) -> None:
+    with Image.open(evaluated / "lfsgan_workspace/tasks/memorizer/closest_pairs.png") as sheet:
         note, (width, height) = json.loads(sheet.text[KEY]), sheet.size  # type: ignore[attr-defined]
         rows = [sheet.crop((0, top, width, top + SIDE)).tobytes() for top in (GAP, height - SIDE - GAP)]
     assert note["rows"] == ["drawn", "nearest shot"]
@@ -180,4 +180,4 @@ def test_a_collapsed_generator_has_no_variety_and_the_base_has(values: Found) ->
 
 
 def test_one_new_picture_drawn_always_is_no_copy(values: Found) -> None:
-    assert {values["collapsed", f"near_copies[{judge}]"] for judge in JUDGES} == {0.0}
+    assert {values["collapsed", f"near_duplicates[{judge}]"] for judge in JUDGES} == {0.0}

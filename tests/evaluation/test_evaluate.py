@@ -14,7 +14,7 @@ from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder
 PORTRAITS = Path(__file__).parents[2] / "examples" / "few_shots"
 COUNT = 10  # portraits of each style
 DOMAINS = {"notionists": "lorelei", "lorelei": "notionists"}  # the style of the shots, and of what is held out
-WANTED = Wanted(["fid"], diversity=True, memorisation=True)
+WANTED = Wanted(["fid"], diversity=True, memorization=True)
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ class NoReferenceError(LfsganError):
 
     def __init__(self) -> None:
         super().__init__(
-            "memorisation has nothing to compare with: expected real pictures that are not shots themselves, or two "
+            "memorization has nothing to compare with: expected real pictures that are not shots themselves, or two "
             "different shots at least; give more pictures by --reals"
         )
 
@@ -45,10 +45,10 @@ class NoReferenceError(LfsganError):
 class Memorization:
     """How near N pictures come to their nearest shots.
 
-    share: of near copies, from 0 to 1; 1 for a memoriser. floor: the share that new real pictures have on average,
+    share: of near copies, from 0 to 1; 1 for a memorizer. floor: the share that new real pictures have on average,
     about 0.01 for M references of a hundred and more; for fewer it is 1/(M + 1), around which it varies by as much.
     closer: how often a picture is nearer to the shots than a reference is, over all pairs of the two, ties counting
-    half: 0.5 for real pictures, 1 for a memoriser, below 0.5 for pictures that miss the domain.
+    half: 0.5 for real pictures, 1 for a memorizer, below 0.5 for pictures that miss the domain.
     nearest, expected: the median distance to the nearest shot, of the pictures and of the references.
     threshold: the distance below which a picture is a near copy. reference: what it rests on; references: how many.
     """
@@ -81,7 +81,7 @@ def memorization(pictures: Tensor, shots: Tensor, reals: Tensor | None = None) -
         TooFewToMeasureError: no picture, or one.
         NoReferenceError: neither a held-out picture nor two different shots.
     """
-    require_two("memorisation", len(pictures))
+    require_two("memorization", len(pictures))
     found = held_out(reals) if reals is not None else shots.new_empty(0)
     if len(found):
         return _judged(pictures, found, "held-out pictures")

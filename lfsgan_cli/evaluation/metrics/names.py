@@ -125,7 +125,7 @@ def _sets(n: int, reals: int) -> list[tuple[int, str, str]]:
 # Which way a metric is better, so that tables can say so and forgetting has a sign.
 
 
-LESS_IS_BETTER = frozenset({"fid", "kid", "near_copies"})
+LESS_IS_BETTER = frozenset({"fid", "kid", "near_duplicates"})
 MORE_IS_BETTER = frozenset(
     {"precision", "recall", "density", "coverage", "intra_lpips", "b_lpips", "b_lpips_normalised"}
 )

@@ -58,7 +58,7 @@ def apart(embedded: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("style", [0, 1, 2], ids=["lorelei", "notionists", "openPeeps"])
 @pytest.mark.parametrize("levels", [0, 1], ids=["exact", "noisy"])
-def test_a_memoriser_is_caught_by_the_shots_alone(portraits: Tensor, either: Embedder, style: int, levels: int) -> None:
+def test_a_memorizer_is_caught_by_the_shots_alone(portraits: Tensor, either: Embedder, style: int, levels: int) -> None:
     shots = portraits[10 * style : 10 * style + 10]
     found = judged(either, noisy(shots.repeat(2, 1, 1, 1), levels), shots)
     assert found.share == 1
@@ -66,7 +66,7 @@ def test_a_memoriser_is_caught_by_the_shots_alone(portraits: Tensor, either: Emb
     assert (found.reference, found.references) == ("each shot against the others", 10)
 
 
-def test_a_memoriser_is_caught_by_held_out_portraits_too(
+def test_a_memorizer_is_caught_by_held_out_portraits_too(
     avatars: Tensor, either: Embedder, embedded: Tensor, apart: Tensor
 ) -> None:
     copies = pairwise(either.embed(noisy(avatars[:10], 1)), embedded[:10])
@@ -145,5 +145,5 @@ def test_a_shot_given_twice_is_no_reference_for_itself() -> None:
 def test_what_cannot_be_judged_is_refused() -> None:
     with pytest.raises(NoReferenceError, match="give more pictures by --reals"):
         memorization(torch.ones(2, 1), torch.zeros(1, 1))
-    with pytest.raises(TooFewToMeasureError, match="memorisation of one picture"):
+    with pytest.raises(TooFewToMeasureError, match="memorization of one picture"):
         memorization(torch.ones(1, 2), torch.ones(2, 2))
