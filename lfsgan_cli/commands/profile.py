@@ -1,6 +1,5 @@
-"""`lfsgan bench`: how fast this machine trains and draws, how near that is to its limits, and what binds."""
+"""`lfsgan profile`: how fast this machine trains and generates, and what the bottleneck of each phase is."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,13 +8,13 @@ from lfsgan_cli.commands.console import print_json, print_text, progress, say, t
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
 
 if TYPE_CHECKING:
-    from lfsgan_cli.profiling.profile import Page, ProfiledNetworks
+    from lfsgan_cli.profiling.profile import Profile
 
 Resolution = Annotated[
     int | None,
-    typer.Option("--resolution", help="Instead of a base: random networks of this size, in the layout of FFHQ's."),
+    typer.Option("--resolution", help="Profile random networks of this size (FFHQ's layer widths) instead of a base."),
 ]
-Seconds = Annotated[float, typer.Option("--seconds", min=0, help="How long each phase is measured, at two runs least.")]
+Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Time for each phase, at least two runs.")]
 
 
 def profile(
@@ -27,69 +26,50 @@ def profile(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Measure how fast this machine trains and draws, and what binds it."""
+    """Measure training and sampling speed, and find the bottleneck."""
     if resolution is not None and given_options(ctx, ["workspace"]):
-        raise typer.BadParameter("give either --resolution or --workspace", param_hint="--resolution")
+        raise typer.BadParameter("pass either --resolution or --workspace", param_hint="--resolution")
+    from lfsgan_cli.profiling.profile import PARTS, base_of, random_networks
+    from lfsgan_cli.profiling.profile import profile as run
     from lfsgan_cli.system.device import pick
-
-    subject, where = _subject(workspace, resolution), pick(device)
-    if dry_run:
-        _tell_plan(subject, str(where), seconds, as_json=as_json)
-        return
-    from lfsgan_cli.profiling.profile import PIECES, measure_page
-
-    with progress("Measuring", PIECES, unit="parts") as advance:
-        page = measure_page(subject, where, seconds, advance)
-    if as_json:
-        print_json(page.to_json())
-    else:
-        _print(page)
-
-
-def _subject(workspace: Path, resolution: int | None) -> "ProfiledNetworks":
-    from lfsgan_cli.profiling.profile import base_of, random_networks
     from lfsgan_cli.workspace.workspace import workspace_at
 
-    return base_of(workspace_at(workspace)) if resolution is None else random_networks(resolution)
-
-
-def _tell_plan(subject: "ProfiledNetworks", device: str, seconds: float, *, as_json: bool) -> None:
+    subject = base_of(workspace_at(workspace)) if resolution is None else random_networks(resolution)
+    chosen = pick(device)
+    if dry_run:
+        if as_json:
+            print_json({"network": subject.name, "device": str(chosen), "seconds": seconds})
+        else:
+            say(f"Would profile {subject.name} on {chosen}, each phase for {seconds:g} s or twice.")
+        return
+    with progress("Profiling", PARTS, unit="parts") as advance:
+        found = run(subject, chosen, seconds, advance)
     if as_json:
-        print_json({"network": subject.name, "device": device, "seconds": seconds})
+        print_json(found.to_json())
     else:
-        say(f"Would measure {subject.name} on {device}, each phase for {seconds:g} s or twice.")
+        _print(found)
 
 
-def _print(page: "Page") -> None:
-    _print_machine(page)
-    print_text("")
-    table(("of", "phase", "in a step", "ms", "% of step", "GFLOP", "GFLOP/s", "% of peak", "bound by"), _rows(page))
-    print_text("")
-    table(("total", "value", "unit"), [(total.of, round(total.value, 2), total.unit) for total in page.totals()])
-
-
-def _rows(page: "Page") -> list[tuple[str, str, float, float, float, float, float, float, str]]:
-    return [
-        (
-            line.section.name, line.row.name, round(line.row.per_step, 3), round(line.row.seconds * 1e3, 1),
-            round(line.share * 100, 1), round(line.row.work.flops / 1e9, 1), round(line.speed / 1e9, 1),
-            round(line.of_peak * 100, 1), line.bound,
-        )
-        for line in page.lines
-    ]  # fmt: skip
-
-
-def _print_machine(page: "Page") -> None:
-    machine, peaks = page.machine, page.peaks
-    memory = "unknown" if machine.memory is None else f"{machine.memory / 2**30:.1f} GiB"
+def _print(profile: "Profile") -> None:
+    machine, peaks = profile.machine, profile.peaks
     rows = [
         ("device", machine.device),
         ("processor", f"{machine.cpu}, {machine.cores} cores, {machine.threads} torch threads"),
-        ("memory", memory),
+        ("memory", "unknown" if machine.memory is None else f"{machine.memory / 2**30:.1f} GiB"),
         ("torch", machine.torch),
-        ("networks", page.network),
+        ("networks", profile.network),
         ("convolution, fp32", f"{peaks.conv_fp32 / 1e9:,.1f} GFLOP/s"),
         ("convolution, bf16", f"{peaks.conv_bf16 / 1e9:,.1f} GFLOP/s"),
-        ("copying", f"{peaks.copy / 1e9:,.1f} GB/s"),
+        ("copy", f"{peaks.copy / 1e9:,.1f} GB/s"),
     ]
     table(("machine", ""), rows)
+    print_text("")
+    table(("of", "phase", "in a step", "ms", "% of step", "GFLOP", "GFLOP/s", "% of peak", "bound by"), [
+        (
+            row.of, row.phase, round(row.per_step, 3), round(row.seconds * 1e3, 1), round(row.share * 100, 1),
+            round(row.flop / 1e9, 1), round(row.flop_per_second / 1e9, 1), round(row.of_peak * 100, 1), row.bound,
+        )
+        for row in profile.rows
+    ])  # fmt: skip
+    print_text("")
+    table(("total", "value", "unit"), [(total.of, round(total.value, 2), total.unit) for total in profile.totals()])

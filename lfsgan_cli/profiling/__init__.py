@@ -1,1 +1,1 @@
-"""How fast this machine trains and draws, how near that is to its limits, and what binds."""
+"""Profiling: how fast this machine trains and generates, how near its limits that is, and what the bottleneck is."""

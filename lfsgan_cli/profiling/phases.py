@@ -1,9 +1,9 @@
-"""What a training step consists of, and how often each part of it comes: the phases of a run, by kinds of steps."""
+"""The phases of a training step, how often a step has each, and a function that runs each alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,17 +12,16 @@ from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.loop import Phase, TrainingLoop, set_rate
 from lfsgan_cli.training.pretraining import Pretraining
 
-JUDGED = ("d", "r1", "g")  # phases that look at whole pictures in some steps, at patches in others
-PLACES = {False: "patches", True: "whole pictures"}
+ANCHORED = ("d", "r1", "g")  # phases that use whole images in some steps, and patches in others
 
 
 @dataclass(frozen=True)
 class PhaseCost:
-    """One kind of work.
+    """One phase.
 
-    per_step: how often a step has it, on average over the schedule. action: does it once, by the run's own code.
-    without: does the same but for this part, where it cannot be done alone; what is left is the part.
-    plain: does the same in the operations that are counted, where `action` has a form that needs fewer.
+    per_step: how often a step has it, on average over the schedule. action: runs it once, with the run's own code.
+    without: runs the same but for this phase, where it cannot run alone; the difference is the phase.
+    plain: does the same in the operations to be counted, where `action` has a form that needs fewer.
     """
 
     name: str
@@ -33,8 +32,8 @@ class PhaseCost:
 
 
 def learning_parts(run: Learning) -> list[PhaseCost]:
-    """All that a step of learning a task consists of."""
-    _stand_still(run)
+    """All phases of a step of learning a task."""
+    _freeze(run)
     config = run.config
     cycle = math.lcm(config.anchor_every, config.seeking_every, *(phase.every for phase in run.phases))
     parts = [part for phase in run.phases for part in _learning_parts(phase, config, cycle)]
@@ -42,16 +41,16 @@ def learning_parts(run: Learning) -> list[PhaseCost]:
 
 
 def pretraining_parts(run: Pretraining) -> list[PhaseCost]:
-    """All that a step of pretraining consists of."""
-    _stand_still(run)
+    """All phases of a step of pretraining."""
+    _freeze(run)
     parts = [PhaseCost(phase.name, 1 / phase.every, partial(phase.update, 0)) for phase in run.phases]
     return [*parts, PhaseCost("average and rates", 1.0, run.follow)]
 
 
-def _stand_still(run: TrainingLoop) -> None:
-    """Ready for any phase in any order, at learning rates of zero: all is computed, and the networks stay as they are.
+def _freeze(run: TrainingLoop) -> None:
+    """Ready for any phase in any order, at learning rates of zero: everything is computed, and no weight changes.
 
-    A discriminator trained alone would soon be so sure that its gradients are denormal numbers, which are slow.
+    A discriminator trained alone would soon be so certain that its gradients are denormal numbers, which are slow.
     """
     run.begin()
     for optimizer in run.optimizers.values():
@@ -59,7 +58,7 @@ def _stand_still(run: TrainingLoop) -> None:
     for phase in run.phases:
         for parameter in phase.parameters:
             parameter.requires_grad = False
-    for phase in run.phases:  # R1 looks at pictures that the discriminator's has read, which may need drawn ones
+    for phase in run.phases:  # R1 uses images that the discriminator's phase has read, which may need generated ones
         phase.update(0)
         if phase.name == "d":
             break
@@ -67,22 +66,16 @@ def _stand_still(run: TrainingLoop) -> None:
 
 def _learning_parts(phase: Phase, config: LearnConfig, cycle: int) -> Iterator[PhaseCost]:
     steps = range(0, cycle, phase.every)
-    if phase.name not in JUDGED:
+    if phase.name not in ANCHORED:
         yield PhaseCost(phase.name, len(steps) / cycle, partial(phase.update, 0))
         return
-    for whole, place in PLACES.items():
+    for whole, kind in ((False, "patches"), (True, "whole images")):
         here = [step for step in steps if config.is_anchored(step) is whole]
         seeking = [step for step in here if phase.name == "g" and config.seeks(step)]
         plain = [step for step in here if step not in seeking]
-        yield from _at(phase, place, here, plain, seeking, cycle)
-
-
-def _at(
-    phase: Phase, place: str, here: Sequence[int], plain: Sequence[int], seeking: Sequence[int], cycle: int
-) -> Iterator[PhaseCost]:
-    if not here:
-        return
-    alone = partial(phase.update, (plain or here)[0])
-    yield PhaseCost(f"{phase.name} on {place}", len(here) / cycle, alone)
-    if plain and seeking:
-        yield PhaseCost(f"{phase.name}, mode seeking", len(seeking) / cycle, partial(phase.update, seeking[0]), alone)
+        if here:
+            alone = partial(phase.update, (plain or here)[0])
+            yield PhaseCost(f"{phase.name} on {kind}", len(here) / cycle, alone)
+            if plain and seeking:
+                share = len(seeking) / cycle
+                yield PhaseCost(f"{phase.name}, mode seeking", share, partial(phase.update, seeking[0]), alone)

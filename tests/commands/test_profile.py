@@ -1,4 +1,4 @@
-"""`lfsgan bench` measures every phase of the program itself, and writes nothing."""
+"""`lfsgan profile` measures every phase of the program itself, and writes nothing."""
 
 import json
 from typing import TYPE_CHECKING
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
 
 PHASES = {
     "learn-task": [
-        "d on patches", "d on whole pictures", "r1 on patches", "r1 on whole pictures", "g on patches",
-        "g on whole pictures", "g, mode seeking", "average and rates",
+        "d on patches", "d on whole images", "r1 on patches", "r1 on whole images", "g on patches",
+        "g on whole images", "g, mode seeking", "average and rates",
     ],
     "pretrain": ["d", "r1", "g", "path", "average"],
-    "drawing": ["one batch"],
+    "generate": ["one batch"],
 }  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _small_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(counters.PICTURES, "cpu", 1)
-    monkeypatch.setitem(counters.COPIED, "cpu", 2**22)
+    monkeypatch.setitem(counters.CONV_BATCH, "cpu", 1)
+    monkeypatch.setitem(counters.COPY_BYTES, "cpu", 2**22)
 
 
 def test_the_page_names_the_machine_every_phase_and_the_totals(program: "Program") -> None:
     before = program.tree()
-    page = program.done("bench", "--seconds", 0).stdout
+    page = program.done("profile", "--seconds", 0).stdout
     assert program.tree() == before
     lines = page.splitlines()
     for section, phases in PHASES.items():
         shown = [line.removeprefix(section).strip() for line in lines if line.startswith(section)]
         assert [line for phase, line in zip(phases, shown, strict=False) if not line.startswith(phase)] == []
-    for words in ("processor", "convolution, fp32", "copying", "steps/s", "minutes for a task of", "pictures/s"):
+    for words in ("processor", "convolution, fp32", "copy", "steps/s", "minutes for a task of", "images/s"):
         assert words in page
 
 
 def test_json_has_the_same_phases_and_shares_that_add_up(program: "Program") -> None:
-    page = json.loads(program.done("bench", "--seconds", 0, "--json").stdout)
+    page = json.loads(program.done("profile", "--seconds", 0, "--json").stdout)
     assert page["network"] == "data"  # the base of the workspace
     for section, phases in PHASES.items():
         rows = [row for row in page["phases"] if row["of"] == section]
@@ -51,9 +51,11 @@ def test_json_has_the_same_phases_and_shares_that_add_up(program: "Program") -> 
 
 
 def test_a_dry_run_tells_and_measures_nothing(newcomer: "Program") -> None:
-    result = newcomer.done("bench", "--dry-run", "--device", "cpu")
-    assert (result.stdout, result.stderr) == ("", "Would measure avatars-64 on cpu, each phase for 3 s or twice.\n")
-    document = json.loads(newcomer.done("bench", "--resolution", 256, "--dry-run", "--json", "--device", "cpu").stdout)
+    result = newcomer.done("profile", "--dry-run", "--device", "cpu")
+    assert (result.stdout, result.stderr) == ("", "Would profile avatars-64 on cpu, each phase for 3 s or twice.\n")
+    document = json.loads(
+        newcomer.done("profile", "--resolution", 256, "--dry-run", "--json", "--device", "cpu").stdout
+    )
     assert document == {"network": "random, 256×256", "device": "cpu", "seconds": 3.0}
 
 
@@ -67,7 +69,7 @@ def test_a_dry_run_tells_and_measures_nothing(newcomer: "Program") -> None:
     ],
 )
 def test_a_mistake_is_one_line(program: "Program", arguments: list[object], words: str) -> None:
-    result = program("bench", *arguments)
+    result = program("profile", *arguments)
     assert words in " ".join(result.stderr.split())
     assert result.exit_code in {1, 2}
-    program.refused("bench", *arguments)
+    program.refused("profile", *arguments)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lfsgan_cli.profiling import counters
-from lfsgan_cli.profiling.counters import Peaks, Work, conv_flops, counted, measure_peaks, rounds
+from lfsgan_cli.profiling.counters import Peaks, Work, conv_flops, counted, measure_peaks, time_runs
 
 PEAKS = Peaks(conv_fp32=100.0, conv_bf16=200.0, copy=10.0)
 CPU = torch.device("cpu")
@@ -30,10 +30,9 @@ def test_operations_on_half_as_many_bits_are_held_against_their_own_peak() -> No
 
 
 def test_peaks_are_those_of_the_convolution_and_the_copy_that_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(counters.PICTURES, "cpu", 1)
-    monkeypatch.setitem(counters.COPIED, "cpu", 2**22)
-    assert counted(counters._convolution(CPU, torch.float32)).flops == conv_flops(CPU)
-    assert counted(counters._copy(CPU)).bytes >= 2 * 2**22
+    monkeypatch.setitem(counters.CONV_BATCH, "cpu", 1)
+    monkeypatch.setitem(counters.COPY_BYTES, "cpu", 2**22)
+    assert counted(counters.peak_convolution(CPU, torch.float32)).flops == conv_flops(CPU)
     peaks = measure_peaks(CPU, 0.0)
     assert min(peaks.conv_fp32, peaks.conv_bf16) > 1e8  # no machine that runs torch is slower
     assert peaks.copy > 1e7
@@ -41,7 +40,7 @@ def test_peaks_are_those_of_the_convolution_and_the_copy_that_are_run(monkeypatc
 
 def test_an_action_is_run_twice_at_least_and_as_often_as_there_is_time() -> None:
     ran: list[int] = []
-    assert len(rounds(lambda: ran.append(0), CPU, 0.0)) == len(ran) == 2
-    durations = rounds(lambda: sum(range(100)), CPU, 0.05)
+    assert len(time_runs(lambda: ran.append(0), CPU, 0.0)) == len(ran) == 2
+    durations = time_runs(lambda: sum(range(100)), CPU, 0.05)
     assert len(durations) > 2
     assert all(seconds > 0 for seconds in durations)

@@ -16,7 +16,7 @@ NEAR = 0.25  # what the estimates promise
 
 
 def test_it_is_near_what_was_measured() -> None:
-    # docs/performance.md: the most memory of `lfsgan bench --resolution 256`, both in batches of 4
+    # docs/performance.md: the most memory of `lfsgan profile --resolution 256`, both in batches of 4
     assert memory.of_learning(FFHQ, LearnConfig(batch=4)) == pytest.approx(7515.8e6, rel=NEAR)
     assert memory.of_pretraining(FFHQ, PretrainConfig(batch=4)) == pytest.approx(4988.3e6, rel=NEAR)
 
