@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lfsgan_cli.commands import options as given
-from lfsgan_cli.commands.console import print_json, progress, say, table, warn
-from lfsgan_cli.commands.learn_task import losses_line
+from lfsgan_cli.commands.console import losses_line, print_json, progress, say, table, warn
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, check_pictures, to_repeat
 
 if TYPE_CHECKING:

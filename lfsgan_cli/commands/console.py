@@ -209,3 +209,8 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def losses_line(losses: Any) -> str:
+    """The losses of a step in a few words."""
+    return " ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())

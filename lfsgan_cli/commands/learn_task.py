@@ -1,12 +1,12 @@
 """`lfsgan learn-task`: a new domain from a few pictures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lfsgan_cli import options
-from lfsgan_cli.commands.console import print_json, progress, say, warn
+from lfsgan_cli.commands.console import losses_line, print_json, progress, say, warn
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
@@ -178,11 +178,6 @@ def tell_resumed(trainer: "Learner | Pretrainer") -> None:
     for path in trainer.passed_over:
         warn(f"the kept state {str(path)!r} is damaged; going on from the one before it")
     say(f"Going on after step {trainer.done:,} of {trainer.total:,}.")
-
-
-def losses_line(losses: Any) -> str:
-    """The losses of a step in a few words."""
-    return " ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())
 
 
 def _tell_start(job: "TaskRun") -> None:

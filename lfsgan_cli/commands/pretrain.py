@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli.commands.console import print_json, progress, say
-from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, losses_line, tell_resumed
+from lfsgan_cli.commands.console import losses_line, print_json, progress, say
+from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, tell_resumed
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,

@@ -15,7 +15,7 @@ PHASES = {
         "d on patches", "d on whole images", "r1 on patches", "r1 on whole images", "g on patches",
         "g on whole images", "g, mode seeking", "average and rates",
     ],
-    "pretrain": ["d", "r1", "g", "path", "average"],
+    "pretrain": ["g", "path", "d", "r1", "heads", "average and rates"],
     "generate": ["one batch"],
 }  # fmt: skip
 
