@@ -1,6 +1,7 @@
 """The one place where a command's failure becomes a line on stderr and an exit code."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +9,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from lfsgan_cli.commands.console import Verbosity, set_verbosity
+from lfsgan_cli.commands.help import Group, usage_error
 from lfsgan_cli.errors import LfsganError, is_out_of_memory, one_line, printable
 from lfsgan_cli.system.device import prepare
 
@@ -24,16 +25,25 @@ class _TerminatedError(KeyboardInterrupt):
     """SIGTERM, which ends what it meets as Ctrl-C does: with nothing half done left behind."""
 
 
-class Cli(TyperGroup):
-    """The group of all commands. What they raise ends here: 1 with one line, 130 for Ctrl-C, 143 for SIGTERM."""
+class Cli(Group):
+    """The group of all commands.
+
+    What they raise ends here: 1 with one line, 2 for usage, 130 for Ctrl-C, 143 for SIGTERM.
+    """
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Begin afresh: in tests and notebooks, one process runs many commands."""
         set_verbosity(Verbosity.NORMAL)
-        return super().make_context(*args, **kwargs)
+        _replace_what_cannot_be_encoded()
+        try:
+            return super().make_context(*args, **kwargs)
+        except Exception as error:
+            if _is_usage(error):
+                _end_usage(error)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for, and end as the class says. Usage errors and exits are Typer's own."""
+        """Run the command that was asked for, and end as the class says. Exits are Typer's own."""
         prepare()
         try:
             with _heeding_sigterm():
@@ -45,9 +55,28 @@ class Cli(TyperGroup):
         except KeyboardInterrupt as error:
             _end(ctx, "Interrupted.", INTERRUPTED, error)
         except Exception as error:
+            if _is_usage(error):
+                _end_usage(error)
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # Typer's own endings
                 raise
             _end(ctx, _worded(error), error.status if isinstance(error, LfsganError) else FAILED, error)
+
+
+def _replace_what_cannot_be_encoded() -> None:
+    """A terminal's encoding may lack characters of our help or of the user's names: `?` stands for them."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and getattr(sys.stdout, "errors", "") == "strict":
+        reconfigure(errors="replace")
+
+
+def _is_usage(error: Exception) -> bool:
+    """Whether Typer refuses the words of a command line. Its page for an empty one is no error."""
+    return hasattr(error, "format_message") and type(error).__name__ != "NoArgsIsHelpError"
+
+
+def _end_usage(error: Any) -> NoReturn:
+    typer.echo(one_line(f"{LfsganError.label}{usage_error(error)}"), err=True)
+    raise typer.Exit(error.exit_code)
 
 
 @contextmanager

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 import typer
 
 from lfsgan_cli.commands.console import Verbosity, detail, progress, say, set_verbosity, warn
+from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, METRICS, OUTPUT
+from lfsgan_cli.commands.help import Command as HelpfulCommand
+from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.main import DEBUG
+from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 AUTO = "auto"
+DEVICES = ["auto", "cpu", "cuda", "mps"]
 DEFAULT_WORKSPACE = Path("lfsgan_workspace")
 
 
@@ -50,31 +55,51 @@ def _verbose(given: bool) -> None:
 
 WorkspaceDir = Annotated[
     Path,
-    typer.Option("--workspace", metavar="DIR", envvar="LFSGAN_WORKSPACE", help="Where the base and the tasks are."),
-]
-Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|mps", help="What computes.")]
+    typer.Option(
+        "--workspace", metavar="DIR", envvar="LFSGAN_WORKSPACE", rich_help_panel=INPUT,
+        help="Folder of the base and its tasks.",
+    ),
+]  # fmt: skip
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="[auto|cpu|cuda|mps]", rich_help_panel=MACHINE, autocompletion=lambda: DEVICES,
+        help="Device to run on. cuda:N is the GPU number N.",
+    ),
+]  # fmt: skip
 PrecisionChoice = Annotated[
     Choice,
     typer.Option(
-        "--precision", help="Of feature maps while training: bf16 is faster on large networks, where a device has it."
+        "--precision", rich_help_panel=MACHINE,
+        help="Training precision. auto uses bf16 from 128×128 where it is faster.",
     ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print one JSON document.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check everything and tell what would be done, but do nothing.")
+    bool, typer.Option("--dry-run", rich_help_panel=OUTPUT, help="Check everything and print the plan, without work.")
 ]
 
 # These act through their callbacks, before the command begins.
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", callback=_quiet, help="Say nothing but warnings and errors."),
+    typer.Option("--quiet", "-q", callback=_quiet, rich_help_panel=GENERAL, help="Print only warnings and errors."),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", callback=_verbose, help="Say more.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", callback=_verbose, rich_help_panel=GENERAL, help="Print details.")
+]
 Debug = Annotated[
     bool,
-    typer.Option("--debug", callback=_debug, is_eager=True, help="Show where in the program an error arose."),
+    typer.Option(
+        "--debug", callback=_debug, is_eager=True, rich_help_panel=GENERAL, help="Show the traceback of an error."
+    ),
 ]
 EVERYWHERE = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
+
+
+def register(group: typer.Typer, name: str, command: Command, *examples: str, panel: str | None = None) -> Command:
+    """Add a command to a group of commands: its help page ends with the examples, command lines that work."""
+    group.command(name, cls=HelpfulCommand, epilog="\n".join(examples), rich_help_panel=panel)(everywhere(command))
+    return command
 
 
 def everywhere(command: Command) -> Command:
@@ -123,54 +148,114 @@ def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
 # The options of `lfsgan evaluate`, in the order of its help.
 
 
-Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A task; all of them if not given.")]
-Fid = Annotated[bool, typer.Option("--fid", help="The Fréchet distance of features; less is nearer.")]
-Kid = Annotated[bool, typer.Option("--kid", help="The kernel distance, unbiased for small sets; less is nearer.")]
-Prdc = Annotated[bool, typer.Option("--prdc", help="Precision, recall, density and coverage; more is better.")]
-Lpips = Annotated[bool, typer.Option("--lpips", help="Intra-LPIPS and B-LPIPS: variety around the few shots.")]
-Memorization = Annotated[bool, typer.Option("--memorization", help="The share of pictures that copy a shot.")]
-Everything = Annotated[bool, typer.Option("--all", help="All of these.")]
-Retention = Annotated[bool, typer.Option("--retention", help="Prove that nothing of any task has changed.")]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task", metavar="NAME", rich_help_panel=INPUT, autocompletion=task_names,
+        help="Task to measure; may be repeated.  [default: all]",
+    ),
+]  # fmt: skip
+Fid = Annotated[bool, typer.Option("--fid", rich_help_panel=METRICS, help="Fréchet distance; lower is better.")]
+Kid = Annotated[
+    bool,
+    typer.Option("--kid", rich_help_panel=METRICS, help="Kernel distance, unbiased for small sets; lower is better."),
+]
+Prdc = Annotated[
+    bool,
+    typer.Option("--prdc", rich_help_panel=METRICS, help="Precision, recall, density, coverage; higher is better."),
+]
+Lpips = Annotated[
+    bool,
+    typer.Option("--lpips", rich_help_panel=METRICS, help="Intra-LPIPS and B-LPIPS: diversity; higher is better."),
+]
+Memorization = Annotated[
+    bool,
+    typer.Option(
+        "--memorization", rich_help_panel=METRICS, help="Share of near-duplicates of training images; lower is better."
+    ),
+]
+Everything = Annotated[bool, typer.Option("--all", rich_help_panel=METRICS, help="All of these metrics.")]
+Retention = Annotated[
+    bool,
+    typer.Option("--retention", rich_help_panel=METRICS, help="Check that no task has changed since it was learned."),
+]
 RealPictures = Annotated[
     Path | None,
-    typer.Option("--reals", metavar="DIR|ZIP", help="Real pictures to compare with; if not given, the few shots."),
-]
+    typer.Option(
+        "--reals", metavar="DIR|ZIP", rich_help_panel=INPUT,
+        help="Real images to compare with.  [default: the training images]",
+    ),
+]  # fmt: skip
 FewShots = Annotated[
     Path | None,
-    typer.Option("--shots", metavar="DIR|ZIP", help="The few shots; if not given, those in the workspace."),
-]
+    typer.Option(
+        "--shots", metavar="DIR|ZIP", rich_help_panel=INPUT,
+        help="Training images.  [default: those in the workspace]",
+    ),
+]  # fmt: skip
 Fakes = Annotated[
     Path | None,
-    typer.Option("--fakes", metavar="DIR|ZIP", help="Measure these pictures, of whatever program, and no task."),
+    typer.Option(
+        "--fakes", metavar="DIR|ZIP", rich_help_panel=INPUT,
+        help="Generated images to measure instead of tasks, from any program.",
+    ),
+]  # fmt: skip
+Count = Annotated[
+    int,
+    typer.Option("-n", min=2, max=MOST, rich_help_panel=INPUT, help="Images to generate of each task, from seed 0 on."),
 ]
-Count = Annotated[int, typer.Option("-n", min=2, help="Pictures to draw of each task, from seed 0 on.")]
 Blocks = Annotated[
-    int, typer.Option("--blocks", min=1, help="Measure so many equal parts, and give their mean and deviation.")
-]
+    int,
+    typer.Option(
+        "--blocks", min=1, max=MOST, rich_help_panel=METRICS,
+        help="Split the images into blocks and print mean and deviation.",
+    ),
+]  # fmt: skip
 WithBase = Annotated[
-    bool, typer.Option("--with-base", help="Measure the base as well, but for what needs shots; give --reals.")
+    bool, typer.Option("--with-base", rich_help_panel=INPUT, help="Also measure the base. Needs --reals.")
 ]
-Save = Annotated[Path | None, typer.Option("--save", metavar="DIR", help="Keep what is drawn, in a folder a task.")]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", metavar="DIR", rich_help_panel=OUTPUT, help="Save the generated images, one folder for each task."
+    ),
+]
 Features = Annotated[
-    Literal["auto", "inception", "efficientnet-lite0"], typer.Option("--features", help="What looks at the pictures.")
+    Literal["auto", "inception", "efficientnet-lite0"],
+    typer.Option("--features", rich_help_panel=METRICS, help="Feature extractor of FID, KID and PRDC."),
 ]
 FidMode = Annotated[
     Literal["clean", "legacy-pytorch"],
-    typer.Option("--fid-mode", help="How pictures are resized for Inception; papers used legacy-pytorch."),
+    typer.Option(
+        "--fid-mode", rich_help_panel=METRICS, help="How images are resized for Inception. Papers used legacy-pytorch."
+    ),
 ]
 LpipsFeatures = Annotated[
-    Literal["auto", "vgg", "efficientnet-lite0"], typer.Option("--lpips-features", help="What judges likeness.")
+    Literal["auto", "vgg", "efficientnet-lite0"],
+    typer.Option("--lpips-features", rich_help_panel=METRICS, help="Network of the perceptual distance."),
 ]
 InceptionWeights = Annotated[
-    Path | None, typer.Option("--inception-weights", metavar="FILE", help="Inception's weights, if not in the cache.")
+    Path | None,
+    typer.Option(
+        "--inception-weights", metavar="FILE", rich_help_panel=MACHINE, help="Inception weights.  [default: the cache]"
+    ),
 ]
 VggWeights = Annotated[
-    Path | None, typer.Option("--vgg-weights", metavar="FILE", help="VGG16's weights, if not in the cache.")
+    Path | None,
+    typer.Option("--vgg-weights", metavar="FILE", rich_help_panel=MACHINE, help="VGG16 weights.  [default: the cache]"),
 ]
 Offline = Annotated[
-    bool, typer.Option("--offline", envvar="LFSGAN_OFFLINE", help="Never download; weights must be at hand.")
+    bool,
+    typer.Option(
+        "--offline", envvar="LFSGAN_OFFLINE", rich_help_panel=MACHINE, help="Never download weights of metrics."
+    ),
 ]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures looked at at once; changes speed only.")]
+Batch = Annotated[
+    int,
+    typer.Option(
+        "--batch", min=1, max=MOST, rich_help_panel=MACHINE, help="Images in a batch. It changes the speed only."
+    ),
+]
 
 
 # Looks at what a long work needs before it starts: every picture of a large set, and memory.
