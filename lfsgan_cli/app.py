@@ -1,55 +1,166 @@
-"""The program: all commands, and the options before them."""
+"""The program: all commands with their examples, in the groups of `lfsgan --help`."""
 
 from typing import Annotated
 
 import typer
 
 from lfsgan_cli import __version__
+from lfsgan_cli.commands import base as base_commands
+from lfsgan_cli.commands import tasks as task_commands
 from lfsgan_cli.commands.adapters import adapters
 from lfsgan_cli.commands.base import base
 from lfsgan_cli.commands.benchmark import benchmark
 from lfsgan_cli.commands.doctor import doctor
 from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
+from lfsgan_cli.commands.help import GENERATE, LEARN, MANAGE, MEASURE, help_
 from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.main import Cli
-from lfsgan_cli.commands.options import everywhere
+from lfsgan_cli.commands.options import everywhere, register
 from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.profile import profile
+from lfsgan_cli.commands.recipes import recipes
 from lfsgan_cli.commands.report import report
-from lfsgan_cli.commands.tasks import export_task, import_task, merge, remove_tasks, rename_task, tasks, verify_tasks
+from lfsgan_cli.commands.tasks import tasks
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, cls=Cli)
+app = typer.Typer(
+    name="lfsgan",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    cls=Cli,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _version(given: bool) -> None:
     if given:
-        typer.echo(f"lfsgan {__version__}")
+        import platform
+        from importlib.metadata import version  # of torch, without importing torch
+
+        typer.echo(f"lfsgan {__version__} (torch {version('torch')}, Python {platform.python_version()})")
         raise typer.Exit
 
 
 @app.callback()
 @everywhere
 def lfsgan(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the versions.")
+    ] = False,
 ) -> None:
-    """Teach a picture generator new domains from about ten pictures each, and forget none."""
+    """Learn new image domains from about ten images each, without forgetting."""
 
 
-app.command("pretrain")(everywhere(pretrain))
-app.command("learn-task")(everywhere(learn_task))
-app.command("generate")(everywhere(generate))
-app.command("merge")(everywhere(merge))
-app.command("evaluate")(everywhere(evaluate))
-app.command("benchmark")(everywhere(benchmark))
-app.command("profile")(everywhere(profile))
-app.command("doctor")(everywhere(doctor))
-app.command("report")(everywhere(report))
-app.command("adapters")(everywhere(adapters))
-tasks.command("rename")(everywhere(rename_task))
-tasks.command("remove")(everywhere(remove_tasks))
-tasks.command("verify")(everywhere(verify_tasks))
-tasks.command("import")(everywhere(import_task))
-tasks.command("export")(everywhere(export_task))
-app.add_typer(tasks, name="tasks")
-app.add_typer(base, name="base")
+register(
+    app, "learn-task", learn_task,
+    "lfsgan learn-task --images ./few_shots --name cats",
+    "lfsgan learn-task --images cats.zip --name cats --adapter lora --steps 500",
+    panel=LEARN,
+)  # fmt: skip
+register(
+    app, "pretrain", pretrain,
+    "lfsgan pretrain --data ./faces --resolution 64",
+    "lfsgan pretrain --data ./faces --kimg 2000 --resume",
+    panel=LEARN,
+)  # fmt: skip
+register(
+    app, "recipes", recipes,
+    "lfsgan recipes",
+    "lfsgan recipes paper",
+    panel=LEARN,
+)  # fmt: skip
+register(
+    app, "adapters", adapters,
+    "lfsgan adapters",
+    "lfsgan adapters left",
+    panel=LEARN,
+)  # fmt: skip
+register(
+    app, "generate", generate,
+    "lfsgan generate --task cats -n 64",
+    "lfsgan generate --task cats --task dogs --seeds 0-7 --truncation 0.7",
+    panel=GENERATE,
+)  # fmt: skip
+register(
+    app, "evaluate", evaluate,
+    "lfsgan evaluate --fid",
+    "lfsgan evaluate --task cats --all --reals ./cats",
+    panel=MEASURE,
+)  # fmt: skip
+register(
+    app, "benchmark", benchmark,
+    "lfsgan benchmark suite.toml --dry-run",
+    "lfsgan benchmark suite.toml --data ./avatars --out ./results",
+    panel=MEASURE,
+)  # fmt: skip
+register(
+    app, "report", report,
+    "lfsgan report",
+    "lfsgan report ./results --out page.html",
+    panel=MEASURE,
+)  # fmt: skip
+register(
+    app, "profile", profile,
+    "lfsgan profile",
+    "lfsgan profile --resolution 256 --seconds 10",
+    panel=MEASURE,
+)  # fmt: skip
+app.add_typer(tasks, name="tasks", rich_help_panel=MANAGE)
+app.add_typer(base, name="base", rich_help_panel=MANAGE)
+
+register(tasks, "list", task_commands.list_, "lfsgan tasks list", "lfsgan tasks list --json")
+register(tasks, "show", task_commands.show, "lfsgan tasks show cats", "lfsgan tasks show cats --json")
+register(
+    tasks, "verify", task_commands.verify_tasks,
+    "lfsgan tasks verify",
+    "lfsgan tasks verify cats dogs",
+)  # fmt: skip
+register(
+    tasks, "rename", task_commands.rename_task,
+    "lfsgan tasks rename cats kittens",
+    "lfsgan tasks rename cats kittens --dry-run",
+)  # fmt: skip
+register(
+    tasks, "remove", task_commands.remove_tasks,
+    "lfsgan tasks remove cats",
+    "lfsgan tasks remove cats dogs --dry-run",
+)  # fmt: skip
+register(
+    tasks, "merge", task_commands.merge,
+    "lfsgan tasks merge cats cats.pt",
+    "lfsgan tasks merge cats cats.safetensors --strength 0.5",
+)  # fmt: skip
+register(
+    tasks, "import", task_commands.import_task,
+    "lfsgan tasks import sketches.pt --name sketches",
+    "lfsgan tasks import sketches.pt --name sketches --no-activation",
+)  # fmt: skip
+register(
+    tasks, "export", task_commands.export_task,
+    "lfsgan tasks export cats cats.pt",
+    "lfsgan tasks export cats cats.pt --overwrite",
+)  # fmt: skip
+register(base, "show", base_commands.show, "lfsgan base show", "lfsgan base show --json")
+register(
+    base, "import", base_commands.import_,
+    "lfsgan base import 550000.pt",
+    "lfsgan base import ffhq-256.pkl --workspace ffhq --dry-run",
+)  # fmt: skip
+register(
+    base, "export", base_commands.export,
+    "lfsgan base export base.pt",
+    "lfsgan base export base.safetensors --overwrite",
+)  # fmt: skip
+register(
+    app, "doctor", doctor,
+    "lfsgan doctor",
+    "lfsgan doctor --clean",
+    panel=MANAGE,
+)  # fmt: skip
+register(
+    app, "help", help_,
+    "lfsgan help generate",
+    "lfsgan help tasks merge",
+    panel=MANAGE,
+)  # fmt: skip

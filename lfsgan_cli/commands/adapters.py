@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lfsgan_cli.commands.completion import adapter_names
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.options import Json
 from lfsgan_cli.errors import LfsganError
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 
 
 def adapters(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Show the options of this one.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", autocompletion=adapter_names, show_default=False, help="Adapter to show.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """List the installed adapters, or show the options of one."""
+    """List the adapters, or the options of one.
+
+    Without NAME: all installed adapters. With NAME: what `-o KEY=VALUE` of `learn-task` takes.
+    """
     if name:
         _show(name, as_json=as_json)
     else:

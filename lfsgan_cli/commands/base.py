@@ -7,36 +7,50 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, DryRun, Json, WorkspaceDir, everywhere
+from lfsgan_cli.commands.help import INPUT, OUTPUT, Group
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, DryRun, Json, WorkspaceDir
 
 if TYPE_CHECKING:
     from lfsgan_cli.checkpoints.convert import BaseImport
     from lfsgan_cli.workspace.base_file import BaseSummary
 
-base = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Show, import or export the base of a workspace.")
+base = typer.Typer(rich_markup_mode=None, no_args_is_help=True, cls=Group, help="Show, import or export the base.")
 
 Foreign = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="A StyleGAN2 of rosinality's or NVIDIA's code, or a base; known by content."),
+    typer.Argument(
+        metavar="FILE", help="StyleGAN2 checkpoint of rosinality or NVIDIA, or a base. Detected by content."
+    ),
 ]
 PartChoice = Annotated[
-    Literal["g_ema", "g"], typer.Option("--part", help="Which generator tasks stand on: the average or the live one.")
+    Literal["g_ema", "g"],
+    typer.Option("--part", rich_help_panel=INPUT, help="Generator to use: the EMA (g_ema) or the raw one (g)."),
 ]
-BaseName = Annotated[str, typer.Option("--name", help="What the base is called; its file's name if not given.")]
-Replace = Annotated[bool, typer.Option("--overwrite", help="Replace this workspace's base, if no task needs it.")]
-Out = Annotated[Path, typer.Argument(metavar="OUT", help="A file to be written: OUT.pt or OUT.safetensors.")]
-OverwriteOut = Annotated[bool, typer.Option("--overwrite", help="Replace the file where it is there already.")]
+BaseName = Annotated[
+    str, typer.Option("--name", rich_help_panel=OUTPUT, help="Name of the base.  [default: the file's name]")
+]
+Replace = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the base, if no task was learned on it.")
+]
+Out = Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .pt or .safetensors.")]
+OverwriteOut = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the file if it exists.")
+]
 
 
 @base.callback()
 def group() -> None:
-    """Show, import or export the base of a workspace."""
+    """Show, import or export the base.
+
+    The base is the StyleGAN2 that all tasks of a workspace share.
+    """
 
 
-@base.command("show")
-@everywhere
 def show(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
-    """Show what the base is, how it was made, and where it came from."""
+    """Show the base: its network, training and origin.
+
+    Only the header of the file is read.
+    """
     from lfsgan_cli.workspace.base_file import read_summary
     from lfsgan_cli.workspace.paths import base_path
 
@@ -47,8 +61,6 @@ def show(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> 
         table(("", ""), _rows(summary))
 
 
-@base.command("import")
-@everywhere
 def import_(
     ctx: typer.Context,
     file: Foreign,
@@ -59,7 +71,10 @@ def import_(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make a network of another program the base; nothing in its file is executed."""
+    """Import a StyleGAN2 checkpoint as the base.
+
+    Reads checkpoints of rosinality (.pt) and NVIDIA (.pkl). No code in the file is executed.
+    """
     from lfsgan_cli.checkpoints import convert
     from lfsgan_cli.workspace.locks import hold_base
     from lfsgan_cli.workspace.workspace import workspace_at
@@ -75,15 +90,16 @@ def import_(
         _tell_base(job, job.run(), as_json=as_json)
 
 
-@base.command("export")
-@everywhere
 def export(
     out: Out,
     overwrite: OverwriteOut = False,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
-    """Write the base in rosinality's layout, which other programs read."""
+    """Export the base as a StyleGAN2 checkpoint.
+
+    The file has rosinality's layout, which other programs read.
+    """
     from lfsgan_cli.checkpoints import convert
     from lfsgan_cli.workspace.workspace import check_workspace
 

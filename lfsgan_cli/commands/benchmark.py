@@ -10,6 +10,7 @@ import typer
 
 from lfsgan_cli.commands import options as given
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, table, warn
+from lfsgan_cli.commands.help import INPUT, OUTPUT
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, check_pictures, to_repeat
 
 if TYPE_CHECKING:
@@ -21,16 +22,24 @@ if TYPE_CHECKING:
     from lfsgan_cli.evaluation.features import Seen
     from lfsgan_cli.runs.learn_task import Learner
 
-SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="What to run; see examples/benchmarks.")]
+SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="Suite to run; see examples/benchmarks.")]
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="Where the suite's paths are.  [default: beside it]")
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", rich_help_panel=INPUT, help="Folder of the suite's image paths.  [default: beside it]"
+    ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="The benchmark's folder.  [default: the suite's name; of suite.toml: .]"),
+    typer.Option(
+        "--out", metavar="DIR", rich_help_panel=OUTPUT, help="Folder of the results.  [default: the suite's name]"
+    ),
 ]
 Methods = Annotated[
-    list[str] | None, typer.Option("--method", metavar="NAME", help="A method; all of them if not given.")
+    list[str] | None,
+    typer.Option(
+        "--method", metavar="NAME", rich_help_panel=INPUT, help="Method to run; may be repeated.  [default: all]"
+    ),
 ]
 
 
@@ -47,7 +56,11 @@ def benchmark(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Let several methods learn the same tasks one after another, and measure what each forgets."""
+    """Compare methods on a sequence of tasks.
+
+    Every method of the suite learns the same tasks one after another. All tasks are measured after each step, which
+    shows what is forgotten. A finished step is never repeated.
+    """
     from lfsgan_cli.benchmark.runner import run
     from lfsgan_cli.benchmark.suite import read_suite
     from lfsgan_cli.system.device import pick

@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
+from lfsgan_cli.commands.help import OUTPUT
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Json, WorkspaceDir, to_repeat
 
 if TYPE_CHECKING:
     from lfsgan_cli.diagnostics.doctor import MachineReport
     from lfsgan_cli.diagnostics.workspace import WorkspaceState
 
-Clean = Annotated[bool, typer.Option("--clean", help="Remove what killed processes left behind, and nothing else.")]
+Clean = Annotated[
+    bool, typer.Option("--clean", rich_help_panel=OUTPUT, help="Remove temporary files of killed processes.")
+]
 
 
 def doctor(workspace: WorkspaceDir = DEFAULT_WORKSPACE, clean: Clean = False, as_json: Json = False) -> None:
-    """Examine machine and workspace; exit code 1 where there is something for you to do."""
+    """Check the machine and the workspace for problems.
+
+    Lists device, versions, adapters, cached weights and the state of the workspace. Exits with code 1 if there is a
+    problem, and says what to do about it.
+    """
     from lfsgan_cli.diagnostics import doctor
     from lfsgan_cli.diagnostics import workspace as doctor_workspace
 

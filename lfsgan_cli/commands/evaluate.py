@@ -55,7 +55,11 @@ def evaluate(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Measure how near the pictures of tasks are to real ones, how varied they are, and whether they are copies."""
+    """Measure the quality of generated images.
+
+    Quality and coverage (FID, KID, PRDC), diversity (LPIPS), near-duplicates of training images, and whether tasks have
+    changed since they were learned. Choose metrics by their options, or --all.
+    """
     chosen = {"fid": fid, "kid": kid, "prdc": prdc, "lpips": lpips, "memorization": memorization}
     wanted = _Chosen({name for name, on in chosen.items() if on or everything}, blocks)
     if retention and not wanted.names:

@@ -5,44 +5,78 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
+from lfsgan_cli.commands.help import INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
 if TYPE_CHECKING:
     from lfsgan_cli.generation.generate import Drawing, Means
 
-Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="A learned task; may be repeated.")]
-Count = Annotated[int | None, typer.Option("-n", min=1, help="How many pictures: seeds from 0 on.  [default: 16]")]
-Seeds = Annotated[str | None, typer.Option("--seeds", metavar="0-63,70", help="Which pictures, instead of -n.")]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task", metavar="NAME", rich_help_panel=INPUT, autocompletion=task_names,
+        help="Task to sample from; may be repeated.",
+    ),
+]  # fmt: skip
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "-n", min=1, max=MOST, rich_help_panel=SAMPLING, help="Number of images, from seed 0 on.  [default: 16]"
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", metavar="0-63,70", rich_help_panel=SAMPLING, help="Seeds to use instead of -n."),
+]
 Truncation = Annotated[
     float,
-    typer.Option("--truncation", min=0, max=2, help="1 draws everything, less stays nearer to the mean picture."),
-]
+    typer.Option(
+        "--truncation", min=0, max=2, rich_help_panel=SAMPLING,
+        help="Truncation psi: below 1 gives more typical, less varied images.",
+    ),
+]  # fmt: skip
 Strength = Annotated[
     float,
-    typer.Option("--strength", min=0, max=1.2, help="Share of what a task changes: 0 draws the base, 1 the task."),
+    typer.Option(
+        "--strength", min=0, max=1.2, rich_help_panel=SAMPLING, help="Strength of the task: 0 is the base, 1 the task."
+    ),
 ]
 NoiseChoice = Annotated[
     Literal["seed", "const", "none"],
-    typer.Option("--noise", help="Fine detail from the seed, the same for all, or none."),
+    typer.Option(
+        "--noise", rich_help_panel=SAMPLING, help="Noise inputs: from the seed, the same for all images, or none."
+    ),
 ]
 Batch = Annotated[
     int | None,
     typer.Option(
-        "--batch", min=1, help="Pictures drawn at once; changes speed only.  [default: what suits the device]"
+        "--batch", min=1, max=MOST, rich_help_panel=MACHINE,
+        help="Images in a batch. It changes the speed only.  [default: what suits the device]",
     ),
-]
+]  # fmt: skip
 PrecisionChoice = Annotated[
     Choice,
-    typer.Option("--precision", help="Of feature maps. auto is fp32: bf16 is faster, and moves colours a little."),
+    typer.Option(
+        "--precision",
+        rich_help_panel=MACHINE,
+        help="Precision. auto is fp32; bf16 is faster and shifts colours a little.",
+    ),
 ]
 CompileChoice = Annotated[
     Literal["auto", "on", "off"],
-    typer.Option("--compile", help="Prepare faster programs first, for half a minute; auto does so for very many."),
+    typer.Option(
+        "--compile", rich_help_panel=MACHINE,
+        help="Compile the generator first, which takes half a minute. auto compiles for very many images.",
+    ),
+]  # fmt: skip
+OutDir = Annotated[Path, typer.Option("--outdir", metavar="DIR", rich_help_panel=OUTPUT, help="Output folder.")]
+WithBase = Annotated[
+    bool, typer.Option("--with-base", rich_help_panel=INPUT, help="Also sample from the base, with the same seeds.")
 ]
-OutDir = Annotated[Path, typer.Option("--outdir", metavar="DIR", help="Where the pictures go.")]
-WithBase = Annotated[bool, typer.Option("--with-base", help="Draw the base as well, with the same seeds.")]
 
 DEFAULT_COUNT = 16
 
@@ -64,7 +98,11 @@ def generate(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Draw pictures of learned tasks, one for each seed."""
+    """Generate images of learned tasks.
+
+    Writes one PNG for each task and seed into --outdir, and grid.png with all of them. The same seed always gives the
+    same image.
+    """
     names: list[str | None] = [*([None] if with_base else []), *dict.fromkeys(task or [])]
     if not names:
         raise typer.BadParameter("expected a learned task (or --with-base); `lfsgan tasks list`", param_hint="--task")

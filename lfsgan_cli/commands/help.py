@@ -18,7 +18,12 @@ SAMPLING: Final = "Sampling"
 OUTPUT: Final = "Output"
 MACHINE: Final = "Machine"
 GENERAL: Final = "General"
-_ORDER = (INPUT, METRICS, TRAINING, SAMPLING, OUTPUT, MACHINE, GENERAL)
+# Groups of commands, in the order of `lfsgan --help`.
+LEARN: Final = "Learn"
+GENERATE: Final = "Generate"
+MEASURE: Final = "Measure"
+MANAGE: Final = "Manage"
+_ORDER = (INPUT, METRICS, TRAINING, SAMPLING, OUTPUT, MACHINE, GENERAL, LEARN, GENERATE, MEASURE, MANAGE)
 
 # What people type, because an older version or another program calls it so, and what it is called here.
 OTHER_COMMANDS = {
@@ -63,6 +68,10 @@ class Command(TyperCommand):
         ctx.params = {name: _expanded(ctx, name, value) for name, value in ctx.params.items()}
         return rest
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`NAME`, where Typer writes `{NAME}`."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then options by group."""
         _write_options(self, ctx, formatter)
@@ -89,18 +98,22 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, and after them the options."""
+        """Write the commands, and after them the names of the options: all of it fits a small terminal."""
         self.format_commands(ctx, formatter)
-        _write_options(self, ctx, formatter)
+        options = [name for param in self.get_params(ctx) for name in param.opts[-1:]]
+        formatter.write_paragraph()
+        formatter.write_text(f"Options: {', '.join(options)}. `lfsgan help COMMAND` explains a command.")
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under their headings."""
         shown = [(name, command) for name in self.list_commands(ctx) if not (command := self.commands[name]).hidden]
         width = max(len(name) for name, _ in shown)
-        for heading in dict.fromkeys(_panel(command) for _, command in shown):
-            with formatter.section(heading or "Commands"):
-                rows = [(name.ljust(width), _summary(command.help)) for name, command in shown]
-                formatter.write_dl([row for row, (_, each) in zip(rows, shown, strict=True) if _panel(each) == heading])
+        formatter.write_paragraph()
+        for heading in sorted({_panel(command): None for _, command in shown}, key=_place):
+            formatter.write_heading(heading or "Commands")
+            for name, command in shown:
+                if _panel(command) == heading:
+                    formatter.write(f"  {name.ljust(width)}  {_summary(command.help)}\n")
 
 
 def usage_error(error: Any) -> str:
@@ -109,9 +122,16 @@ def usage_error(error: Any) -> str:
     option = getattr(error, "option_name", None)
     if option and text.startswith("No such option"):
         text = f"no such option {option!r}{_meant(_other_option(error, option))}"
-    text = re.sub(r"^Invalid value for (.+?): ", r"\1: ", text.rstrip("."), flags=re.DOTALL)
+    text = re.sub(r"^Invalid value for '?(.+?)'?: ", r"\1: ", text.rstrip("."), flags=re.DOTALL)
+    text = re.sub(r"Input should be (greater|less) than or equal to (\S+)", _bound, text)
+    if text.endswith("?"):
+        return f"{text[0].lower()}{text[1:]}"
     path = error.ctx.command_path if error.ctx else "lfsgan"
     return f"{text[0].lower()}{text[1:]}; see `{path} --help`"
+
+
+def _bound(match: re.Match[str]) -> str:
+    return f"expected {match[2]} or {'more' if match[1] == 'greater' else 'less'}"
 
 
 def _other_option(error: Any, option: str) -> list[str]:
@@ -124,14 +144,14 @@ def _other_option(error: Any, option: str) -> list[str]:
 def _refuse_command(group: Group, ctx: Any, name: str) -> NoReturn:
     known = [each for each, command in group.commands.items() if not command.hidden]
     other = [OTHER_COMMANDS[name]] if name in OTHER_COMMANDS and ctx.parent is None else []
-    ctx.fail(f"no such command {name!r}{_meant(other or get_close_matches(name, known, n=1))}")
+    raise ctx.fail(f"no such command {name!r}{_meant(other or get_close_matches(name, known, n=1))}")
 
 
 def _meant(names: Sequence[str]) -> str:
     return f": did you mean {names[0]!r}?" if names else ""
 
 
-def _refuse_repeated(command: Command, ctx: Any, args: list[str]) -> None:
+def _refuse_repeated(command: Any, ctx: Any, args: list[str]) -> None:
     _, _, order = command.make_parser(ctx).parse_args(args=list(args))
     for param, times in Counter(order).items():
         if times > 1 and param.param_type_name == "option" and not (param.multiple or param.is_flag):
@@ -154,7 +174,7 @@ def _write_options(command: Any, ctx: Any, formatter: Any) -> None:
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)
         if record is not None:
-            groups.setdefault(_heading(param), []).append((_usual_types(record[0]), _usual_notes(record[1])))
+            groups.setdefault(_heading(param), []).append((_left(param, record[0]), _usual_notes(record[1])))
     for heading in sorted(groups, key=_place):
         with formatter.section(heading):
             formatter.write_dl(groups[heading])
@@ -175,6 +195,12 @@ def _place(heading: str) -> int:
 
 def _summary(text: str | None) -> str:
     return next(iter((text or "").strip().splitlines()), "")
+
+
+def _left(param: Any, text: str) -> str:
+    if param.param_type_name == "argument":
+        return str(param.metavar or param.name.upper())
+    return _usual_types(text)
 
 
 def _usual_types(option: str) -> str:
@@ -211,5 +237,7 @@ def help_(ctx: typer.Context, words: Words = None) -> None:
             if isinstance(found.command, Group):
                 _refuse_command(found.command, found, word)
             found.fail(f"{found.command_path!r} has no commands: leave {word!r} out")
-        found = found.command.context_class(commands[word], info_name=word, parent=found, help_option_names=["-h", "--help"])
+        found = found.command.context_class(
+            commands[word], info_name=word, parent=found, help_option_names=["-h", "--help"]
+        )
     typer.echo(found.get_help())

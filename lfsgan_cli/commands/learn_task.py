@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lfsgan_cli import options
+from lfsgan_cli.commands.completion import adapter_names, recipe_names, task_names
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, warn
+from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
@@ -19,7 +21,7 @@ from lfsgan_cli.commands.options import (
     tell_memory,
     to_repeat,
 )
-from lfsgan_cli.options import LARGEST
+from lfsgan_cli.options import LARGEST, MOST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.training.recipes import Name as Recipe
@@ -34,37 +36,71 @@ if TYPE_CHECKING:
 
 Images = Annotated[
     Path | None,
-    typer.Option("--images", metavar="DIR|ZIP", help="The pictures to learn from: two or more, about ten is usual."),
+    typer.Option(
+        "--images", metavar="DIR|ZIP", rich_help_panel=INPUT, help="Training images: two or more, usually about ten."
+    ),
 ]
-Name = Annotated[str, typer.Option("--name", help="What the task is called.")]
-AdapterName = Annotated[str, typer.Option("--adapter", help="How the task is stored; `lfsgan adapters` lists them.")]
+Name = Annotated[
+    str, typer.Option("--name", metavar="NAME", rich_help_panel=OUTPUT, autocompletion=task_names, help="Task name.")
+]
+AdapterName = Annotated[
+    str,
+    typer.Option(
+        "--adapter", metavar="NAME", rich_help_panel=TRAINING, autocompletion=adapter_names,
+        help="Adapter to train; see `lfsgan adapters`.",
+    ),
+]  # fmt: skip
 Pairs = Annotated[
-    list[str] | None, typer.Option("-o", metavar="KEY=VALUE", help="An option of the adapter; may be repeated.")
-]
+    list[str] | None,
+    typer.Option(
+        "-o", metavar="KEY=VALUE", rich_help_panel=TRAINING,
+        help="Adapter option; may be repeated. See `lfsgan adapters NAME`.",
+    ),
+]  # fmt: skip
 RecipeName = Annotated[
     Recipe,
-    typer.Option("--recipe", help="The settings to begin with; paper is the training of the public LFS-GAN code."),
-]
+    typer.Option(
+        "--recipe", rich_help_panel=TRAINING, autocompletion=recipe_names,
+        help="Training settings to start from. paper reproduces the public LFS-GAN code.",
+    ),
+]  # fmt: skip
 Settings = Annotated[
     list[str] | None,
-    typer.Option("-t", metavar="KEY=VALUE", help="A setting of the training; may be repeated (docs/quality.md)."),
-]
+    typer.Option(
+        "-t", metavar="KEY=VALUE", rich_help_panel=TRAINING,
+        help="Training setting; may be repeated. See `lfsgan recipes`.",
+    ),
+]  # fmt: skip
 InitFrom = Annotated[
     str | None,
-    typer.Option("--init-from", metavar="TASK", help="Start where this task ended.  [default: at the base]"),
+    typer.Option(
+        "--init-from", metavar="TASK", rich_help_panel=TRAINING, autocompletion=task_names,
+        help="Start from the weights of this task.  [default: the base]",
+    ),
+]  # fmt: skip
+Steps = Annotated[
+    int,
+    typer.Option(
+        "--steps", min=1, max=MOST, rich_help_panel=TRAINING, help="Training steps; the paper recipe has 3002."
+    ),
 ]
-Steps = Annotated[int, typer.Option("--steps", min=1, help="Training steps; the paper's recipe has 3002.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, max=MOST, rich_help_panel=TRAINING, help="Batch size.")]
 Rate = Annotated[
-    float | None, typer.Option("--lr", help="Learning rate of the adapter.  [default: the one that suits it]")
+    float | None,
+    typer.Option("--lr", rich_help_panel=TRAINING, help="Learning rate.  [default: the adapter's]"),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, help="Of every random choice.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, rich_help_panel=TRAINING, help="Random seed.")]
 Mirror = Annotated[
-    bool, typer.Option("--mirror/--no-mirror", help="Show pictures flipped as well; not for lettering and the like.")
+    bool,
+    typer.Option(
+        "--mirror/--no-mirror", rich_help_panel=TRAINING, help="Flip images at random; not for images with text."
+    ),
 ]
-SaveEvery = Annotated[float, typer.Option("--save-every", min=0, help="Seconds between two saved states.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run of this name that was interrupted.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was learned under this name.")]
+SaveEvery = Annotated[
+    float, typer.Option("--save-every", min=0, rich_help_panel=OUTPUT, help="Seconds between checkpoints.")
+]
+Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume an interrupted run.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the task or run.")]
 
 REPEATABLE = (
     "recipe",
@@ -102,7 +138,11 @@ def learn_task(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Learn a new domain from a few pictures."""
+    """Learn a new domain from a few images.
+
+    Trains an adapter on the frozen base and writes one file, tasks/NAME.safetensors. A workspace without a base
+    starts with the embedded one. Ctrl-C stops with a checkpoint; the same command with --resume continues.
+    """
     from lfsgan_cli.runs import plan
     from lfsgan_cli.runs.plan import Repeated
     from lfsgan_cli.system.device import pick

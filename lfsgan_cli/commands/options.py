@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
+from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import Verbosity, detail, progress, say, set_verbosity, warn
 from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, METRICS, OUTPUT
 from lfsgan_cli.commands.help import Command as HelpfulCommand
-from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.main import DEBUG
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice

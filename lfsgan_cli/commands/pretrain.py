@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lfsgan_cli.commands.completion import base_files
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say
+from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, tell_resumed
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
@@ -19,6 +21,7 @@ from lfsgan_cli.commands.options import (
     tell_memory,
     to_repeat,
 )
+from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
@@ -28,34 +31,69 @@ if TYPE_CHECKING:
     from lfsgan_cli.runs.pretrain import PretrainRun
     from lfsgan_cli.workspace.base_file import BaseSummary
 
-Data = Annotated[Path, typer.Option("--data", metavar="DIR|ZIP", help="The pictures to train on; thousands.")]
-Resolution = Annotated[int, typer.Option("--resolution", help="Side of the pictures in pixels: 16, 32, … 1024.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR|ZIP", rich_help_panel=INPUT, help="Training images; thousands are usual.")
+]
+Resolution = Annotated[
+    int,
+    typer.Option("--resolution", rich_help_panel=TRAINING, help="Image size in pixels: a power of two, 16 to 1024."),
+]
 Channels = Annotated[
     int,
     typer.Option(
-        "--channels", min=16, help="Feature maps at the sides 4 to 16; halved at each larger one, down to 16."
+        "--channels", min=16, max=MOST, rich_help_panel=TRAINING,
+        help="Channels at 4×4 to 16×16; halved at each larger size, down to 16.",
+    ),
+]  # fmt: skip
+Latent = Annotated[
+    int, typer.Option("--latent", min=1, max=MOST, rich_help_panel=TRAINING, help="Dimension of z and w.")
+]
+Mapping = Annotated[
+    int,
+    typer.Option("--mapping-layers", min=1, max=MOST, rich_help_panel=TRAINING, help="Layers of the mapping network."),
+]
+Kimg = Annotated[
+    float, typer.Option("--kimg", min=0, rich_help_panel=TRAINING, help="Training length in thousands of images.")
+]
+Batch = Annotated[int, typer.Option("--batch", min=1, max=MOST, rich_help_panel=TRAINING, help="Batch size.")]
+Rate = Annotated[float, typer.Option("--lr", rich_help_panel=TRAINING, help="Learning rate of both networks.")]
+R1 = Annotated[
+    float, typer.Option("--r1-gamma", min=0, rich_help_panel=TRAINING, help="Weight of R1 regularization; 0 is off.")
+]
+PathWeight = Annotated[
+    float,
+    typer.Option(
+        "--path-weight", min=0, rich_help_panel=TRAINING, help="Weight of path length regularization; 0 is off."
     ),
 ]
-Latent = Annotated[int, typer.Option("--latent", min=1, help="Width of the latents z and w.")]
-Mapping = Annotated[int, typer.Option("--mapping-layers", min=1, help="Layers from z to w.")]
-Kimg = Annotated[float, typer.Option("--kimg", min=0, help="How many thousand pictures to show.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures in a step.")]
-Rate = Annotated[float, typer.Option("--lr", help="Learning rate of both networks.")]
-R1 = Annotated[float, typer.Option("--r1-gamma", min=0, help="Weight of the R1 penalty; 0 switches it off.")]
-PathWeight = Annotated[float, typer.Option("--path-weight", min=0, help="Path length penalty; 0 switches it off.")]
 FeatureWeight = Annotated[
     float,
-    typer.Option("--feature-weight", min=0, help="Weight of the heads on frozen features; 0 is plain StyleGAN2."),
-]
+    typer.Option(
+        "--feature-weight", min=0, rich_help_panel=TRAINING,
+        help="Weight of the discriminator on frozen features; 0 is plain StyleGAN2.",
+    ),
+]  # fmt: skip
 Decay = Annotated[
-    float, typer.Option("--decay", min=0, max=1, help="Share of the run in which learning rates fall to zero.")
-]
+    float,
+    typer.Option(
+        "--decay", min=0, max=1, rich_help_panel=TRAINING,
+        help="Last share of the run, in which the learning rates fall to zero.",
+    ),
+]  # fmt: skip
 InitFrom = Annotated[
-    Path | None, typer.Option("--init-from", metavar="BASE", help="Start from this base's weights (a warm start).")
+    Path | None,
+    typer.Option(
+        "--init-from", metavar="BASE", rich_help_panel=TRAINING, autocompletion=base_files,
+        help="Base file whose weights to start from.",
+    ),
+]  # fmt: skip
+Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume an interrupted run.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the base, if no task was learned on it.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the pretraining of this workspace.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace this workspace's base, if no task needs it.")]
-BaseName = Annotated[str, typer.Option("--name", help="What the base is called; its data's name if not given.")]
+BaseName = Annotated[
+    str, typer.Option("--name", rich_help_panel=OUTPUT, help="Name of the base.  [default: the name of --data]")
+]
 
 DEFAULT_RESOLUTION = 64
 SHAPE = ("channels", "latent", "mapping_layers")
@@ -92,7 +130,11 @@ def pretrain(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Train a base of your own from many pictures."""
+    """Train a base from scratch on many images.
+
+    Thousands of images and hours are usual; --init-from starts from another base and needs less of both. Ctrl-C stops
+    with a checkpoint; the same command with --resume continues.
+    """
     from lfsgan_cli.runs import pretrain
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.locks import hold_base

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, table
+from lfsgan_cli.commands.help import INPUT, MACHINE
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
 
 if TYPE_CHECKING:
@@ -12,9 +13,16 @@ if TYPE_CHECKING:
 
 Resolution = Annotated[
     int | None,
-    typer.Option("--resolution", help="Profile random networks of this size (FFHQ's layer widths) instead of a base."),
+    typer.Option(
+        "--resolution", rich_help_panel=INPUT, help="Random networks of this size (FFHQ's widths) instead of a base."
+    ),
 ]
-Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Time for each phase, at least two runs.")]
+Seconds = Annotated[
+    float,
+    typer.Option(
+        "--seconds", min=0, max=3600, rich_help_panel=MACHINE, help="Seconds for each phase; at least two runs."
+    ),
+]
 
 
 def profile(
@@ -26,7 +34,10 @@ def profile(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Measure training and sampling speed, and find the bottleneck."""
+    """Measure how fast this machine trains and generates.
+
+    Times every phase of a training step and of sampling, next to the peak rates of the device.
+    """
     if resolution is not None and given_options(ctx, ["workspace"]):
         raise typer.BadParameter("pass either --resolution or --workspace", param_hint="--resolution")
     from lfsgan_cli.profiling.profile import PARTS, base_of, random_networks

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
+from lfsgan_cli.commands.help import OUTPUT
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 
 if TYPE_CHECKING:
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from lfsgan_cli.report.build import Report, ReportFiles
 
 Folder = Annotated[
-    Path | None, typer.Argument(metavar="[FOLDER]", help="A workspace or a benchmark; the workspace if not given.")
+    Path | None,
+    typer.Argument(metavar="[FOLDER]", help="Workspace or benchmark.  [default: --workspace]", show_default=False),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE.html", help="The page; Markdown and CSV go beside it.  [default: in FOLDER]"),
-]
+    typer.Option(
+        "--out", metavar="FILE.html", rich_help_panel=OUTPUT,
+        help="The page; Markdown and CSV go beside it.  [default: FOLDER/report.html]",
+    ),
+]  # fmt: skip
 
 
 def report(
@@ -30,7 +35,10 @@ def report(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Show a workspace or a benchmark as one page, with its pictures, curves and numbers."""
+    """Write an HTML report of a workspace or benchmark.
+
+    One page with images, training curves and metrics, and the same numbers as Markdown and CSV.
+    """
     where = workspace if folder is None else folder
     if out is not None and out.suffix.lower() not in {".html", ".htm"}:
         raise typer.BadParameter(f"expected a name that ends in .html, not {str(out)!r}", param_hint="--out")

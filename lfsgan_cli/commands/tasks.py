@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.generate import Strength
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, everywhere, to_repeat
+from lfsgan_cli.commands.help import INPUT, OUTPUT, Group
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, to_repeat
 from lfsgan_cli.errors import LfsganError
 
 if TYPE_CHECKING:
@@ -18,18 +20,17 @@ if TYPE_CHECKING:
 
 
 tasks = typer.Typer(
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    help="List the learned tasks, show, check, rename, remove or exchange them.",
+    rich_markup_mode=None, no_args_is_help=True, cls=Group, help="List, check, rename, remove and convert tasks."
 )
 
-TaskName = Annotated[str, typer.Argument(metavar="NAME", help="A learned task.")]
+TaskName = Annotated[str, typer.Argument(metavar="NAME", autocompletion=task_names, help="A task.")]
 
 
-@tasks.command("list")
-@everywhere
 def list_(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
-    """List the learned tasks."""
+    """List the tasks of the workspace.
+
+    With their adapter, base, number of parameters and size. Only the headers of the task files are read.
+    """
     readable, unreadable = _summaries(workspace)
     for name, error in unreadable.items():
         warn(f"task {name!r} is left out: {error}")
@@ -41,10 +42,11 @@ def list_(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) ->
         say("No task has been learned here yet; `lfsgan learn-task --images DIR --name NAME` learns one.")
 
 
-@tasks.command("show")
-@everywhere
 def show(name: TaskName, workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
-    """Show how a task was learned, and what its file holds."""
+    """Show how a task was learned.
+
+    The adapter and its options, the base, the training settings and the size of the task file.
+    """
     from lfsgan_cli.workspace.paths import find_task
     from lfsgan_cli.workspace.task_file import read_summary
 
@@ -101,19 +103,24 @@ def _print_task(name: str, task: "TaskSummary") -> None:
 
 
 Official = Annotated[
-    Path, typer.Argument(metavar="OFFICIAL.pt", help="A task file that the public LFS-GAN code saved.")
+    Path, typer.Argument(metavar="OFFICIAL.pt", help="Task file that was saved by the public LFS-GAN code.")
 ]
-NewName = Annotated[str, typer.Option("--name", metavar="NAME", help="What the task is called here.")]
+NewName = Annotated[
+    str, typer.Option("--name", metavar="NAME", rich_help_panel=OUTPUT, help="Name of the task in this workspace.")
+]
 Activation = Annotated[
     bool | None,
     typer.Option(
         "--activation/--no-activation",
-        help="Whether it was learned with `--left_use_act`, which the file does not tell.  [default: it was]",
+        rich_help_panel=INPUT,
+        help="Whether the task was trained with `--left_use_act`; the file does not say.  [default: activation]",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the task of this name.")]
-Out = Annotated[Path, typer.Argument(metavar="OUT.pt", help="Where the file goes.")]
-OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the task of this name.")]
+Out = Annotated[Path, typer.Argument(metavar="OUT.pt", help="File to write.")]
+OverwriteFile = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the file if it exists.")
+]
 
 
 def import_task(
@@ -127,7 +134,10 @@ def import_task(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Take in a task of the public LFS-GAN code; the workspace must have its base."""
+    """Import a task file of the public LFS-GAN code.
+
+    The workspace must hold the base that the task was trained on: import it first with `lfsgan base import`.
+    """
     from lfsgan_cli.checkpoints.convert import finish_import, plan_task_import
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.locks import hold_tasks
@@ -163,7 +173,10 @@ def export_task(
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
-    """Write a task as a file of the public LFS-GAN code."""
+    """Export a task as a file of the public LFS-GAN code.
+
+    Only tasks of the adapter `left` can be exported. The public code also needs the base: `lfsgan base export`.
+    """
     from lfsgan_cli.checkpoints.convert import plan_task_export
     from lfsgan_cli.checkpoints.lfsgan import write
 
@@ -191,10 +204,15 @@ def _tell_activation(job: "Import", *, known: bool) -> None:
 # `lfsgan tasks rename`, `lfsgan tasks remove` and `lfsgan tasks verify`: keeping house, without torch.
 
 
-RenamedTo = Annotated[str, typer.Argument(metavar="NEW", help="What it is called from now on.")]
-Doomed = Annotated[list[str], typer.Argument(metavar="NAME...", help="Tasks, or runs that were not finished.")]
+RenamedTo = Annotated[str, typer.Argument(metavar="NEW", help="New name.")]
+Doomed = Annotated[
+    list[str], typer.Argument(metavar="NAME...", autocompletion=task_names, help="Tasks, or unfinished runs.")
+]
 Checked = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME...]", help="Learned tasks.  [default: all]", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME...]", autocompletion=task_names, help="Tasks to check.  [default: all]", show_default=False
+    ),
 ]
 
 
@@ -205,7 +223,10 @@ def rename_task(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Give a task another name; its file keeps every byte."""
+    """Rename a task.
+
+    The task file keeps every byte; its run folder is renamed with it.
+    """
     from lfsgan_cli.workspace import manage
     from lfsgan_cli.workspace.paths import task_path
 
@@ -226,7 +247,10 @@ def remove_tasks(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Remove tasks, and what learning them left; nothing is asked."""
+    """Remove tasks and their run folders.
+
+    There is no question and no way back: `--dry-run` lists what would be removed.
+    """
     from lfsgan_cli.workspace import manage
 
     removals = (manage.removals if dry_run else manage.remove)(workspace, names)
@@ -242,7 +266,10 @@ def verify_tasks(
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
-    """Check the base and the tasks, to the last bit; exit code 1 where one is not what was saved."""
+    """Check that task files and base are undamaged.
+
+    Compares every file with the hash that was recorded when it was saved. Exits with code 1 if one differs.
+    """
     from lfsgan_cli.workspace import manage
 
     findings = list(manage.verify(workspace, names or None))
@@ -274,29 +301,33 @@ def _print(findings: "list[Finding]") -> None:
     table(("file", "state", ""), rows)
 
 
-# `lfsgan merge`: a task as a network of its own, for other programs.
+# `lfsgan tasks merge`: a task as a network of its own, for other programs.
 
 
-Task = Annotated[str, typer.Option("--task", metavar="NAME", help="A learned task.")]
-MergeOut = Annotated[Path, typer.Argument(metavar="OUT", help="A file to be written: OUT.pt or OUT.safetensors.")]
-MergeOverwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file where it is there already.")]
+MergeOut = Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .pt or .safetensors.")]
+MergeOverwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the file if it exists.")
+]
 
 
 def merge(
-    out: MergeOut,
-    task: Task,
+    name: TaskName,
+    file: MergeOut,
     strength: Strength = 1.0,
     overwrite: MergeOverwrite = False,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
-    """Write a task into the base, as a plain generator in rosinality's layout."""
+    """Merge a task into the base and export one checkpoint.
+
+    The file is a StyleGAN2 generator in rosinality's layout, which other programs read.
+    """
     from lfsgan_cli.checkpoints import convert
     from lfsgan_cli.workspace.workspace import check_workspace
 
-    convert.check_out(out, overwrite=overwrite)
-    convert.write(out, convert.task_document(check_workspace(workspace), task, strength))
+    convert.check_out(file, overwrite=overwrite)
+    convert.write(file, convert.task_document(check_workspace(workspace), name, strength))
     if as_json:
-        print_json({"task": task, "file": str(out), **({} if strength == 1 else {"strength": strength})})
+        print_json({"task": name, "file": str(file), **({} if strength == 1 else {"strength": strength})})
     else:
-        print_text(str(out))
+        print_text(str(file))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.errors import LfsganError, choices
-from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import spell
 from lfsgan_cli.system.device import choose
-from lfsgan_cli.training import perceptual
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.discriminator import fitted
+
+if TYPE_CHECKING:
+    import torch
+
+    from lfsgan_cli.networks.config import NetworkConfig
 
 Name: TypeAlias = Literal["default", "paper"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -123,6 +123,9 @@ class TaskRecipe:
 
     def resolved(self, device: torch.device, network: NetworkConfig) -> TaskRecipe:
         """With what `auto` means on this machine, and what is left to the base's network."""
+        from lfsgan_cli.training import perceptual
+        from lfsgan_cli.training.discriminator import fitted
+
         precision = choose(self.training.precision, device, network.resolution)
         chosen = perceptual.choose(self.training.likeness)
         training = replace(self.training, precision=precision, likeness=chosen)

@@ -1,8 +1,10 @@
 """Every command ends in one of five ways: 0, 1 with one line, 2 for usage, 130 for Ctrl-C, 143 for SIGTERM."""
 
+import platform
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -128,11 +130,10 @@ def test_a_full_disk_behind_stdout_is_one_line(tmp_path: Path) -> None:
     assert (run.returncode, run.stderr) == (1, "Error: No space left on device\n")
 
 
-def test_the_version_is_told() -> None:
-    from lfsgan_cli import __version__
-
+def test_the_version_of_the_program_of_torch_and_of_python_is_told() -> None:
     result = CliRunner().invoke(app, ["--version"])
-    assert (result.exit_code, result.stdout) == (0, f"lfsgan {__version__}\n")
+    python = platform.python_version()
+    assert (result.exit_code, result.stdout) == (0, f"lfsgan 0.1.0 (torch {version('torch')}, Python {python})\n")
 
 
 def test_every_command_has_help_and_the_options_that_mean_something_everywhere() -> None:

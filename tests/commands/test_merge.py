@@ -1,4 +1,4 @@
-"""`lfsgan merge`: a task as a network of its own draws what the task draws."""
+"""`lfsgan tasks merge`: a task as a network of its own draws what the task draws."""
 
 import json
 
@@ -32,7 +32,7 @@ def rebuilt(program: Program, name: str) -> Generator:
 
 @pytest.mark.parametrize("out", ["cats.pt", "cats.safetensors"])
 def test_the_merged_file_draws_the_task(learned: Program, out: str) -> None:
-    learned.done("merge", "--task", "cats", out)
+    learned.done("tasks", "merge", "cats", out)
     workspace = Workspace(learned.folder / "lfsgan_workspace")
     expected = drawn(workspace.generator("cats", torch.device("cpu")))
     assert torch.equal(drawn(rebuilt(learned, out)), expected)
@@ -40,7 +40,7 @@ def test_the_merged_file_draws_the_task(learned: Program, out: str) -> None:
 
 
 def test_a_merged_task_can_be_a_base(learned: Program) -> None:
-    told = json.loads(learned.done("merge", "--task", "cats", "cats.pt", "--json").stdout)
+    told = json.loads(learned.done("tasks", "merge", "cats", "cats.pt", "--json").stdout)
     assert told == {"file": "cats.pt", "task": "cats"}
     learned.done("base", "import", "cats.pt", "--workspace", "cats")
     learned.done("base", "show", "--workspace", "cats")
@@ -48,22 +48,22 @@ def test_a_merged_task_can_be_a_base(learned: Program) -> None:
 
 def test_a_task_of_feature_maps_cannot_be_merged(learned: Program) -> None:
     learned.learn("dogs", "--images", "dogs", "--adapter", "cam")
-    assert "cannot be merged" in learned.refused("merge", "--task", "dogs", "dogs.pt")
+    assert "cannot be merged" in learned.refused("tasks", "merge", "dogs", "dogs.pt")
 
 
 def test_what_is_there_is_not_replaced(learned: Program) -> None:
-    learned.done("merge", "--task", "cats", "cats.pt")
-    assert "--overwrite" in learned.refused("merge", "--task", "cats", "cats.pt")
-    learned.done("merge", "--task", "cats", "cats.pt", "--overwrite")
+    learned.done("tasks", "merge", "cats", "cats.pt")
+    assert "--overwrite" in learned.refused("tasks", "merge", "cats", "cats.pt")
+    learned.done("tasks", "merge", "cats", "cats.pt", "--overwrite")
 
 
 def test_a_task_that_is_not_there_is_named(learned: Program) -> None:
-    assert "no task 'cat'" in learned.refused("merge", "--task", "cat", "cat.pt")
+    assert "no task 'cat'" in learned.refused("tasks", "merge", "cat", "cat.pt")
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5])
 def test_the_merged_file_draws_the_task_at_a_strength(learned: Program, strength: float) -> None:
-    learned.done("merge", "--task", "cats", "cats.pt", "--strength", strength)
+    learned.done("tasks", "merge", "cats", "cats.pt", "--strength", strength)
     workspace = Workspace(learned.folder / "lfsgan_workspace")
     expected = drawn(generator_of(workspace, "cats", SamplingOptions(0.7, "seed", strength), torch.device("cpu")))
     assert torch.equal(drawn(rebuilt(learned, "cats.pt")), expected)
@@ -71,4 +71,4 @@ def test_the_merged_file_draws_the_task_at_a_strength(learned: Program, strength
 
 @pytest.mark.parametrize("strength", ["-0.1", "1.3", "nan"])
 def test_a_merged_file_at_an_impossible_strength_is_refused(learned: Program, strength: str) -> None:
-    assert "--strength" in learned.refused("merge", "--task", "cats", "cats.pt", "--strength", strength)
+    assert "--strength" in learned.refused("tasks", "merge", "cats", "cats.pt", "--strength", strength)
