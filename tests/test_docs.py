@@ -13,6 +13,7 @@ from lfsgan_cli import registry
 from lfsgan_cli.app import app
 from lfsgan_cli.testing import check_adapter
 from lfsgan_cli.workspace.workspace import Workspace
+from tests import cli_page
 
 ROOT = Path(__file__).parent.parent
 OTHERS = {".venv", "node_modules"}  # where other people's pages lie
@@ -61,10 +62,8 @@ def test_a_command_line_that_the_program_does_not_take_would_be_found() -> None:
         _parse(["generate", "--no-such-option"])
 
 
-def test_the_readme_shows_every_command() -> None:
-    shown = {words[0] for words in _command_lines(ROOT / "README.md") if words}
-    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
-    assert set(commands) <= shown
+def test_the_page_of_the_command_line_is_what_the_program_says() -> None:
+    assert cli_page.PAGE.read_text(encoding="utf-8") == f"{cli_page.page()}\n", "run `python -m tests.cli_page`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
