@@ -136,7 +136,7 @@ def import_task(
 ) -> None:
     """Import a task file of the public LFS-GAN code.
 
-    The workspace must hold the base that the task was trained on: import it first with `lfsgan base import`.
+    The workspace must hold the base that the task was trained on: import it first with `lfsgan base import FILE`.
     """
     from lfsgan_cli.checkpoints.convert import finish_import, plan_task_import
     from lfsgan_cli.system.device import pick
@@ -175,7 +175,7 @@ def export_task(
 ) -> None:
     """Export a task as a file of the public LFS-GAN code.
 
-    Only tasks of the adapter `left` can be exported. The public code also needs the base: `lfsgan base export`.
+    Only tasks of the adapter `left` can be exported. The public code also needs the base: `lfsgan base export FILE`.
     """
     from lfsgan_cli.checkpoints.convert import plan_task_export
     from lfsgan_cli.checkpoints.lfsgan import write
