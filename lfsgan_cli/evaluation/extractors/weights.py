@@ -75,9 +75,15 @@ class DownloadError(LfsganError):
 
 
 def cache_folder() -> Path:
-    """$LFSGAN_CACHE_DIR, else the user's cache folder of this program. It may not exist yet."""
+    """$LFSGAN_CACHE_DIR, else the user's cache folder of this program. It may not exist yet.
+
+    A user without a home folder has a temporary one; what is read from it is checked by its hash anyway.
+    """
     override = os.environ.get(CACHE_VARIABLE)
-    return Path(override) if override else platformdirs.user_cache_path("lfsgan", appauthor=False)
+    try:
+        return Path(override).expanduser() if override else platformdirs.user_cache_path("lfsgan", appauthor=False)
+    except RuntimeError:  # no home folder
+        return Path(tempfile.gettempdir()) / f"lfsgan-cache-{getattr(os, 'getuid', int)()}"
 
 
 def cached(weights: Weights) -> Path:
