@@ -88,7 +88,9 @@ def test_the_other_adapter_of_the_tutorial_keeps_the_contract() -> None:
 
 
 @pytest.mark.parametrize("adapter", ["left", "full", "cam", "lora"])
-def test_the_readme_gives_the_sizes_of_the_adapters_on_the_embedded_base(adapter: str, tmp_path: Path) -> None:
+def test_the_page_of_adapters_gives_their_sizes_on_the_embedded_base(adapter: str, tmp_path: Path) -> None:
     cls: Any = registry.load(adapter)
-    [row] = re.findall(rf"^\| `{adapter}`.*$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    [row] = re.findall(
+        rf"^\| `{adapter}`.*$", (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     assert f"| {cls(Workspace(tmp_path).base.average, cls.Config()).size:,} |" in row
