@@ -15,7 +15,7 @@ HEAVY = {"torch", "numpy", "PIL", "safetensors", "rich", "scipy", "cleanfid", "f
 RUNS = 15
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["tasks", "list", "--help"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["evaluate", "--help"], ["tasks", "list", "--help"], ["--version"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     program = (
         "import sys\nfrom lfsgan_cli.app import app\n"

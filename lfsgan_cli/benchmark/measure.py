@@ -12,9 +12,9 @@ from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
 from lfsgan_cli.benchmark.results import Line, cost, costs_path
 from lfsgan_cli.benchmark.suite import Domain
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.evaluate import Measurement, Measuring
-from lfsgan_cli.evaluation.features import Seen
-from lfsgan_cli.evaluation.image_sets import ImageSet, WorkspaceSets, found
+from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
+from lfsgan_cli.evaluation.features import Progress
+from lfsgan_cli.evaluation.image_sets import ImageSet, WorkspaceSets, stored_images
 from lfsgan_cli.evaluation.retention import STYLE
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.system.machine import machine
@@ -42,16 +42,18 @@ class StepMeasuring:
         self._sources = {domain.name: step.source(domain) for domain in step.domains}
         self._hashes = {name: self._hash(name) for name in {*self._sources.values(), step.task.name}}
         self._known = {domain.name: self._earlier(domain) for domain in step.domains}
-        self._job = self._measuring([domain for domain in step.domains if not self._known[domain.name]])
+        self._evaluation = self._plan([domain for domain in step.domains if not self._known[domain.name]])
 
     def pictures(self) -> int:
         """How many pictures will be looked at, if none of the real ones was before."""
-        return self._job.pictures()
+        return self._evaluation.images()
 
-    def run(self, seen: Seen) -> Line:
-        """Look at all of them; the step's line. seen: told of pictures looked at."""
+    def run(self, progress: Progress) -> Line:
+        """Measure all of them; the step's line. progress: told of images processed. Raises what a metric raises."""
         results = {name: list(known) for name, known in self._known.items()}
-        for measured in self._job.run(seen):
+        for measured in self._evaluation.run(progress):
+            if isinstance(measured, NotMeasured):
+                raise measured.error
             results[measured.task].append(self._result(measured))
         return {**self._about(), "results": [one for several in results.values() for one in several]}
 
@@ -94,21 +96,22 @@ class StepMeasuring:
         keys = [(self.step.method.name, self.step.seed, number) for number in range(1, self.step.number)]
         return [line for key in keys if (line := self.benchmark.lines.get(key))]
 
-    def _measuring(self, domains: Sequence[Domain]) -> Measuring:
+    def _plan(self, domains: Sequence[Domain]) -> Evaluation:
         benchmark = self.benchmark
         gallery = WorkspaceSets(self.workspace, benchmark.suite.count, STYLE, benchmark.device)
         # One network draws once for all of its domains.
         drawn = {source: gallery.task(source) for source in {self._sources[domain.name] for domain in domains}}
         subjects = [self._subject(domain, drawn[self._sources[domain.name]]) for domain in domains]
-        job = Measuring(subjects, None, benchmark.wanted, benchmark.eye, benchmark.batch)
-        job.check()
-        return job
+        evaluation = Evaluation(subjects, None, benchmark.metrics, benchmark.extractors, benchmark.batch)
+        for one in evaluation.not_measured:
+            raise one.error
+        return evaluation
 
     def _subject(self, domain: Domain, drawn: ImageSet) -> ImageSet:
-        shots = found(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution)
+        few_shots = stored_images(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution)
         # The log in a task's own folder is of its own domain only.
         log = drawn.log if drawn.title == domain.name else None
-        return replace(drawn, title=domain.name, shots=shots, reals=self.benchmark.reals[domain.name], log=log)
+        return replace(drawn, title=domain.name, few_shots=few_shots, reals=self.benchmark.reals[domain.name], log=log)
 
     def _about(self) -> dict[str, Any]:
         """The line but for its numbers: what was learned, how, at which cost, and what repeats it."""

@@ -14,10 +14,9 @@ from lfsgan_cli import options, registry
 from lfsgan_cli.benchmark.results import Key, RunLines
 from lfsgan_cli.benchmark.suite import SUITE, Domain, Method, Suite
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.evaluate import Wanted
 from lfsgan_cli.evaluation.features import FeatureExtractors
-from lfsgan_cli.evaluation.image_sets import Found, describe, found
-from lfsgan_cli.evaluation.registry import COMPARISONS
+from lfsgan_cli.evaluation.image_sets import StoredImages, describe, stored_images
+from lfsgan_cli.evaluation.registry import Metric, metrics
 from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.config import NetworkConfig
@@ -115,9 +114,11 @@ def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[BenchmarkStep]:
 class Benchmark:
     """A suite at work in a folder."""
 
-    def __init__(self, suite: Suite, out: Path, eye: FeatureExtractors, device: torch.device, batch: int) -> None:
+    def __init__(
+        self, suite: Suite, out: Path, extractors: FeatureExtractors, device: torch.device, batch: int
+    ) -> None:
         """Everything is checked, nothing written; a mistake is one LfsganError."""
-        self.suite, self.out, self.eye, self.device, self.batch = suite, out, eye, device, batch
+        self.suite, self.out, self.extractors, self.device, self.batch = suite, out, extractors, device, batch
         if out.exists() and not out.is_dir():
             raise OutIsAFileError(out)
         self.base = _base(suite)
@@ -125,10 +126,12 @@ class Benchmark:
         self.shots: Mapping[str, LoadedImages] = {
             domain.name: load_images(domain.shots, side) for domain in suite.tasks
         }
-        self.reals: Mapping[str, Found] = {domain.name: found(domain.reals, side) for domain in suite.tasks}
-        for name in self.wanted.comparisons:
+        self.reals: Mapping[str, StoredImages] = {
+            domain.name: stored_images(domain.reals, side) for domain in suite.tasks
+        }
+        for metric in self.metrics:
             for reals in self.reals.values():
-                COMPARISONS[name].require(suite.count, len(reals), 1)
+                metric.check(suite.count, len(reals) if "reals" in metric.needs else None, 1)
         for method in suite.methods:
             self._check(method)
         self.lines = RunLines(out)
@@ -145,17 +148,16 @@ class Benchmark:
             raise UnlearnableMethodError(method.name, error) from error
 
     @property
-    def wanted(self) -> Wanted:
-        """The suite's metrics."""
-        names = self.suite.metrics
-        return Wanted([name for name in COMPARISONS if name in names], "lpips" in names, "memorization" in names)
+    def metrics(self) -> list[Metric]:
+        """The suite's metrics, in the order of the registry."""
+        return [metric for key, metric in metrics().items() if key in self.suite.metrics]
 
     @property
     def warnings(self) -> list[str]:
         """What must be known of numbers of so few pictures."""
-        n, dim = self.suite.count, self.eye.extractor.dim
+        n, dim = self.suite.count, self.extractors.extractor.dim
         sizes = sorted({len(reals) for reals in self.reals.values()})
-        found = (COMPARISONS[name].warnings(n, size, dim) for name in self.wanted.comparisons for size in sizes)
+        found = (metric.warnings(n, size, dim) for metric in self.metrics for size in sizes)
         return list(dict.fromkeys(text for several in found for text in several))
 
     def todo(self, methods: Sequence[Method]) -> list[BenchmarkStep]:
@@ -165,14 +167,14 @@ class Benchmark:
     @cached_property
     def conditions(self) -> dict[str, Any]:
         """All that numbers must share to stand in one table."""
-        eye = self.eye
-        judge = {"judge": eye.judge.name, "judge_sha256": eye.judge.identity} if self.suite.perceptual else {}
+        extractor, embedder = self.extractors.extractor, self.extractors.embedder
+        perceptual = {"judge": embedder.name, "judge_sha256": embedder.identity}
         return {
             "settings": self.suite.settings,
             "base": self.base.identity,
-            "extractor": eye.extractor.name,
-            "extractor_sha256": eye.extractor.identity,
-            **judge,
+            "extractor": extractor.name,
+            "extractor_sha256": extractor.identity,
+            **(perceptual if "embeddings" in self.suite.needs else {}),
             "shots": {name: shots.identity for name, shots in self.shots.items()},
             "reals": {name: describe(reals) for name, reals in self.reals.items()},
         }

@@ -13,7 +13,7 @@ from lfsgan_cli.benchmark.measure import StepMeasuring
 from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
 from lfsgan_cli.benchmark.results import Cost, costs_path, note, spending
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.features import Seen
+from lfsgan_cli.evaluation.features import Progress
 from lfsgan_cli.runs import plan
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, Stopwatch
 from lfsgan_cli.runs.learn_task import Learner
@@ -56,7 +56,7 @@ class ProgressListener(Protocol):
     def learning(self, step: BenchmarkStep, learner: Learner) -> AbstractContextManager[Stepped]:
         """A task is being learned; what the block is given is told of every step of training."""
 
-    def measuring(self, step: BenchmarkStep, pictures: int) -> AbstractContextManager[Seen]:
+    def measuring(self, step: BenchmarkStep, pictures: int) -> AbstractContextManager[Progress]:
         """So many pictures are being looked at."""
 
     def finished(self, step: BenchmarkStep) -> None:

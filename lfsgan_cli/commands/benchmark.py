@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
     from lfsgan_cli.benchmark.runner import Stepped
     from lfsgan_cli.benchmark.suite import Suite
-    from lfsgan_cli.evaluation.features import Seen
+    from lfsgan_cli.evaluation.features import Progress
     from lfsgan_cli.runs.learn_task import Learner
 
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="Suite to run; see examples/benchmarks.")]
@@ -78,7 +78,7 @@ def benchmark(
         return
     if todo:
         for reals in work.reals.values():
-            check_pictures(reals.pictures.source)
+            check_pictures(reals.dataset.source)
         say(f"{total - len(todo):,} of {total:,} steps are finished." if len(todo) < total else f"{total:,} steps.")
         paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
         words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]
@@ -100,8 +100,8 @@ def _folder(suite: Path, out: Path | None, name: str) -> Path:
 def _open(suite: "Suite", out: Path, weights: Weights, device: "torch.device", batch: int) -> "Benchmark":
     from lfsgan_cli.benchmark.plan import Benchmark
 
-    eye, words = weights.eye(device, perceptual=suite.perceptual)
-    found = Benchmark(suite, out, eye, device, batch)
+    extractors, words = weights.load(device, suite.needs)
+    found = Benchmark(suite, out, extractors, device, batch)
     say(words)
     for warning in found.warnings:
         warn(warning)
@@ -122,7 +122,7 @@ class _Shown:
             yield lambda one: advance(1, losses_line(one.losses) if one.done % 10 == 0 else None)
 
     @contextmanager
-    def measuring(self, step: "BenchmarkStep", pictures: int) -> "Iterator[Seen]":
+    def measuring(self, step: "BenchmarkStep", pictures: int) -> "Iterator[Progress]":
         """Pictures."""
         with progress(f"Measuring {_title(step)}", pictures, unit="pictures") as advance:
             yield advance

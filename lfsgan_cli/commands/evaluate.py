@@ -1,48 +1,136 @@
-"""`lfsgan evaluate`: how near pictures are to real ones, how varied, and whether anything was copied or forgotten."""
+"""`lfsgan evaluate`: quality, coverage, diversity and memorization of generated images, and the check of retention."""
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from lfsgan_cli.commands import options as given
+from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.generate import NoiseChoice, Strength, Truncation
+from lfsgan_cli.commands.help import INPUT, METRICS, OUTPUT
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, WorkspaceDir, check_pictures
+from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
+from lfsgan_cli.options import MOST
 
 if TYPE_CHECKING:
-    from lfsgan_cli.evaluation.evaluate import Measurement, Measuring, Wanted
-    from lfsgan_cli.evaluation.features import FeatureExtractors
+    from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
     from lfsgan_cli.evaluation.image_sets import ImageSet, WorkspaceSets
     from lfsgan_cli.evaluation.retention import Verdict
 
-
-COPIES = (
-    "the real pictures are the very few that each task learned from: the number says how near the pictures are "
-    "to those, a copy of them would be best, and no other program's number compares; give the domain with --reals"
+NO_REALS = (
+    "the real images are the few that each task learned from: numbers say how near the generated images are to those, "
+    "and a copy would be best; numbers of other programs do not compare; pass images of the whole domain with --reals"
 )
 
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task", metavar="NAME", rich_help_panel=INPUT, autocompletion=task_names,
+        help="Task to measure; may be repeated.  [default: all]",
+    ),
+]  # fmt: skip
+Everything = Annotated[bool, typer.Option("--all", rich_help_panel=METRICS, help="All of these metrics.")]
+Retention = Annotated[
+    bool,
+    typer.Option("--retention", rich_help_panel=METRICS, help="Check that no task has changed since it was learned."),
+]
+Reals = Annotated[
+    Path | None,
+    typer.Option(
+        "--reals", metavar="DIR|ZIP", rich_help_panel=INPUT,
+        help="Real images to compare with.  [default: the training images]",
+    ),
+]  # fmt: skip
+FewShots = Annotated[
+    Path | None,
+    typer.Option(
+        "--shots", metavar="DIR|ZIP", rich_help_panel=INPUT,
+        help="Training images.  [default: those in the workspace]",
+    ),
+]  # fmt: skip
+Fakes = Annotated[
+    Path | None,
+    typer.Option(
+        "--fakes", metavar="DIR|ZIP", rich_help_panel=INPUT,
+        help="Generated images to measure instead of tasks, from any program.",
+    ),
+]  # fmt: skip
+Count = Annotated[
+    int,
+    typer.Option("-n", min=2, max=MOST, rich_help_panel=INPUT, help="Images to generate of each task, from seed 0 on."),
+]
+Blocks = Annotated[
+    int,
+    typer.Option(
+        "--blocks", min=1, max=MOST, rich_help_panel=METRICS,
+        help="Split the images into blocks and print mean and deviation.",
+    ),
+]  # fmt: skip
+WithBase = Annotated[
+    bool, typer.Option("--with-base", rich_help_panel=INPUT, help="Also measure the base. Needs --reals.")
+]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", metavar="DIR", rich_help_panel=OUTPUT, help="Save the generated images, one folder for each task."
+    ),
+]
+Features = Annotated[
+    Literal["auto", "inception", "efficientnet-lite0", "efficientnet-lite2", "pixels-16"],
+    typer.Option("--features", rich_help_panel=METRICS, help="Feature extractor of FID, KID and PRDC."),
+]
+FidMode = Annotated[
+    Literal["clean", "legacy-pytorch"],
+    typer.Option(
+        "--fid-mode", rich_help_panel=METRICS, help="How images are resized for Inception. Papers used legacy-pytorch."
+    ),
+]
+LpipsFeatures = Annotated[
+    Literal["auto", "vgg", "efficientnet-lite0"],
+    typer.Option("--lpips-features", rich_help_panel=METRICS, help="Network of the perceptual distance."),
+]
 
+
+def _with_metrics(command: Callable[..., None]) -> Callable[..., None]:
+    """Give the command a flag for each metric, and the metrics' own options, in place of its `**chosen`."""
+    declared: dict[str, Any] = {}
+    for metric in metrics().values():
+        flag = typer.Option(f"--{metric.key}", rich_help_panel=METRICS, help=metric.help)
+        declared[metric.key] = inspect.Parameter(
+            metric.key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, flag]
+        )
+        for one in metric.options:
+            option = typer.Option(f"--{one.name}", metavar=one.metavar, rich_help_panel=METRICS, help=one.help)
+            declared[one.name] = inspect.Parameter(
+                one.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[list[str] | None, option]
+            )
+    signature = inspect.signature(command, eval_str=True)
+    *first, _chosen = signature.parameters.values()
+    command.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*declared.values(), *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in first)]
+    )
+    return command
+
+
+@_with_metrics
 def evaluate(
-    task: given.Tasks = None,
-    fid: given.Fid = False,
-    kid: given.Kid = False,
-    prdc: given.Prdc = False,
-    lpips: given.Lpips = False,
-    memorization: given.Memorization = False,
-    everything: given.Everything = False,
-    retention: given.Retention = False,
-    reals: given.RealPictures = None,
-    shots: given.FewShots = None,
-    fakes: given.Fakes = None,
-    count: given.Count = 2000,
-    blocks: given.Blocks = 1,
-    with_base: given.WithBase = False,
-    save: given.Save = None,
-    features: given.Features = "auto",
-    fid_mode: given.FidMode = "clean",
-    lpips_features: given.LpipsFeatures = "auto",
+    everything: Everything = False,
+    retention: Retention = False,
+    task: Tasks = None,
+    reals: Reals = None,
+    shots: FewShots = None,
+    fakes: Fakes = None,
+    count: Count = 2000,
+    blocks: Blocks = 1,
+    with_base: WithBase = False,
+    save: Save = None,
+    features: Features = "auto",
+    fid_mode: FidMode = "clean",
+    lpips_features: LpipsFeatures = "auto",
     inception_weights: given.InceptionWeights = None,
     vgg_weights: given.VggWeights = None,
     offline: given.Offline = False,
@@ -54,155 +142,154 @@ def evaluate(
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
+    **chosen: Any,
 ) -> None:
     """Measure the quality of generated images.
 
     Quality and coverage (FID, KID, PRDC), diversity (LPIPS), near-duplicates of training images, and whether tasks have
     changed since they were learned. Choose metrics by their options, or --all.
     """
-    chosen = {"fid": fid, "kid": kid, "prdc": prdc, "lpips": lpips, "memorization": memorization}
-    wanted = _Chosen({name for name, on in chosen.items() if on or everything}, blocks)
-    if retention and not wanted.names:
+    wanted = [metric for key, metric in metrics().items() if chosen[key] or everything]
+    if retention and not wanted:
         prove(workspace, task, device, dry_run=dry_run, as_json=as_json)
         return
-    _refuse_contradictions(wanted, count, fakes=fakes, task=task, with_base=with_base)
-    if with_base and reals is None:
-        raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
+    values = _metric_options(wanted, chosen)
+    _refuse_contradictions(wanted, count, blocks, fakes=fakes, task=task, with_base=with_base, reals=reals)
+    from lfsgan_cli.evaluation.evaluate import Evaluation
+    from lfsgan_cli.evaluation.image_sets import WorkspaceSets, foreign, stored_images
+    from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.workspace import check_workspace
 
     where = pick(device)
     if fakes is not None:
-        subjects = _foreign(fakes, shots)
+        sets = [foreign(fakes, shots)]
     else:
-        from lfsgan_cli.evaluation.image_sets import WorkspaceSets
-        from lfsgan_cli.generation.sampling import SamplingOptions
-        from lfsgan_cli.workspace.workspace import check_workspace
-
         style = SamplingOptions(truncation, noise, strength)
-        gallery = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
-        subjects = _subjects(gallery, task, with_base=with_base)
+        found = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
+        sets = _sets(found, task, with_base=with_base)
     weights = Weights(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
-    eye, words = weights.eye(where, perceptual=wanted.perceptual)
-    job = _job(subjects, reals, wanted, eye, batch)
-    _check(job, {path for path in (reals, shots, fakes) if path is not None})
-    say(words)
-    if reals is None and wanted.compares:
-        warn(COPIES)
+    extractors, words = weights.load(where, {need for metric in wanted for need in metric.needs})
+    known = None if reals is None else stored_images(reals, sets[0].resolution)
+    evaluation = Evaluation(sets, known, wanted, extractors, batch, blocks, values)
+    evaluation.check()
+    _check_images({path for path in (reals, shots, fakes) if path is not None})
+    if words:
+        say(words)
+    if reals is None and any("reals" in metric.needs and "few shots" not in metric.needs for metric in wanted):
+        warn(NO_REALS)
+    for one in evaluation.not_measured:
+        _warn_not_measured(one)
     if dry_run:
-        _tell_plan(job, as_json=as_json)
+        _tell_plan(evaluation, as_json=as_json)
     else:
-        _tell(_measure(job), as_json=as_json)
+        _measure(evaluation, as_json=as_json)
     if retention:
         prove(workspace, task, device, dry_run=dry_run, as_json=False)
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Which metrics, by the names of their options."""
-
-    names: set[str]
-    blocks: int
-
-    @property
-    def compares(self) -> bool:
-        """Whether sets are compared with real ones."""
-        return bool(self.names & {"fid", "kid", "prdc"})
-
-    @property
-    def perceptual(self) -> bool:
-        """Whether pictures are compared with the shots one by one."""
-        return bool(self.names & {"lpips", "memorization"})
-
-    def wanted(self) -> "Wanted":
-        """As the job takes it."""
-        from lfsgan_cli.evaluation.evaluate import Wanted
-        from lfsgan_cli.evaluation.registry import COMPARISONS
-
-        comparisons = [name for name in COMPARISONS if name in self.names]
-        return Wanted(comparisons, "lpips" in self.names, "memorization" in self.names, self.blocks)
+def _metric_options(wanted: Sequence[Metric], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the metrics' own options; a usage error for one whose metric was not chosen."""
+    values = {}
+    for metric in metrics().values():
+        for option in metric.options:
+            if not chosen[option.name]:
+                continue
+            if metric not in wanted:
+                raise typer.BadParameter(f"belongs to --{metric.key}; add it", param_hint=f"--{option.name}")
+            values[option.name] = option.parse(chosen[option.name])
+    return values
 
 
 def _refuse_contradictions(
-    chosen: _Chosen, count: int, *, fakes: Path | None, task: list[str] | None, with_base: bool
+    wanted: Sequence[Metric],
+    count: int,
+    blocks: int,
+    *,
+    fakes: Path | None,
+    task: list[str] | None,
+    with_base: bool,
+    reals: Path | None,
 ) -> None:
-    if not chosen.names:
-        raise typer.BadParameter(
-            "say what to measure: --fid, --kid, --prdc, --lpips, --memorization, --all or --retention",
-            param_hint="--fid",
-        )
+    if not wanted:
+        flags = ", ".join(f"--{key}" for key in metrics())
+        raise typer.BadParameter(f"say what to measure: {flags}, --all or --retention", param_hint="--fid")
     if fakes is not None and (task or with_base):
         raise typer.BadParameter("give either --fakes, or --task and --with-base", param_hint="--fakes")
-    if fakes is None and count % chosen.blocks:
+    if fakes is None and count % blocks:
         raise typer.BadParameter(
-            f"{count} pictures do not make {chosen.blocks} equal blocks; give a multiple with -n", param_hint="--blocks"
+            f"{count} images do not make {blocks} equal blocks; give a multiple with -n", param_hint="--blocks"
         )
+    if with_base and reals is None:
+        raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
 
 
-def _subjects(gallery: "WorkspaceSets", task: list[str] | None, *, with_base: bool) -> "list[ImageSet]":
+def _sets(found: "WorkspaceSets", task: list[str] | None, *, with_base: bool) -> "list[ImageSet]":
     from lfsgan_cli.evaluation.image_sets import NoTaskError
-    from lfsgan_cli.workspace.paths import task_names
+    from lfsgan_cli.workspace.paths import task_names as learned
 
-    root = gallery.workspace.root
-    names = list(dict.fromkeys(task)) if task else task_names(root)
+    root = found.workspace.root
+    names = list(dict.fromkeys(task)) if task else learned(root)
     if not names and not with_base:
         raise NoTaskError(root)
-    return [*([gallery.base()] if with_base else []), *map(gallery.task, names)]
+    return [*([found.base()] if with_base else []), *map(found.task, names)]
 
 
-def _foreign(fakes: Path, shots: Path | None) -> "list[ImageSet]":
-    from lfsgan_cli.evaluation.image_sets import foreign
-
-    return [foreign(fakes, shots)]
-
-
-def _job(
-    subjects: "list[ImageSet]", reals: Path | None, chosen: _Chosen, eye: "FeatureExtractors", batch: int
-) -> "Measuring":
-    from lfsgan_cli.evaluation.evaluate import Measuring
-    from lfsgan_cli.evaluation.image_sets import found
-
-    known = None if reals is None else found(reals, subjects[0].resolution)
-    return Measuring(subjects, known, chosen.wanted(), eye, batch)
-
-
-def _check(job: "Measuring", paths: "set[Path]") -> None:
+def _check_images(paths: "set[Path]") -> None:
     from lfsgan_cli.images.source import open_source
 
-    job.check()
     for path in sorted(paths):
         check_pictures(open_source(path))
 
 
-def _measure(job: "Measuring") -> "list[Measurement]":
-    with progress("Looking at pictures", job.pictures(), unit="pictures") as advance:
-        return list(job.run(advance))
+def _warn_not_measured(one: "NotMeasured") -> None:
+    warn(f"{one.metric} of {one.task} is not measured: {one.error}")
 
 
-def _tell_plan(job: "Measuring", *, as_json: bool) -> None:
+def _tell_plan(evaluation: "Evaluation", *, as_json: bool) -> None:
     if as_json:
-        names = [subject.title for subject in job.subjects]
         print_json({
-            "tasks": names, "extractor": job.eye.extractor.name, "n": job.subjects[0].count,
-            "pictures": job.pictures(),
+            "tasks": [one.title for one in evaluation.sets],
+            "extractor": evaluation.extractors.extractor.name,
+            "n": evaluation.sets[0].count,
+            "images": evaluation.images(),
+            "not_measured": [one.to_json() for one in evaluation.not_measured],
         })  # fmt: skip
     else:
-        say(f"Would look at {job.pictures():,} pictures.")
+        say(f"Would process {evaluation.images():,} images.")
 
 
-def _tell(measured: "list[Measurement]", *, as_json: bool) -> None:
+def _measure(evaluation: "Evaluation", *, as_json: bool) -> None:
+    from lfsgan_cli.evaluation.evaluate import Measurement
+
+    measured: list[Measurement] = []
+    missing = list(evaluation.not_measured)
+    with progress("Measuring", evaluation.images(), unit="images") as advance:
+        for one in evaluation.run(advance):
+            if isinstance(one, Measurement):
+                measured.append(one)
+            else:
+                missing.append(one)
+    for late in missing[len(evaluation.not_measured) :]:
+        _warn_not_measured(late)
     for warning in dict.fromkeys(text for one in measured for text in one.value.warnings):
         warn(warning)
     if as_json:
-        print_json({"results": [one.to_json() for one in measured]})
+        print_json({
+            "results": [one.to_json() for one in measured],
+            "not_measured": [one.to_json() for one in missing],
+        })  # fmt: skip
     else:
         table(("task", "metric", "value"), [(one.task, one.value.name, _number(one)) for one in measured])
+    if not measured:
+        raise missing[0].error
 
 
 def _number(measured: "Measurement") -> str:
-    value = measured.value
-    digits = 2 if value.metric == "fid" else 4
+    value, known = measured.value, quantity(measured.value.metric)
+    digits = known.digits if known else 4
     error = "" if value.error is None else f" ± {value.error:.{digits}f}"
-    return f"{value.value:.{digits}f}{error}"
+    return f"{round(value.value, digits) + 0.0:.{digits}f}{error}"  # + 0.0 turns -0.0 into 0.0
 
 
 # `lfsgan evaluate --retention`: the proof that no task was forgotten.

@@ -6,27 +6,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
-from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import Verbosity, detail, progress, say, set_verbosity, warn
-from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, METRICS, OUTPUT
+from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, OUTPUT
 from lfsgan_cli.commands.help import Command as HelpfulCommand
 from lfsgan_cli.commands.main import DEBUG
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import torch
 
-    from lfsgan_cli.evaluation.features import ExtractorMode as FidModeName
-    from lfsgan_cli.evaluation.features import ExtractorName as FeaturesName
-    from lfsgan_cli.evaluation.features import FeatureExtractors
-    from lfsgan_cli.evaluation.features import JudgeName as LpipsName
+    from lfsgan_cli.evaluation.features import EmbedderName, ExtractorMode, ExtractorName, FeatureExtractors
+    from lfsgan_cli.evaluation.registry import Need
     from lfsgan_cli.images.formats import BadImage
     from lfsgan_cli.images.source import Source
 
@@ -145,95 +142,9 @@ def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-# The options of `lfsgan evaluate`, in the order of its help.
+# The options of commands that measure.
 
 
-Tasks = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--task", metavar="NAME", rich_help_panel=INPUT, autocompletion=task_names,
-        help="Task to measure; may be repeated.  [default: all]",
-    ),
-]  # fmt: skip
-Fid = Annotated[bool, typer.Option("--fid", rich_help_panel=METRICS, help="Fréchet distance; lower is better.")]
-Kid = Annotated[
-    bool,
-    typer.Option("--kid", rich_help_panel=METRICS, help="Kernel distance, unbiased for small sets; lower is better."),
-]
-Prdc = Annotated[
-    bool,
-    typer.Option("--prdc", rich_help_panel=METRICS, help="Precision, recall, density, coverage; higher is better."),
-]
-Lpips = Annotated[
-    bool,
-    typer.Option("--lpips", rich_help_panel=METRICS, help="Intra-LPIPS and B-LPIPS: diversity; higher is better."),
-]
-Memorization = Annotated[
-    bool,
-    typer.Option(
-        "--memorization", rich_help_panel=METRICS, help="Share of near-duplicates of training images; lower is better."
-    ),
-]
-Everything = Annotated[bool, typer.Option("--all", rich_help_panel=METRICS, help="All of these metrics.")]
-Retention = Annotated[
-    bool,
-    typer.Option("--retention", rich_help_panel=METRICS, help="Check that no task has changed since it was learned."),
-]
-RealPictures = Annotated[
-    Path | None,
-    typer.Option(
-        "--reals", metavar="DIR|ZIP", rich_help_panel=INPUT,
-        help="Real images to compare with.  [default: the training images]",
-    ),
-]  # fmt: skip
-FewShots = Annotated[
-    Path | None,
-    typer.Option(
-        "--shots", metavar="DIR|ZIP", rich_help_panel=INPUT,
-        help="Training images.  [default: those in the workspace]",
-    ),
-]  # fmt: skip
-Fakes = Annotated[
-    Path | None,
-    typer.Option(
-        "--fakes", metavar="DIR|ZIP", rich_help_panel=INPUT,
-        help="Generated images to measure instead of tasks, from any program.",
-    ),
-]  # fmt: skip
-Count = Annotated[
-    int,
-    typer.Option("-n", min=2, max=MOST, rich_help_panel=INPUT, help="Images to generate of each task, from seed 0 on."),
-]
-Blocks = Annotated[
-    int,
-    typer.Option(
-        "--blocks", min=1, max=MOST, rich_help_panel=METRICS,
-        help="Split the images into blocks and print mean and deviation.",
-    ),
-]  # fmt: skip
-WithBase = Annotated[
-    bool, typer.Option("--with-base", rich_help_panel=INPUT, help="Also measure the base. Needs --reals.")
-]
-Save = Annotated[
-    Path | None,
-    typer.Option(
-        "--save", metavar="DIR", rich_help_panel=OUTPUT, help="Save the generated images, one folder for each task."
-    ),
-]
-Features = Annotated[
-    Literal["auto", "inception", "efficientnet-lite0"],
-    typer.Option("--features", rich_help_panel=METRICS, help="Feature extractor of FID, KID and PRDC."),
-]
-FidMode = Annotated[
-    Literal["clean", "legacy-pytorch"],
-    typer.Option(
-        "--fid-mode", rich_help_panel=METRICS, help="How images are resized for Inception. Papers used legacy-pytorch."
-    ),
-]
-LpipsFeatures = Annotated[
-    Literal["auto", "vgg", "efficientnet-lite0"],
-    typer.Option("--lpips-features", rich_help_panel=METRICS, help="Network of the perceptual distance."),
-]
 InceptionWeights = Annotated[
     Path | None,
     typer.Option(
@@ -296,24 +207,20 @@ def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
 
 
-# What pictures are looked at with, as the options of measuring commands say.
-
-
 @dataclass(frozen=True)
 class Weights:
-    """Names of the networks, and where their weights are."""
+    """Names of the networks that metrics use, and where their weights are."""
 
-    features: "FeaturesName"
-    fid_mode: "FidModeName"
+    features: "ExtractorName"
+    fid_mode: "ExtractorMode"
     inception_weights: Path | None
-    lpips_features: "LpipsName"
+    lpips_features: "EmbedderName"
     vgg_weights: Path | None
     offline: bool
 
-    def eye(self, device: "torch.device", *, perceptual: bool) -> "tuple[FeatureExtractors, str]":
-        """And what to say of it."""
+    def load(self, device: "torch.device", needs: "Collection[Need]") -> "tuple[FeatureExtractors, str]":
+        """The networks for metrics with these needs, and a line for the user that says which ones they are."""
         from lfsgan_cli.evaluation import features
-        from lfsgan_cli.evaluation.features import load_extractors
 
         found = features.pick_extractor(
             self.features,
@@ -322,9 +229,10 @@ class Weights:
             offline=self.offline,
             device=device,
         )
-        name = self.lpips_features if perceptual else "efficientnet-lite0"
-        judge = features.pick_embedder(
+        name = self.lpips_features if "embeddings" in needs else "efficientnet-lite0"
+        embedder = features.pick_embedder(
             name, found.extractor, vgg_weights=self.vgg_weights, offline=self.offline, device=device
         )
-        judged = f" Likeness is judged by {judge.name}." if perceptual else ""
-        return load_extractors(found.extractor, judge), f"{found.why[0].upper()}{found.why[1:]}.{judged}"
+        words = [found.why] if "features" in needs else []
+        words += [f"Perceptual distance: {embedder.name}."] if "embeddings" in needs else []
+        return features.FeatureExtractors(found.extractor, embedder), " ".join(words)

@@ -1,81 +1,45 @@
-"""Measuring sets of pictures: each is looked at once, and every number is noted with how it was made."""
+"""Evaluating sets of images: each is passed through the networks once, and every number is recorded with its origin."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.evaluation.extractors.pixels import PixelEmbedder
 from lfsgan_cli.evaluation.features import (
-    Accumulator,
-    Around,
-    Distances,
+    FeatureCollector,
     FeatureExtractors,
-    Features,
-    Seen,
-    accumulate,
-    embedded,
-    features,
+    Progress,
+    load_cached,
+    save_cached,
 )
-from lfsgan_cli.evaluation.image_sets import Found, ImageSet, Pictures, describe
-from lfsgan_cli.evaluation.metrics.memorization import Pixels, closest, memorization
-from lfsgan_cli.evaluation.metrics.perceptual import pairwise
-from lfsgan_cli.evaluation.registry import (
-    COMPARISONS,
-    EmbeddedImages,
-    RealSide,
-    RealSides,
-    Value,
-    diversity_values,
-    memorization_values,
-    require_diversity,
-)
+from lfsgan_cli.evaluation.image_sets import RESIZE, ImageSet, SampleImages, StoredImages, describe
+from lfsgan_cli.evaluation.registry import Collected, Collector, Metric, Need, Rows, Setting, Value
 from lfsgan_cli.generation.contact_sheet import save_grid, to_arrays
 from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace.paths import METRICS
-
-CLOSEST = 12  # pairs on the sheet
-SHEET = "closest_pairs.png"
 
 
 class NoShotsError(LfsganError):
     """A set whose few shots are needed, and not known."""
 
     def __init__(self, title: str, instead: str) -> None:
-        super().__init__(f"the few shots that {title!r} was learned from are not at hand; give {instead}")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which metrics. comparisons: keys of COMPARISONS. blocks: disjoint runs of pictures, for a spread; 1 is none."""
-
-    comparisons: Sequence[str]
-    diversity: bool = False
-    memorization: bool = False
-    blocks: int = 1
-
-    @property
-    def perceptual(self) -> bool:
-        """Whether pictures are compared with the shots one by one."""
-        return self.diversity or self.memorization
-
-    @property
-    def against_reals(self) -> bool:
-        """Whether the real pictures are looked at."""
-        return bool(self.comparisons) or self.memorization
+        super().__init__(f"the few shots that {title!r} was learned from are not at hand; pass {instead}")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number of one subject. note: what repeats it."""
+    """One number of one set. note: what repeats it."""
 
     task: str
     value: Value
@@ -90,143 +54,200 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class _Near:
-    """What is gathered of one set around one domain's shots. around: None where variety is not asked for."""
+class NotMeasured:
+    """A metric of a set that cannot be measured, and why."""
 
-    shots: EmbeddedImages
-    distances: Distances
-    around: Around | None
+    task: str
+    metric: str
+    error: LfsganError
 
-    @property
-    def watchers(self) -> list[Accumulator]:
-        return [self.distances] if self.around is None else [self.distances, self.around]
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"task": self.task, "metric": self.metric, "reason": str(self.error)}
 
 
 @dataclass(frozen=True)
-class Measuring:
-    """What is to be measured. reals: for all subjects; None takes each one's own, or else its few shots."""
+class FewShots:
+    """The few shots of a set, embedded: [K, D], and pixel by pixel: [K, 3RR]."""
 
-    subjects: Sequence[ImageSet]
-    reals: Found | None
-    wanted: Wanted
-    eye: FeatureExtractors
+    embeddings: Tensor
+    pixels: Tensor
+    identity: str
+
+
+class RealImages:
+    """What metrics collect of real images, computed once for the same images in this run and the ones before."""
+
+    def __init__(self, extractors: FeatureExtractors, batch: int) -> None:
+        self._extractors, self._batch = extractors, batch
+        self._values: dict[str, Tensor | None] = {}  # by key, as JSON
+        self._derived: dict[Any, Any] = {}
+
+    def collected(
+        self, reals: StoredImages, metrics: Sequence[Metric], setting: Setting, progress: Progress
+    ) -> Collected:
+        """What `metrics` need, in one pass over the images for what is not known yet."""
+        images = {"images": reals.identity, "resolution": reals.dataset.resolution, "resize": RESIZE}
+        collectors: dict[str, Collector] = {}
+        keys: dict[str, Mapping[str, Any]] = {}
+        needs: set[Need] = set()
+        for metric in metrics:
+            wanted = dict(metric.real_collectors(setting))
+            if "features" in metric.needs:
+                wanted["features"] = FeatureCollector(self._extractors.extractor)
+            keys |= {name: {**images, "torch": torch.__version__, **one.key} for name, one in wanted.items()}
+            missing = {name: one for name, one in wanted.items() if self._known(keys[name]) is None}
+            collectors |= missing
+            needs |= metric.needs if missing else set()
+        if collectors:
+            self._extractors.collect(reals, collectors.values(), needs, self._batch, progress)
+        for name, collector in collectors.items():
+            value: Tensor = collector.result()
+            self._values[json.dumps(keys[name], sort_keys=True)] = value
+            save_cached(keys[name], value)
+        return Collected(len(reals), {name: partial(self._known, key) for name, key in keys.items()}, self._derived)
+
+    def _known(self, key: Mapping[str, Any]) -> Tensor | None:
+        text = json.dumps(key, sort_keys=True)
+        if text not in self._values:
+            self._values[text] = load_cached(key)
+        return self._values[text]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is to be measured. reals: for all sets; None takes each one's own, or else its few shots.
+
+    blocks: disjoint runs of samples, for a spread; 1 is none. options: values of the metrics' own options.
+    """
+
+    sets: Sequence[ImageSet]
+    reals: StoredImages | None
+    metrics: Sequence[Metric]
+    extractors: FeatureExtractors
     batch: int
-
-    def check(self) -> None:
-        """NoShotsError where a subject has nothing to be compared with; LfsganError where it has too few pictures."""
-        for subject in self.subjects:
-            if subject.shots is None and subject.reals is None and self.reals is None:
-                raise NoShotsError(subject.title, "the pictures to compare with by --reals, or the shots by --shots")
-            if subject.shots is None and self.wanted.perceptual and not (subject.shotless and self.wanted.comparisons):
-                raise NoShotsError(subject.title, "them by --shots")
-            self._check_counts(subject)
-
-    def _check_counts(self, subject: ImageSet) -> None:
-        blocks = self.wanted.blocks
-        for name in self.wanted.comparisons:
-            COMPARISONS[name].require(subject.count, len(self._reals(subject)), blocks)
-        if self.wanted.diversity and subject.shots is not None:
-            require_diversity(subject.count, blocks)
-
-    def pictures(self) -> int:
-        """How many pictures will be looked at, if none of the real ones was before."""
-        drawn = sum({subject.open: subject.count for subject in self.subjects}.values())
-        if not self.wanted.against_reals:
-            return drawn
-        return drawn + sum({found.identity: len(found) for found in map(self._reals, self.subjects)}.values())
-
-    def run(self, seen: Seen) -> Iterator[Measurement]:
-        """Every number; those of a subject are noted in its `metrics.jsonl`. seen: told of pictures looked at."""
-        for _, same in groupby(self.subjects, key=lambda subject: subject.open):
-            yield from self._measured(list(same), seen)
-
-    def _measured(self, subjects: Sequence[ImageSet], seen: Seen) -> Iterator[Measurement]:
-        """That of subjects which are one set: it is drawn and looked at once."""
-        pictures, near = subjects[0].open(), list(map(self._near, subjects))
-        watchers = [watcher for one in near if one is not None for watcher in one.watchers]
-        found = self._look(pictures, watchers, seen)
-        for subject, one in zip(subjects, near, strict=True):
-            note = self._note(subject, self._reals(subject))
-            for value in self._values(subject, pictures, found, one, seen):
-                named = replace(value, name=value.name + subject.way)
-                measured = Measurement(subject.title, named, note)
-                _append(subject.log, measured)
-                yield measured
-
-    def _reals(self, subject: ImageSet) -> Found:
-        for known in (self.reals, subject.reals, subject.shots):
-            if known is not None:
-                return known
-        raise NoShotsError(subject.title, "them by --shots")  # which `check` has found before
-
-    def _look(self, pictures: Pictures, watchers: Sequence[Accumulator], seen: Seen) -> Tensor:
-        """The features of all pictures, [N, D]."""
-        if not watchers:
-            return features(self.eye.extractor, pictures, self.batch, seen)
-        found = Features()
-        accumulate(self.eye, pictures, [found, *watchers], self.batch, seen)
-        return found.result()
-
-    def _values(
-        self, subject: ImageSet, pictures: Pictures, found: Tensor, near: _Near | None, seen: Seen
-    ) -> Iterator[Value]:
-        side = partial(self._side, subject, near.shots if near else None, seen)
-        yield from self._compared(found, side)
-        if near is None:
-            return
-        if near.around is not None:
-            yield from diversity_values(near.around.result(), self.eye.judge.name)
-        if self.wanted.memorization:
-            yield from self._copies(near.distances, side(), near.shots)
-            self._save_closest(subject, pictures, near.distances.result()[0])
-
-    def _compared(self, found: Tensor, side: Callable[[], RealSide]) -> Iterator[Value]:
-        """side: asked only where something is compared, so that real pictures are not looked at for nothing."""
-        for name in self.wanted.comparisons:
-            yield from COMPARISONS[name].values(found, side(), self.eye.extractor.name, self.wanted.blocks)
-
-    def _copies(self, distances: Distances, side: RealSide, shots: EmbeddedImages) -> Iterator[Value]:
-        """Near copies by two judges: a network sees them in spite of a shift, plain pixels in spite of grain."""
-        seen, exact = distances.result()
-        judged = memorization(seen, pairwise(shots.embeddings, shots.embeddings).cpu(), side.to_shots)
-        yield from memorization_values(judged, len(seen), f"lpips-{self.eye.judge.name}")
-        judged = memorization(exact, pairwise(shots.pixels, shots.pixels).cpu(), side.pixels)
-        yield from memorization_values(judged, len(exact), Pixels.name)
-
-    def _near(self, subject: ImageSet) -> _Near | None:
-        if not self.wanted.perceptual or subject.shots is None:
-            return None
-        seen, blocks = embedded(self.eye.judge, subject.shots), self.wanted.blocks
-        shots = EmbeddedImages(seen, embedded(Pixels(seen.device), subject.shots), subject.shots.identity)
-        around = Around(seen, blocks, subject.count // blocks) if self.wanted.diversity else None
-        return _Near(shots, Distances(shots.embeddings, shots.pixels), around)
-
-    def _side(self, subject: ImageSet, shots: EmbeddedImages | None, seen: Seen) -> RealSide:
-        reals = self._reals(subject)
-        held_out = self.wanted.memorization and reals is not subject.shots
-        return self._sides.of(reals, shots if held_out else None, seen)
+    blocks: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def _sides(self) -> RealSides:
-        return RealSides(self.eye, self.batch)
+    def not_measured(self) -> Sequence[NotMeasured]:
+        """The metrics that cannot be measured, known before work starts."""
+        found = []
+        for one in self.sets:
+            for metric in self.metrics:
+                try:
+                    self._check(one, metric)
+                except LfsganError as error:
+                    found.append(NotMeasured(one.title, metric.key, error))
+        return found
 
-    def _save_closest(self, subject: ImageSet, pictures: Pictures, to_shots: Tensor) -> None:
-        if subject.log is None or subject.shots is None:
+    def _check(self, one: ImageSet, metric: Metric) -> None:
+        reals = self._reals(one)
+        if "reals" in metric.needs and reals is None:
+            raise NoShotsError(one.title, "the images to compare with by --reals, or the few shots by --shots")
+        if "few shots" in metric.needs and one.few_shots is None:
+            raise NoShotsError(one.title, "them by --shots")
+        metric.check(one.count, len(reals) if reals is not None and "reals" in metric.needs else None, self.blocks)
+
+    def check(self) -> None:
+        """Raise the first error if no metric of no set can be measured."""
+        if len(self.not_measured) == len(self.sets) * len(self.metrics):
+            raise self.not_measured[0].error
+
+    def images(self) -> int:
+        """How many images will be processed, if none of the real ones was before."""
+        samples = {one.open: one.count for one in self.sets if self._measurable(one)}
+        reals = {
+            found.identity: len(found)
+            for one in self.sets
+            if any("reals" in metric.needs for metric in self._measurable(one)) and (found := self._reals(one))
+        }
+        return sum(samples.values()) + sum(reals.values())
+
+    def run(self, progress: Progress) -> Iterator[Measurement | NotMeasured]:
+        """Every number, also appended to its set's `metrics.jsonl`; NotMeasured where one fails only now.
+
+        progress: told of images processed.
+        """
+        for _, same in groupby(self.sets, key=lambda one: one.open):
+            sets = [one for one in same if self._measurable(one)]
+            if sets:
+                yield from self._run(sets, progress)
+
+    def _run(self, sets: Sequence[ImageSet], progress: Progress) -> Iterator[Measurement | NotMeasured]:
+        """Of sets that have the same samples: these are generated and passed through the networks once."""
+        samples, settings = sets[0].open(), [self._setting(one) for one in sets]
+        metrics = [self._measurable(one) for one in sets]
+        needs = {need for several in metrics for metric in several for need in metric.needs}
+        features = FeatureCollector(self.extractors.extractor)
+        shared = {"features": features} if "features" in needs else {}
+        own = [
+            {name: one for metric in several for name, one in metric.collectors(setting).items()}
+            for several, setting in zip(metrics, settings, strict=True)
+        ]
+        collectors: list[Collector] = [*shared.values(), *(one for several in own for one in several.values())]
+        self.extractors.collect(samples, collectors, needs, self.batch, progress)
+        for one, setting, several, collected in zip(sets, settings, metrics, own, strict=True):
+            results = {name: collector.result for name, collector in {**shared, **collected}.items()}
+            found, note, known = Collected(one.count, results), self._note(one, several), self._reals(one)
+            compared = [metric for metric in several if "reals" in metric.needs]
+            reals = self._real_images.collected(known, compared, setting, progress) if known and compared else None
+            for metric in several:
+                try:
+                    for result in metric.measure(found, reals, setting):
+                        if isinstance(result, Rows):
+                            self._save_sheet(one, metric, samples, result)
+                        else:
+                            measured = Measurement(one.title, replace(result, name=result.name + one.suffix), note)
+                            _append(one.log, measured)
+                            yield measured
+                except LfsganError as error:
+                    yield NotMeasured(one.title, metric.key, error)
+
+    def _setting(self, one: ImageSet) -> Setting:
+        embedder, few_shots = self.extractors.embedder, None
+        if one.few_shots is not None and any("few shots" in metric.needs for metric in self._measurable(one)):
+            embeddings = self.extractors.embedded(one.few_shots)
+            plain = PixelEmbedder(embeddings.device)
+            pixels = torch.cat([plain.embed(levels) for levels in one.few_shots.batches(plain.batch)])
+            few_shots = FewShots(embeddings, pixels, one.few_shots.identity)
+        return Setting(
+            one.count,
+            self.blocks,
+            self.extractors.extractor.name,
+            embedder.name,
+            embedder.identity,
+            few_shots,
+            self._reals(one) is not one.few_shots,
+            self.options,
+        )
+
+    @cached_property
+    def _real_images(self) -> RealImages:
+        return RealImages(self.extractors, self.batch)
+
+    def _save_sheet(self, one: ImageSet, metric: Metric, samples: SampleImages, rows: Rows) -> None:
+        others = one.few_shots if rows.other == "few shots" else self._reals(one)
+        if one.log is None or metric.sheet is None or others is None:
             return
-        pairs = closest(to_shots, CLOSEST)
-        drawn = to_arrays(pictures.some([pair.picture for pair in pairs]))
-        shots = to_arrays(subject.shots.some([pair.shot for pair in pairs]))
-        note = {"task": subject.title, "rows": ["drawn", "nearest shot"], "pairs": [list(pair) for pair in pairs]}
-        subject.log.mkdir(parents=True, exist_ok=True)
-        save_grid(subject.log / SHEET, [drawn, shots], note)
+        above, below = to_arrays(samples.some(rows.samples)), to_arrays(others.some(rows.others))
+        one.log.mkdir(parents=True, exist_ok=True)
+        save_grid(one.log / metric.sheet.file, [above, below], {"task": one.title, **rows.note})
 
-    def _note(self, subject: ImageSet, reals: Found) -> dict[str, Any]:
-        eye = self.eye
-        looked = {"extractor": eye.extractor.name, "extractor_sha256": eye.extractor.identity}
-        if self.wanted.perceptual:
-            looked |= {"judge": eye.judge.name, "judge_sha256": eye.judge.identity}
-        versions = {"lfsgan": __version__, **machine()}
-        return {**subject.note, **looked, "reals": describe(reals), **versions}
+    def _measurable(self, one: ImageSet) -> list[Metric]:
+        refused = {known.metric for known in self.not_measured if known.task == one.title}
+        return [metric for metric in self.metrics if metric.key not in refused]
+
+    def _reals(self, one: ImageSet) -> StoredImages | None:
+        return next((known for known in (self.reals, one.reals, one.few_shots) if known is not None), None)
+
+    def _note(self, one: ImageSet, metrics: Sequence[Metric]) -> dict[str, Any]:
+        extractor, embedder, reals = self.extractors.extractor, self.extractors.embedder, self._reals(one)
+        used = {"extractor": extractor.name, "extractor_sha256": extractor.identity}
+        if any("embeddings" in metric.needs for metric in metrics):
+            used |= {"embedder": embedder.name, "embedder_sha256": embedder.identity}
+        known = {} if reals is None else {"reals": describe(reals)}
+        return {**one.note, **used, **known, "side": one.resolution, "lfsgan": __version__, **machine()}
 
 
 def _append(folder: Path | None, measured: Measurement) -> None:

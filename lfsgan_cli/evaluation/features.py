@@ -1,161 +1,45 @@
-"""One pass over a set of pictures, and what is gathered on the way: features, distances, clusters."""
+"""The networks that look at images, one pass of them over a set, and the results that are kept between runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.extractors import inception, vgg
-from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures
+from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite2Features
 from lfsgan_cli.evaluation.extractors.inception import InceptionFeatures, LegacyInceptionFeatures
+from lfsgan_cli.evaluation.extractors.perceptual import EfficientNetEmbedder, Embedder
+from lfsgan_cli.evaluation.extractors.pixels import PixelFeatures
 from lfsgan_cli.evaluation.extractors.weights import cache_folder, cached, locate
-from lfsgan_cli.evaluation.image_sets import Pictures
-from lfsgan_cli.evaluation.metrics.diversity import Clusters, Diversity
-from lfsgan_cli.evaluation.metrics.memorization import Pixels
-from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder, Embedder, Views, pairwise
+from lfsgan_cli.evaluation.registry import Collector, Need
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import FileWriteError
 
+ExtractorName: TypeAlias = Literal["auto", "inception", "efficientnet-lite0", "efficientnet-lite2", "pixels-16"]
+ExtractorMode: TypeAlias = Literal["clean", "legacy-pytorch"]
+EmbedderName: TypeAlias = Literal["auto", "vgg", "efficientnet-lite0"]
+Progress: TypeAlias = Callable[[int], None]  # told how many more images were processed
 
-@dataclass(frozen=True)
-class FeatureExtractors:
-    """What pictures are looked at with.
-
-    extractor: for FID and its like. judge: for perceptual distances. views: both of pictures uint8 [N, 3, R, R], by
-    one pass where extractor and judge share a network.
-    """
-
-    extractor: Extractor
-    judge: Embedder
-    views: Callable[[Tensor], Views]
-
-
-def load_extractors(extractor: Extractor, judge: Embedder) -> FeatureExtractors:
-    """The two together, sharing what they can."""
-    if isinstance(judge, EfficientNetEmbedder) and isinstance(extractor, EfficientNetFeatures):
-        return FeatureExtractors(extractor, judge, judge.views)
-    return FeatureExtractors(extractor, judge, lambda pictures: Views(extractor(pictures), judge.embed(pictures)))
-
-
-class Accumulator(Protocol):
-    """Gathers something of every picture that goes by."""
-
-    def see(self, levels: Tensor, views: Views) -> None:
-        """The next pictures, uint8 [n, 3, R, R], and what the eye sees of them."""
-
-
-class Features:
-    """Gathers the features."""
-
-    def __init__(self) -> None:
-        self._parts: list[Tensor] = []
-
-    def see(self, levels: Tensor, views: Views) -> None:  # noqa: ARG002 - as all watchers
-        """Keep theirs."""
-        self._parts.append(views.features.cpu())
-
-    def result(self) -> Tensor:
-        """[N, D]."""
-        return torch.cat(self._parts)
-
-
-class Distances:
-    """Gathers how far pictures are from the shots: to the eye, and pixel by pixel.
-
-    shots: their embeddings by the eye's judge, [K, D]. pixels: by `Pixels`, [K, 3RR].
-    """
-
-    def __init__(self, shots: Tensor, pixels: Tensor) -> None:
-        self._shots, self._pixels = shots, pixels
-        self._plain = Pixels(pixels.device)
-        self._seen: list[Tensor] = []
-        self._exact: list[Tensor] = []
-
-    def see(self, levels: Tensor, views: Views) -> None:
-        """Keep theirs."""
-        self._seen.append(pairwise(views.embeddings, self._shots).cpu())
-        self._exact.append(pairwise(self._plain.embed(levels), self._pixels).cpu())
-
-    def result(self) -> tuple[Tensor, Tensor]:
-        """[N, K] each."""
-        return torch.cat(self._seen), torch.cat(self._exact)
-
-
-class Around:
-    """Gathers pictures by their nearest shots, in blocks of `size` pictures; a remainder is left out.
-
-    shots: their embeddings, [K, D].
-    """
-
-    def __init__(self, shots: Tensor, blocks: int, size: int) -> None:
-        self._clusters = [Clusters(shots) for _ in range(blocks)]
-        self._size, self._done = size, 0
-
-    def see(self, levels: Tensor, views: Views) -> None:  # noqa: ARG002 - as all watchers
-        """Hand each to the clusters of its block."""
-        left = views.embeddings[: self._size * len(self._clusters) - self._done]
-        while len(left):
-            room = self._size - self._done % self._size
-            self._clusters[self._done // self._size].add(left[:room])
-            self._done += len(left[:room])
-            left = left[room:]
-
-    def result(self) -> list[Diversity]:
-        """One for each block."""
-        return [clusters.diversity() for clusters in self._clusters]
-
-
-Seen = Callable[[int], None]
-
-
-def accumulate(
-    eye: FeatureExtractors, pictures: Pictures, watchers: Sequence[Accumulator], batch: int, seen: Seen
-) -> None:
-    """Show all pictures to the watchers, in order. seen: told how many were looked at."""
-    for levels in pictures.batches(min(batch, eye.judge.batch)):
-        views = eye.views(levels)
-        for watcher in watchers:
-            watcher.see(levels, views)
-        seen(len(levels))
-
-
-def features(extractor: Extractor, pictures: Pictures, batch: int, seen: Seen) -> Tensor:
-    """The features alone of all pictures, [N, D]."""
-    parts = []
-    for levels in pictures.batches(batch):
-        parts.append(extractor(levels).cpu())
-        seen(len(levels))
-    return torch.cat(parts)
-
-
-def embedded(judge: Embedder, pictures: Pictures) -> Tensor:
-    """The embeddings of a few pictures: [K, D]."""
-    return torch.cat([judge.embed(levels) for levels in pictures.batches(judge.batch)])
-
-
-# Which extractor turns pictures into features, and the features of many pictures.
-
-
-ExtractorName = Literal["auto", "inception", "efficientnet-lite0"]
-ExtractorMode = Literal["clean", "legacy-pytorch"]
 _INCEPTION: dict[ExtractorMode, type[InceptionFeatures]] = {
     "clean": InceptionFeatures,
     "legacy-pytorch": LegacyInceptionFeatures,
 }
-_CAUTION = "numbers of two extractors cannot be compared"
+_OTHERS: Mapping[str, Callable[[torch.device | str], Extractor]] = {
+    one.name: one for one in (EfficientNetFeatures, EfficientNetLite2Features, PixelFeatures)
+}
 
 
 class Extractor(Protocol):
-    """A frozen network from uint8 pictures [N, 3, H, W] to float32 features [N, dim]."""
+    """A frozen network from uint8 images [N, 3, H, W] to float32 features [N, dim]."""
 
     @property
     def name(self) -> str:
@@ -167,14 +51,14 @@ class Extractor(Protocol):
 
     @property
     def dim(self) -> int:
-        """The number of features of a picture."""
+        """The number of features of an image."""
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """The features of `pictures`."""
+    def __call__(self, images: Tensor) -> Tensor:
+        """The features of `images`."""
 
 
 class ExtractorChoice(NamedTuple):
-    """An extractor, and a sentence for the user: what was taken, and why."""
+    """An extractor, and a sentence for the user: what was chosen, and why."""
 
     extractor: Extractor
     why: str
@@ -183,11 +67,11 @@ class ExtractorChoice(NamedTuple):
 class LegacyWithoutInceptionError(LfsganError):
     """The legacy mode with an extractor that it does not belong to."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, name: str, why: str) -> None:
         super().__init__(
-            f"--fid-mode legacy-pytorch with efficientnet-lite0 ({why}): expected inception, which that protocol is "
-            f"made of; give --features inception, with {inception.WEIGHTS.option} FILE where its weights are not in "
-            "the cache, or --fid-mode clean"
+            f"--fid-mode legacy-pytorch with {name} ({why}): expected inception, which that protocol uses; pass "
+            f"--features inception, with {inception.WEIGHTS.option} FILE if its weights are not in the cache, or "
+            "--fid-mode clean"
         )
 
 
@@ -201,95 +85,42 @@ def pick_extractor(
 ) -> ExtractorChoice:
     """The extractor of that name. `auto` takes Inception where its weights are at hand, and never downloads.
 
-    mode: how Inception's pictures are resized; see `inception`. EfficientNet has one definition, and only goes with
-    "clean".
+    mode: how Inception's images are resized; see `inception`. The others have one definition, and go with "clean" only.
 
     Raises:
         MissingWeightsError, DownloadError: `inception` was asked for, and its weights cannot be had.
         WrongWeightsError, UnreadableWeightsError: the file given or in the cache is not the one expected.
+        MissingPackageError: the package with the weights of `efficientnet-lite2` is not installed.
         LegacyWithoutInceptionError: "legacy-pytorch", and it is not Inception that was asked for or is at hand.
     """
-    if name == "efficientnet-lite0":
-        return _efficientnet("as asked", mode, device)
+    path, why = inception_weights or cached(inception.WEIGHTS), "as requested"
     if name == "inception":
         path = locate(inception.WEIGHTS, inception_weights, offline=offline)
-        return _inception("as asked", path, mode, device)
-    path = inception_weights or cached(inception.WEIGHTS)
-    if inception_weights is None and not path.exists():
-        return _efficientnet(f"since inception's weights are not at {str(path)!r}", mode, device)
-    return _inception(f"from {str(path)!r}", path, mode, device)
-
-
-def features_of_batches(extractor: Extractor, batches: Iterable[Tensor]) -> Tensor:
-    """The features of all pictures in order, float32 [N, dim] on the CPU. batches: uint8 [n, 3, H, W] each."""
-    return torch.cat([torch.empty(0, extractor.dim), *(extractor(batch).cpu() for batch in batches)])
-
-
-def _inception(why: str, path: Path, mode: ExtractorMode, device: torch.device | str) -> ExtractorChoice:
-    extractor = _INCEPTION[mode](path, device)
-    return ExtractorChoice(extractor, f"features by {extractor.name}, {why}; {_CAUTION}")
-
-
-def _efficientnet(why: str, mode: ExtractorMode, device: torch.device | str) -> ExtractorChoice:
-    if mode == "legacy-pytorch":
-        raise LegacyWithoutInceptionError(why)
-    return ExtractorChoice(EfficientNetFeatures(device), f"features by {EfficientNetFeatures.name}, {why}; {_CAUTION}")
-
-
-# Features kept between runs, each under the hash of what they were computed from.
-
-
-KEY = "lfsgan.key"
-HASH = "modelspec.hash_sha256"
-
-
-def remembered(key: Mapping[str, Any], compute: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-    """The tensors that `compute` gives, taken from the cache where a run with an equal key left them.
-
-    key: everything that the result depends on, as JSON. A file that is damaged is replaced.
-    """
-    text = json.dumps(key, sort_keys=True)
-    path = folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"
-    known = _kept(path, text)
-    if known is not None:
-        return known
-    fresh = compute()
-    with suppress(OSError, FileWriteError):  # a cache that cannot be written costs time alone
-        path.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.write(path, fresh, {"format": "pt", KEY: text, HASH: safetensors.content_hash(fresh)})
-    return fresh
-
-
-def folder() -> Path:
-    """Where the files are; may be deleted at any time."""
-    return cache_folder() / "features"
-
-
-def _kept(path: Path, key: str) -> Mapping[str, Tensor] | None:
-    try:
-        tensors, metadata = safetensors.read(path)
-        content = safetensors.content_hash(tensors)
-    except LfsganError:  # no safetensors file, or of types that nothing here writes
-        return None
-    intact = metadata.get(HASH) == content and safetensors.not_finite(tensors) is None
-    return tensors if intact and metadata.get(KEY) == key else None
-
-
-# Which network judges how unlike two pictures look.
-
-
-JudgeName = Literal["auto", "vgg", "efficientnet-lite0"]
+    elif name == "auto":
+        found = inception_weights is not None or path.exists()
+        why = (
+            f"weights from {str(path)!r}"
+            if found
+            else (f"no Inception weights at {str(path)!r}; pass {inception.WEIGHTS.option} FILE to use them")
+        )
+        name = "inception" if found else "efficientnet-lite0"
+    if name != "inception" and mode == "legacy-pytorch":
+        raise LegacyWithoutInceptionError(name, why)
+    extractor = _INCEPTION[mode](path, device) if name == "inception" else _OTHERS[name](device)
+    return ExtractorChoice(
+        extractor, f"Features: {extractor.name} ({why}). Numbers from different extractors cannot be compared."
+    )
 
 
 def pick_embedder(
-    name: JudgeName,
+    name: EmbedderName,
     extractor: Extractor,
     *,
     vgg_weights: Path | None = None,
     offline: bool = True,
     device: torch.device | str = "cpu",
 ) -> Embedder:
-    """The judge of that name. `auto` takes LPIPS-VGG where its weights are at hand, and never downloads.
+    """The embedder of that name. `auto` takes LPIPS-VGG where its weights are at hand, and never downloads.
 
     extractor: whose network is shared where it is the same.
 
@@ -304,3 +135,137 @@ def pick_embedder(
         return vgg.LpipsVgg(path, device)
     shared = extractor if isinstance(extractor, EfficientNetFeatures) else EfficientNetFeatures(device)
     return EfficientNetEmbedder(shared)
+
+
+class Images(Protocol):
+    """A set of images in a fixed order."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """All of them in order: uint8 [up to `size`, 3, R, R] each, on the CPU."""
+
+
+class Batch:
+    """Some images, uint8 [n, 3, R, R], and what the networks that a metric needs made of them."""
+
+    def __init__(self, images: Tensor, features: Tensor | None = None, embeddings: Tensor | None = None) -> None:
+        self.images = images
+        self._features, self._embeddings = features, embeddings
+
+    @property
+    def features(self) -> Tensor:
+        """[n, D]; ValueError if no metric declares that it needs them."""
+        if self._features is None:
+            raise ValueError("features that no metric needs")
+        return self._features
+
+    @property
+    def embeddings(self) -> Tensor:
+        """[n, D]; ValueError if no metric declares that it needs them."""
+        if self._embeddings is None:
+            raise ValueError("embeddings that no metric needs")
+        return self._embeddings
+
+
+@dataclass(frozen=True)
+class FeatureExtractors:
+    """extractor: for FID and the like. embedder: for perceptual distances."""
+
+    extractor: Extractor
+    embedder: Embedder
+
+    def run(self, images: Images, needs: Collection[Need], batch: int, progress: Progress) -> Iterator[Batch]:
+        """All images in order, passed through what is needed: `batch` at a time, or fewer for the embedder's memory.
+
+        Extractor and embedder share one pass where they share a network.
+        """
+        embed = "embeddings" in needs
+        for levels in images.batches(min(batch, self.embedder.batch) if embed else batch):
+            if embed and "features" in needs and self._shared:
+                yield Batch(levels, *self._shared.views(levels))
+            else:
+                features = self.extractor(levels) if "features" in needs else None
+                yield Batch(levels, features, self.embedder.embed(levels) if embed else None)
+            progress(len(levels))
+
+    def collect(
+        self, images: Images, collectors: Iterable[Collector], needs: Collection[Need], batch: int, progress: Progress
+    ) -> None:
+        """Show all images to the collectors."""
+        several = list(collectors)
+        for one in self.run(images, needs, batch, progress):
+            for collector in several:
+                collector.see(one)
+
+    def embedded(self, images: Images) -> Tensor:
+        """The embeddings of a few images, [K, D]."""
+        return torch.cat([self.embedder.embed(levels) for levels in images.batches(self.embedder.batch)])
+
+    @property
+    def _shared(self) -> EfficientNetEmbedder | None:
+        if isinstance(self.embedder, EfficientNetEmbedder) and isinstance(self.extractor, EfficientNetFeatures):
+            return self.embedder
+        return None
+
+
+class FeatureCollector:
+    """Features of all images."""
+
+    def __init__(self, extractor: Extractor) -> None:
+        self.key: Mapping[str, Any] = {"extractor": extractor.name, "extractor_sha256": extractor.identity}
+        self._parts: list[Tensor] = []
+
+    def see(self, batch: Batch) -> None:
+        """Add those of a batch."""
+        self._parts.append(batch.features.cpu())
+
+    def result(self) -> Tensor:
+        """[N, D]."""
+        return torch.cat(self._parts)
+
+
+def features_of_batches(extractor: Extractor, batches: Iterable[Tensor]) -> Tensor:
+    """The features of all images in order, float32 [N, dim] on the CPU. batches: uint8 [n, 3, H, W] each."""
+    return torch.cat([torch.empty(0, extractor.dim), *(extractor(batch).cpu() for batch in batches)])
+
+
+# Results that are kept between runs, each under the hash of what it was computed from.
+
+KEY = "lfsgan.key"
+HASH = "modelspec.hash_sha256"
+
+
+def load_cached(key: Mapping[str, Any]) -> Tensor | None:
+    """What `save_cached` left under an equal key; None for none, and for a file that is damaged.
+
+    key: everything that the result depends on, as JSON.
+    """
+    text = json.dumps(key, sort_keys=True)
+    return read_cached(_path(text), text)
+
+
+def save_cached(key: Mapping[str, Any], value: Tensor) -> None:
+    """Keep a result; a cache that cannot be written costs nothing but time."""
+    text = json.dumps(key, sort_keys=True)
+    path, tensors = _path(text), {"value": value.contiguous()}
+    with suppress(OSError, FileWriteError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.write(path, tensors, {"format": "pt", KEY: text, HASH: safetensors.content_hash(tensors)})
+
+
+def read_cached(path: Path, key: str) -> Tensor | None:
+    """The value in a file of the cache; None if it is not whole, or of another key."""
+    try:
+        tensors, metadata = safetensors.read(path)
+        content = safetensors.content_hash(tensors)
+    except LfsganError:  # no safetensors file, or of types that nothing here writes
+        return None
+    intact = metadata.get(HASH) == content and safetensors.not_finite(tensors) is None
+    return tensors.get("value") if intact and metadata.get(KEY) == key else None
+
+
+def _path(text: str) -> Path:
+    """May be deleted at any time."""
+    return cache_folder() / "features" / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"

@@ -1,4 +1,4 @@
-"""What can be measured: a task's drawings, the base's, or pictures that another program made."""
+"""Sets of images to measure: a task's samples, the base's, or images that any program made."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.evaluation.features import Images
 from lfsgan_cli.generation.contact_sheet import check_folder, check_ours, save, to_arrays
-from lfsgan_cli.generation.generate import BASE
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample
 from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.decode import decode
 from lfsgan_cli.images.formats import BadImage, BadPictureError, BadPicturesError
-from lfsgan_cli.images.source import Source, open_source
+from lfsgan_cli.images.source import open_source
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.workspace.paths import FEW_SHOTS, task_path
+from lfsgan_cli.workspace.paths import FEW_SHOTS, RESERVED, task_path
 from lfsgan_cli.workspace.workspace import Workspace
+
+RESIZE = "centre crop, Lanczos to the drawn pictures' side"
 
 
 class NoTaskError(LfsganError):
@@ -36,38 +38,45 @@ class NoTaskError(LfsganError):
         )
 
 
+class SampleImages(Images, Protocol):
+    """Images of which some may be had again."""
+
+    def some(self, indices: Sequence[int]) -> Tensor:
+        """Those at `indices`: uint8 [len(indices), 3, R, R]."""
+
+
 @dataclass(frozen=True)
 class ImageSet:
     """One set to be measured.
 
-    open: gives the set when its turn comes, so that one network is in memory at a time; neighbours with the same one
-    are different sides of one set, which is looked at once. count: of its pictures, of side `resolution`. shots: what
-    it was learned from, where that is known; shotless: it was learned from none. note: what repeats the set. log: the
-    folder of its `metrics.jsonl`. reals: what this one is compared with, unless all are compared with the same.
-    way: what every name of its numbers ends in, so that none is taken for that of the task as it was learned.
+    open: opens the set when its turn comes, so that one network is in memory at a time; neighbours with the same `open`
+    are one set in several comparisons, which is sampled once. count: of its images, of side `resolution`. few_shots:
+    what it was learned from, if known. note: what repeats the set. log: the folder of its `metrics.jsonl`. reals: what
+    this set is compared with, unless all sets are compared with the same. is_base: it was not learned from few shots.
+    suffix: what names of its numbers end in, so that none is mistaken for that of the task as it was learned.
     """
 
     title: str
-    open: Callable[[], Pictures]
+    open: Callable[[], SampleImages]
     count: int
     resolution: int
-    shots: Found | None
+    few_shots: StoredImages | None
     note: Mapping[str, Any]
     log: Path | None
-    shotless: bool = False
-    reals: Found | None = None
-    way: str = ""
+    is_base: bool = False
+    reals: StoredImages | None = None
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
 class WorkspaceSets:
-    """Draws the subjects of a workspace. save: the folder that keeps what is drawn, if any; shots: in place of all."""
+    """The sets of a workspace. save: the folder that keeps samples, if any; few_shots: in place of the tasks' own."""
 
     workspace: Workspace
     count: int
     style: SamplingOptions
     device: torch.device
-    shots: Path | None = None
+    few_shots: Path | None = None
     save: Path | None = None
 
     def task(self, name: str) -> ImageSet:
@@ -75,33 +84,33 @@ class WorkspaceSets:
         self.workspace.info(name)
         content = safetensors.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
         folder = self.workspace.task_run(name)
-        learned_from = self.shots or folder / FEW_SHOTS
-        shots = found(learned_from, self.resolution) if learned_from.exists() else None
-        way = "" if self.style.strength == 1 else f" strength={self.style.strength:g}"
+        learned_from = self.few_shots or folder / FEW_SHOTS
+        few_shots = stored_images(learned_from, self.resolution) if learned_from.exists() else None
+        suffix = "" if self.style.strength == 1 else f" strength={self.style.strength:g}"
 
         def network() -> Generator:
             return generator_of(self.workspace, name, self.style, self.device)
 
-        return replace(self._subject(name, network, self.style, shots, content, folder), way=way)
+        return replace(self._set(name, network, self.style, few_shots, content, folder), suffix=suffix)
 
     def base(self) -> ImageSet:
         """The base itself."""
-        shots = found(self.shots, self.resolution) if self.shots else None
-        average = self.workspace.base.average
-        style, run = self.style.of_base, self.workspace.base_run
-        return replace(self._subject(BASE, lambda: average.to(self.device), style, shots, None, run), shotless=True)
+        few_shots = stored_images(self.few_shots, self.resolution) if self.few_shots else None
+        average, style = self.workspace.base.average, self.style.of_base
+        found = self._set(RESERVED, lambda: average.to(self.device), style, few_shots, None, self.workspace.base_run)
+        return replace(found, is_base=True)
 
     @property
     def resolution(self) -> int:
-        """The side of all that is drawn."""
+        """The side of all samples."""
         return self.workspace.base.average.config.resolution
 
-    def _subject(
+    def _set(
         self,
         title: str,
         network: Callable[[], Generator],
         style: SamplingOptions,
-        shots: Found | None,
+        few_shots: StoredImages | None,
         content: str | None,
         log: Path,
     ) -> ImageSet:
@@ -116,63 +125,40 @@ class WorkspaceSets:
             check_folder(self.save / title)
             check_ours([self.save / title / f"seed{seed:04}.png" for seed in range(self.count)])
 
-        def open_drawn() -> Pictures:
-            drawn = Drawn(network(), range(self.count), style)
-            return drawn if self.save is None else Saved(drawn, self.save / title, {"task": title, **note})
+        def open_samples() -> SampleImages:
+            samples = GeneratedImages(network(), range(self.count), style)
+            return samples if self.save is None else SavedImages(samples, self.save / title, {"task": title, **note})
 
-        return ImageSet(title, open_drawn, self.count, self.resolution, shots, note, log)
+        return ImageSet(title, open_samples, self.count, self.resolution, few_shots, note, log)
 
 
-def foreign(path: Path, shots: Path | None) -> ImageSet:
-    """Pictures of any program, in a folder or zip file; measured at the side of the first one."""
+def foreign(path: Path, few_shots: Path | None) -> ImageSet:
+    """Images of any program, in a folder or zip file; measured at the side of the first one."""
     source = open_source(path)
-    side = _side(source)
-    pictures = Found(ImageDataset(source, side))
-    note = {"fakes": describe(pictures), "seeds": None, "base": None, "task_sha256": None}
-    known = found(shots, side) if shots else None
-    return ImageSet(path.stem, lambda: pictures, len(pictures), side, known, note, None)
-
-
-def _side(source: Source) -> int:
     try:
-        return min(decode(source.read(0)).picture.size)
+        side = min(decode(source.read(0)).picture.size)
     except BadPictureError as error:
         raise BadPicturesError(source.path, [BadImage(source.names[0], error.reason)]) from error
+    images = StoredImages(ImageDataset(source, side))
+    note = {"fakes": describe(images), "seeds": None, "base": None, "task_sha256": None}
+    known = stored_images(few_shots, side) if few_shots else None
+    return ImageSet(path.stem, lambda: images, len(images), side, known, note, None)
 
 
-def found(path: Path, resolution: int) -> Found:
-    """The pictures at `path`; raises as `open_source` does."""
-    return Found(ImageDataset(open_source(path), resolution))
+def stored_images(path: Path, resolution: int) -> StoredImages:
+    """The images at `path`; raises as `open_source` does."""
+    return StoredImages(ImageDataset(open_source(path), resolution))
 
 
-def describe(pictures: Found) -> dict[str, Any]:
-    """What tells a found set from others."""
-    name = pictures.pictures.source.path.name
-    return {"name": name, "count": len(pictures), "sha256": pictures.identity, "resize": RESIZE}
-
-
-# Sets of pictures as metrics take them: drawn by a network, or found in a folder or zip file.
-
-
-RESIZE = "centre crop, Lanczos to the drawn pictures' side"
-
-
-class Pictures(Protocol):
-    """A set in a fixed order."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def batches(self, size: int) -> Iterator[Tensor]:
-        """All of them in order: uint8 [up to `size`, 3, R, R] each, on the CPU."""
-
-    def some(self, indices: Sequence[int]) -> Tensor:
-        """Those at `indices`: uint8 [len(indices), 3, R, R]."""
+def describe(images: StoredImages) -> dict[str, Any]:
+    """What identifies a set in records."""
+    name = images.dataset.source.path.name
+    return {"name": name, "count": len(images), "sha256": images.identity, "resize": RESIZE}
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What a network draws from `seeds`."""
+class GeneratedImages:
+    """Samples of a network."""
 
     generator: Generator
     seeds: Sequence[int]
@@ -182,26 +168,26 @@ class Drawn:
         return len(self.seeds)
 
     def batches(self, size: int) -> Iterator[Tensor]:
-        """Drawn as they are asked for."""
-        return self._draw(self.seeds, size)
+        """Generated as they are asked for."""
+        return self._generate(self.seeds, size)
 
     def some(self, indices: Sequence[int]) -> Tensor:
-        """Drawn again."""
-        return torch.cat(list(self._draw([self.seeds[index] for index in indices], len(indices))))
+        """Generated again."""
+        return torch.cat(list(self._generate([self.seeds[index] for index in indices], len(indices))))
 
-    def _draw(self, seeds: Sequence[int], size: int) -> Iterator[Tensor]:
+    def _generate(self, seeds: Sequence[int], size: int) -> Iterator[Tensor]:
         style = self.style
         return sample(self.generator, seeds, truncation=style.truncation, noise=style.noise, batch=size)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What lies in a folder or zip file, at one resolution."""
+class StoredImages:
+    """The images in a folder or zip file, at one resolution."""
 
-    pictures: ImageDataset
+    dataset: ImageDataset
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.dataset)
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Decoded as they are asked for."""
@@ -210,12 +196,12 @@ class Found:
 
     def some(self, indices: Sequence[int]) -> Tensor:
         """Decoded again."""
-        return torch.from_numpy(np.stack([self.pictures[index] for index in indices])).permute(0, 3, 1, 2)
+        return torch.from_numpy(np.stack([self.dataset[index] for index in indices])).permute(0, 3, 1, 2)
 
     @cached_property
     def identity(self) -> str:
         """SHA-256 (hex) over the bytes of all files in order; neither names nor the way they are packed count."""
-        source = self.pictures.source
+        source = self.dataset.source
         digest = hashlib.sha256(f"{len(source.names)}\n".encode())
         for index in range(len(source.names)):
             digest.update(hashlib.sha256(source.read(index)).digest())
@@ -223,25 +209,25 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A drawn set that leaves every picture in a folder as it goes by: `seed0000.png` and so on."""
+class SavedImages:
+    """Samples that are written to a folder as they are generated: `seed0000.png` and so on."""
 
-    drawn: Drawn
+    samples: GeneratedImages
     folder: Path
     note: dict[str, object]
 
     def __len__(self) -> int:
-        return len(self.drawn)
+        return len(self.samples)
 
     def batches(self, size: int) -> Iterator[Tensor]:
-        """The drawn ones, written before they are handed on."""
+        """The samples, each written before it is handed on."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        seeds = iter(self.drawn.seeds)
-        for batch in self.drawn.batches(size):
-            for picture, seed in zip(to_arrays(batch), seeds, strict=False):
-                save(self.folder / f"seed{seed:04}.png", picture, {**self.note, "seed": seed})
+        seeds = iter(self.samples.seeds)
+        for batch in self.samples.batches(size):
+            for image, seed in zip(to_arrays(batch), seeds, strict=False):
+                save(self.folder / f"seed{seed:04}.png", image, {**self.note, "seed": seed})
             yield batch
 
     def some(self, indices: Sequence[int]) -> Tensor:
-        """Drawn again, not written."""
-        return self.drawn.some(indices)
+        """Generated again, not written."""
+        return self.samples.some(indices)

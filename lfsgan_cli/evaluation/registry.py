@@ -1,165 +1,102 @@
-"""What can be measured of a set of pictures: each metric as numbers with names, errors and warnings."""
+"""The registry of metrics: what a metric declares, what it is given, and where the program finds it.
+
+A metric is one file in `evaluation/metrics/` that ends in `METRIC = ...`. The flag of `lfsgan evaluate`, the key in a
+benchmark's suite, the rows of reports and the table in docs/evaluation.md are made from that object, so no other file
+names a metric. Nothing here or at the top of a metric's file imports torch: `--help` needs the declarations.
+"""
 
 from __future__ import annotations
 
-import statistics as stdlib_statistics
+import importlib
+import pkgutil
+import statistics
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
-import torch
-from torch import Tensor
+from lfsgan_cli.errors import LfsganError
 
-from lfsgan_cli.evaluation.features import (
-    Distances,
-    FeatureExtractors,
-    Features,
-    Seen,
-    accumulate,
-    features,
-    remembered,
-)
-from lfsgan_cli.evaluation.image_sets import RESIZE, Found
-from lfsgan_cli.evaluation.metrics import names
-from lfsgan_cli.evaluation.metrics.diversity import FIRST, Diversity
-from lfsgan_cli.evaluation.metrics.fid import Statistics, distance, statistics
-from lfsgan_cli.evaluation.metrics.kid import kid
-from lfsgan_cli.evaluation.metrics.memorization import Memorization
-from lfsgan_cli.evaluation.metrics.names import require_blocks
-from lfsgan_cli.evaluation.metrics.precision_recall import Manifold, manifold, overlap
-from lfsgan_cli.system.machine import machine
+if TYPE_CHECKING:
+    from torch import Tensor
 
-# How far a number moves with the seeds alone: its spread between disjoint blocks of pictures.
-#
-# Never a bootstrap over pictures: one drawn twice has a copy of itself as its nearest neighbour and in its pairs,
-# which
-# shifts every metric of neighbours or pairs.
+    from lfsgan_cli.evaluation.features import Batch
+
+T = TypeVar("T")
+
+# features: of the network that `--features` names. embeddings: of the one that `--lpips-features` names, for perceptual
+# distances. reals: images to compare with. few shots: the images that the task was learned from.
+Need: TypeAlias = Literal["features", "embeddings", "reals", "few shots"]
+Best: TypeAlias = Literal["lower", "higher"] | float  # which way a number is better; a float is the best value itself
+LEGEND = "↓ lower is better, ↑ higher is better, → best at the number behind it."
 
 
-@dataclass(frozen=True)
-class Spread:
-    """A metric over disjoint blocks of pictures.
+class TooFewToMeasureError(LfsganError):
+    """A number that needs two images or more was asked of fewer."""
 
-    mean: over the blocks; a metric that depends on the count, as FID does, has another value for all pictures at once.
-    deviation: the standard deviation between blocks (over blocks - 1), for `size` pictures, not for all of them.
-    """
-
-    mean: float
-    deviation: float
-    blocks: int
-    size: int
+    def __init__(self, metric: str, count: int) -> None:
+        found = {0: "no image", 1: "one image"}.get(count, f"{count} images")
+        super().__init__(f"{metric} of {found}: expected at least 2; use more images")
 
 
-def split(features: Tensor, blocks: int, *, metric: str, least: int = 2) -> list[Tensor]:
-    """`features` [N, D] as `blocks` runs of ⌊N / blocks⌋ pictures, in order of their seeds; a remainder is left out.
+class TooFewForBlocksError(LfsganError):
+    """Blocks of seeds so small that the metric cannot be computed on one."""
 
-    metric: its name, for the error. least: the fewest pictures that it can be taken of.
-
-    Raises:
-        TooFewForBlocksError: a block has fewer.
-        ValueError: less than two blocks.
-    """
-    require_blocks(metric, count=len(features), blocks=blocks, least=least)
-    size = len(features) // blocks
-    return list(torch.split(features[: blocks * size], size))
+    def __init__(self, metric: str, *, count: int, blocks: int, least: int) -> None:
+        super().__init__(
+            f"{blocks} blocks of {count} images have {count // blocks} each: expected {least} or more for {metric}; "
+            f"use {blocks * least} images or more, or fewer --blocks"
+        )
 
 
-def summarise(values: Sequence[float], size: int) -> Spread:
-    """The spread of values that were measured on one block of `size` pictures each; two values or more."""
-    return Spread(stdlib_statistics.fmean(values), stdlib_statistics.stdev(values), len(values), size)
-
-
-def spread(features: Tensor, blocks: int, measure: Callable[[Tensor], float], *, metric: str, least: int = 2) -> Spread:
-    """`measure` on every block of `features` [N, D]. Several numbers of one measurement: `split`, then `summarise`.
-
-    Raises:
-        TooFewForBlocksError, ValueError: as `split`.
-    """
-    parts = split(features, blocks, metric=metric, least=least)
-    return summarise([measure(part) for part in parts], len(parts[0]))
-
-
-# The real pictures of a comparison: looked at once, in this run and the ones before.
+def require_two(metric: str, count: int) -> None:
+    """TooFewToMeasureError where `count` images have neither a spread nor a pair."""
+    if count < 2:
+        raise TooFewToMeasureError(metric, count)
 
 
 @dataclass(frozen=True)
-class EmbeddedImages:
-    """The few shots: embedded by the eye's judge, [K, D], and pixel by pixel; the identity of their pictures."""
+class Quantity:
+    """One kind of number that a metric gives.
 
-    embeddings: Tensor
-    pixels: Tensor
-    identity: str
-
-
-@dataclass(frozen=True)
-class RealSide:
-    """Real pictures as metrics see them, and what several comparisons take from that, computed once.
-
-    features: [M, D]. to_shots: distances to the shots, [M, K], as the eye's judge sees them; pixels: the same, pixel by
-    pixel. None where they were not asked for.
+    name: as records have it, such as "recall". meaning: for the table in docs/evaluation.md. low, high: its bounds,
+    None where it has none. digits: shown after the point.
     """
 
-    features: Tensor
-    to_shots: Tensor | None = None
-    pixels: Tensor | None = None
-
-    @cached_property
-    def statistics(self) -> Statistics:
-        """For the Fréchet distance."""
-        return statistics(self.features)
-
-    @cached_property
-    def manifold(self) -> Manifold:
-        """For precision and its like."""
-        return manifold(self.features)
+    name: str
+    meaning: str
+    best: Best
+    low: float | None = 0.0
+    high: float | None = None
+    digits: int = 4
 
 
 @dataclass(frozen=True)
-class RealSides:
-    """Looks at real sets when they are first asked for."""
+class Option:
+    """An option of `lfsgan evaluate` that belongs to one metric and may be repeated.
 
-    eye: FeatureExtractors
-    batch: int
-    _known: dict[tuple[str, str | None], RealSide] = field(default_factory=dict)
+    name: `--name`. parse: from all values given to what `Setting.options[name]` is; raises LfsganError.
+    """
 
-    def of(self, reals: Found, shots: EmbeddedImages | None, seen: Seen) -> RealSide:
-        """That of a set, with its distances to `shots` if given. seen: told of pictures looked at."""
-        place = (reals.identity, shots.identity if shots else None)
-        if place not in self._known:
-            kept = remembered(self._key(reals, shots), lambda: self._look(reals, shots, seen))
-            self._known[place] = RealSide(kept["features"], kept.get("to_shots"), kept.get("pixels"))
-        return self._known[place]
-
-    def _look(self, reals: Found, shots: EmbeddedImages | None, seen: Seen) -> Mapping[str, Tensor]:
-        if shots is None:
-            return {"features": features(self.eye.extractor, reals, self.batch, seen)}
-        gathered, distances = Features(), Distances(shots.embeddings, shots.pixels)
-        accumulate(self.eye, reals, [gathered, distances], self.batch, seen)
-        to_shots, pixels = distances.result()
-        return {"features": gathered.result(), "to_shots": to_shots, "pixels": pixels}
-
-    def _key(self, reals: Found, shots: EmbeddedImages | None) -> dict[str, Any]:
-        """All that the numbers depend on."""
-        extractor, judge = self.eye.extractor, self.eye.judge
-        judged = {"judge": judge.name, "judge_sha256": judge.identity, "shots": shots.identity} if shots else {}
-        return {
-            "pictures": reals.identity,
-            "resolution": reals.pictures.resolution,
-            "resize": RESIZE,
-            "extractor": extractor.name,
-            "extractor_sha256": extractor.identity,
-            "torch": machine()["torch"],
-            **judged,
-        }
+    name: str
+    metavar: str
+    help: str
+    parse: Callable[[Sequence[str]], Any]
 
 
-Numbers = Mapping[str, tuple[float, float | None]]  # metric to value and standard error, None where it has none
+@dataclass(frozen=True)
+class Sheet:
+    """An image grid that a metric leaves beside `metrics.jsonl`, and its title and caption in the report."""
+
+    file: str
+    title: str
+    caption: str
 
 
 @dataclass(frozen=True)
 class Value:
-    """One number. name: with extractor and counts; error: see `note`; warnings: what must be known of it."""
+    """One measured number. name: with extractor and counts. warnings: what limits it. note: more for the record."""
 
     metric: str
     name: str
@@ -170,125 +107,236 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A metric of two sets of features.
+class Rows:
+    """The rows of a metric's `Sheet`: indices of samples, and below each the index of an image of `other`."""
 
-    name: for errors. least: pictures of either set that it can be taken of. numbers: from the features of the drawn
-    pictures and from the real ones. warnings: from the count of drawn pictures, of real ones, and of features.
+    samples: Sequence[int]
+    others: Sequence[int]
+    other: Literal["few shots", "reals"]
+    note: Mapping[str, Any]
+
+
+class Collector(Protocol):
+    """Collects something of each image of a set, in one pass."""
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """All that the result depends on besides the images, as JSON: results for real images are kept under it."""
+
+    def see(self, batch: Batch) -> None:
+        """Take in the next images."""
+
+    def result(self) -> Any:
+        """What was collected: a tensor if real images are collected too."""
+
+
+class Collected:
+    """What the collectors of one set found, under their names; each result is computed when it is first asked for.
+
+    derived: what `once` computed so far, for sets that share values.
     """
 
-    name: str
-    least: int
-    numbers: Callable[[Tensor, RealSide], Numbers]
-    warnings: Callable[[int, int, int], list[str]]
+    def __init__(
+        self, count: int, results: Mapping[str, Callable[[], Any]], derived: dict[Any, Any] | None = None
+    ) -> None:
+        self.count = count
+        self._results, self._values = results, dict[str, Any]()
+        self._derived = {} if derived is None else derived
 
-    def require(self, n: int, reals: int, blocks: int) -> None:
-        """Refuse, in one line, sets that are too small, before they are looked at."""
-        if blocks > 1:
-            names.require_blocks(self.name, count=n, blocks=blocks, least=self.least)
-        for count in (n, reals):
-            names.require_two(self.name, count)
-            names.require_neighbours(self.name, count, self.least - 1)
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            self._values[name] = self._results[name]()
+        return self._values[name]
 
-    def values(self, fakes: Tensor, reals: RealSide, extractor: str, blocks: int) -> Iterator[Value]:
-        """The numbers; for two blocks or more their means, with the deviation between blocks as the error."""
-        n, m = len(fakes) // blocks, len(reals.features)
-        warnings = self.warnings(n, m, fakes.shape[1])
-        for metric, (value, error) in self._measured(fakes, reals, blocks).items():
-            title = names.label(metric, extractor, n=n, reals=m, blocks=blocks if blocks > 1 else None)
-            yield Value(metric, title, value, error, warnings, _kind_of_error(error, blocks))
-
-    def _measured(self, fakes: Tensor, reals: RealSide, blocks: int) -> Numbers:
-        if blocks == 1:
-            return self.numbers(fakes, reals)
-        parts = split(fakes, blocks, metric=self.name, least=self.least)
-        return _between([self.numbers(part, reals) for part in parts], len(parts[0]))
+    def once(self, name: str, compute: Callable[[Any], T]) -> T:
+        """`compute` of the value under `name`, computed once for all sets that are compared with this one."""
+        key = (id(self[name]), compute)  # the value lives as long as `self`
+        if key not in self._derived:
+            self._derived[key] = compute(self[name])
+        found: T = self._derived[key]
+        return found
 
 
-def _fid(fakes: Tensor, reals: RealSide) -> Numbers:
-    return {"fid": (distance(statistics(fakes), reals.statistics), None)}
+class EmbeddedImages(Protocol):
+    """The few shots, embedded. identity: SHA-256 of their files."""
+
+    @property
+    def embeddings(self) -> Tensor:
+        """By the network that `--lpips-features` names, [K, D]."""
+
+    @property
+    def pixels(self) -> Tensor:
+        """Pixel by pixel, [K, 3RR]."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hex)."""
 
 
-def _kid(fakes: Tensor, reals: RealSide) -> Numbers:
-    found = kid(fakes, reals.features)
-    return {"kid": (found.value, found.error)}
+@dataclass(frozen=True)
+class Setting:
+    """What a metric knows of the set that it measures.
+
+    count: samples. blocks: disjoint runs of samples that are measured apart. extractor, embedder: names of networks.
+    embedder_sha256: of its weights. few_shots: None where they are unknown or nobody needs them. held_out: whether the
+    real images are others than the few shots. options: values of the metrics' own options.
+    """
+
+    count: int
+    blocks: int
+    extractor: str
+    embedder: str
+    embedder_sha256: str
+    few_shots: EmbeddedImages | None
+    held_out: bool
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _overlap(fakes: Tensor, reals: RealSide) -> Numbers:
-    found = overlap(manifold(fakes), reals.manifold)
-    names = ("precision", "recall", "density", "coverage")
-    return {name: (getattr(found, name), None) for name in names}
+class Metric(ABC):
+    """One metric: its declaration, and how it is computed.
+
+    key: of `lfsgan evaluate --key` and of a suite's `metrics`. order: place in help, tables and records. least: samples
+    (of a block) that it needs. in_suites: whether suites without a list of metrics measure it.
+    """
+
+    key: ClassVar[str]
+    order: ClassVar[int]
+    title: ClassVar[str]
+    help: ClassVar[str]
+    quantities: ClassVar[tuple[Quantity, ...]]
+    needs: ClassVar[frozenset[Need]]
+    source: ClassVar[str]
+    least: ClassVar[int] = 2
+    in_suites: ClassVar[bool] = True
+    options: ClassVar[tuple[Option, ...]] = ()
+    sheet: ClassVar[Sheet | None] = None
+
+    def check(self, samples: int, reals: int | None, blocks: int) -> None:
+        """LfsganError where there are too few images, before work starts. reals: None where none are needed."""
+        if blocks > 1 and samples // blocks < self.least:
+            raise TooFewForBlocksError(self.title, count=samples, blocks=blocks, least=self.least)
+        for count in (samples, samples if reals is None else reals):
+            require_two(self.title, count)
+
+    def warnings(self, samples: int, reals: int, dim: int) -> list[str]:
+        """What limits numbers of so few images. samples: in a block. dim: features of an image."""
+        del samples, reals, dim
+        return []
+
+    def collectors(self, setting: Setting) -> Mapping[str, Collector]:
+        """What to collect of the samples; metrics that need features find them under "features"."""
+        del setting
+        return {}
+
+    def real_collectors(self, setting: Setting) -> Mapping[str, Collector]:
+        """What to collect of the real images."""
+        del setting
+        return {}
+
+    @abstractmethod
+    def measure(self, samples: Collected, reals: Collected | None, setting: Setting) -> Iterator[Value | Rows]:
+        """The numbers, and the rows of the sheet if there is one. reals: None where the metric does not need them."""
 
 
-def _between(measured: Sequence[Numbers], size: int) -> Numbers:
-    """Of numbers of one block each: the means, and the deviations between blocks. One block stays as it is."""
+Numbers: TypeAlias = Mapping[str, tuple[float, float | None]]  # by quantity: the value and its error, if it has one
+
+
+class FeatureMetric(Metric):
+    """A metric of two sets of features."""
+
+    needs = frozenset({"features", "reals"})
+
+    @abstractmethod
+    def compare(self, samples: Tensor, reals: Collected) -> Numbers:
+        """The numbers of samples' features [N, D]; those of the real images are `reals["features"]`, [M, D]."""
+
+    def measure(self, samples: Collected, reals: Collected | None, setting: Setting) -> Iterator[Value]:
+        """The numbers; of several blocks their means, with the deviation between blocks as the error."""
+        if reals is None:
+            raise ValueError(f"{self.key} without real images")
+        features, blocks = samples["features"], setting.blocks
+        found = over_blocks([self.compare(part, reals) for part in split(features, blocks)])
+        n, m = len(features) // blocks, len(reals["features"])
+        warnings = self.warnings(n, m, features.shape[1])
+        for name, (value, error) in found.items():
+            note = blocks_note(blocks)
+            if blocks == 1 and error is not None:
+                note = {"error_is": "the standard error over subsets of the same images"}
+            shown = label(name, setting.extractor, n=n, reals=m, blocks=blocks)
+            yield Value(name, shown, value, error, warnings, note)
+
+
+# Blocks show how far a number moves with the seeds alone. Never a bootstrap over images: one that is drawn twice has a
+# copy of itself as its nearest neighbour, which shifts every metric of neighbours or pairs.
+
+
+def split(features: Tensor, blocks: int) -> list[Tensor]:
+    """`features` [N, D] as `blocks` runs of N // blocks images in order; a remainder is left out."""
+    size = len(features) // blocks
+    return [features[start * size : (start + 1) * size] for start in range(blocks)] if blocks > 1 else [features]
+
+
+def over_blocks(measured: Sequence[Numbers]) -> Numbers:
+    """The means, and the standard deviations between blocks (over blocks - 1); one block stays as it is.
+
+    A quantity that not every block has is left out. The deviation is that of numbers of one block's size.
+    """
     if len(measured) == 1:
         return measured[0]
-    names = [name for name in measured[0] if all(name in one for one in measured)]
-    spreads = {name: summarise([one[name][0] for one in measured], size) for name in names}
-    return {name: (found.mean, found.deviation) for name, found in spreads.items()}
+    values = {name: [one[name][0] for one in measured] for name in measured[0] if all(name in one for one in measured)}
+    return {name: (statistics.fmean(several), statistics.stdev(several)) for name, several in values.items()}
 
 
-def _kind_of_error(error: float | None, blocks: int) -> dict[str, Any]:
-    if blocks > 1:
-        return {"error_is": "the standard deviation between blocks", "blocks": blocks}
-    return {} if error is None else {"error_is": "the standard error over subsets of the same pictures"}
+def blocks_note(blocks: int) -> dict[str, Any]:
+    """What a record says of an error that comes from blocks."""
+    return {"error_is": "the standard deviation between blocks", "blocks": blocks} if blocks > 1 else {}
 
 
-COMPARISONS: Mapping[str, Comparison] = {
-    "fid": Comparison("FID", 2, _fid, lambda n, m, dim: names.fid_warnings(n=n, reals=m, dim=dim)),
-    "kid": Comparison("KID", 2, _kid, lambda n, m, _: names.kid_warnings(n=n, reals=m)),
-    "prdc": Comparison(
-        "precision, recall, density and coverage",
-        names.NEAREST + 1,
-        _overlap,
-        lambda n, m, _: names.manifold_warnings(n=n, reals=m, k=names.NEAREST),
-    ),
-}
+def label(quantity: str, extractor: str, *, n: int, reals: int | None = None, blocks: int = 1) -> str:
+    """The name under which a number is shown: 'fid[inception] n=5000 reals=2000'; without `reals` for diversity.
+
+    With several blocks, n is the count of one of them: 'fid[inception] n=1000 blocks=5 reals=2000'.
+    """
+    parts = {"n": n, "blocks": blocks if blocks > 1 else None, "reals": reals}
+    counts = " ".join(f"{name}={count}" for name, count in parts.items() if count is not None)
+    return f"{quantity}[{extractor}] {counts}"
 
 
-def require_diversity(n: int, blocks: int) -> None:
-    """Refuse, in one line, too few pictures for a pair in every block, before they are drawn."""
-    if blocks > 1:
-        names.require_blocks("B-LPIPS", count=n, blocks=blocks, least=2)
-    names.require_two("B-LPIPS", n)
+def small_sets(samples: int, reals: int, least: int) -> list[tuple[int, str, str]]:
+    """Of each set with fewer than `least` images: the count, which set it is, and how to enlarge it."""
+    sets = [(samples, "generated", "generate more with -n"), (reals, "real", "pass the full set with --reals")]
+    return [one for one in sets if one[0] < least]
 
 
-def diversity_values(found: Sequence[Diversity], judge: str) -> Iterator[Value]:
-    """Intra-LPIPS, B-LPIPS and its normalised form; of several blocks their means."""
-    n = sum(found[0].counts)
-    blocks = len(found) if len(found) > 1 else None
-    note = {"clusters": [list(one.counts) for one in found], **_kind_of_error(None, len(found))}
-    for metric, (value, error) in _between([_numbers(one) for one in found], n).items():
-        yield Value(metric, names.label(metric, f"lpips-{judge}", n=n, blocks=blocks), value, error, _few(n), note)
+# Where metrics are found, and what the program asks of their declarations.
 
 
-def memorization_values(found: Memorization, n: int, judge: str) -> Iterator[Value]:
-    """The share of near copies, and how often a picture is nearer to its shot than real ones are."""
-    note = {
-        "reference": found.reference,
-        "references": found.references,
-        "threshold": found.threshold,
-        "floor": found.floor,
-    }
-    warnings = [] if found.reference == "held-out pictures" else [_NO_HELD_OUT]
-    for metric, value in (("near_duplicates", found.share), ("closer", found.closer)):
-        title = names.label(metric, judge, n=n, reals=found.references)
-        yield Value(metric, title, value, None, warnings, note)
+@cache
+def metrics() -> Mapping[str, Metric]:
+    """All metrics by their keys, in their order."""
+    package = importlib.import_module("lfsgan_cli.evaluation.metrics")
+    modules = (
+        importlib.import_module(f"{package.__name__}.{one.name}") for one in pkgutil.iter_modules(package.__path__)
+    )
+    found: list[Metric] = sorted((module.METRIC for module in modules), key=lambda metric: metric.order)
+    return {metric.key: metric for metric in found}
 
 
-_NO_HELD_OUT = (
-    "near copies are told by how unlike the few shots are among themselves, which is coarse; give real pictures that "
-    "were not learned from with --reals"
-)
+def quantity(name: str) -> Quantity | None:
+    """The quantity that records call `name`; None for a name of another version."""
+    return next((one for metric in metrics().values() for one in metric.quantities if one.name == name), None)
 
 
-def _few(n: int) -> list[str]:
-    if n >= FIRST:
-        return []
-    return [f"published Intra-LPIPS and B-LPIPS are of {FIRST:,} pictures, these are of {n}; draw more with -n"]
+def less_is_better(name: str) -> bool | None:
+    """Whether less of a quantity is better; None where a value in between is best, or nothing is known."""
+    found = quantity(name)
+    return {"lower": True, "higher": False}.get(str(found.best)) if found else None
 
 
-def _numbers(found: Diversity) -> Numbers:
-    known = {"intra_lpips": found.intra, "b_lpips": found.balanced, "b_lpips_normalised": found.normalised}
-    return {metric: (value, None) for metric, value in known.items() if value is not None}
+def marked(name: str, shown: str) -> str:
+    """The shown name of a quantity with an arrow that points where it is better."""
+    found = quantity(name)
+    if found is None:
+        return shown
+    arrow = {"lower": "↓", "higher": "↑"}.get(str(found.best), f"→ {found.best}")
+    return f"{shown} {arrow}"

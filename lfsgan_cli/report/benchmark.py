@@ -17,7 +17,7 @@ from lfsgan_cli.benchmark.results import (
     read_runs,
 )
 from lfsgan_cli.benchmark.suite import SUITE
-from lfsgan_cli.evaluation.metrics.names import LEGEND, less_is_better, marked
+from lfsgan_cli.evaluation.registry import LEGEND, less_is_better, marked
 from lfsgan_cli.io.files import read_plain
 from lfsgan_cli.report import text
 from lfsgan_cli.report.model import (

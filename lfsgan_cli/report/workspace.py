@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lfsgan_cli.benchmark.results import Measured
-from lfsgan_cli.evaluation.metrics.names import LEGEND, marked
+from lfsgan_cli.evaluation.registry import LEGEND, marked
 from lfsgan_cli.io.files import read_plain
 from lfsgan_cli.io.json import DamagedLinesError, read_lines, read_object
 from lfsgan_cli.options import spell as spell_option

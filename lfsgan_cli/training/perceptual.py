@@ -14,9 +14,9 @@ from torch import Tensor
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.extractors import vgg
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0, from_levels
+from lfsgan_cli.evaluation.extractors.perceptual import embed, pairwise
 from lfsgan_cli.evaluation.extractors.vgg import LpipsVgg
 from lfsgan_cli.evaluation.extractors.weights import cached
-from lfsgan_cli.evaluation.metrics.perceptual import embed, pairwise
 from lfsgan_cli.training.config import LikenessChoice, LikenessName
 
 SIZE = 128  # side at which EfficientNet compares pictures while learning: a fifth of 224's cost

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 FID = ("evaluate", "--fid", "-n", 4)
 METRICS = "lfsgan_workspace/tasks/cats/metrics.jsonl"
-SHOTS = "the real pictures are the very few that each task learned from"
+SHOTS = "the real images are the few that each task learned from"
 
 
 def results(program: "Program", *arguments: object) -> Any:
@@ -29,8 +29,8 @@ def test_without_reals_the_few_shots_are_taken_with_a_plain_warning(learned: "Pr
     assert line.startswith("cats  fid[efficientnet-lite0] n=4 reals=5  ")
     warnings = [line for line in result.stderr.splitlines() if line.startswith("Warning: ")]
     assert SHOTS in warnings[0]
-    assert "FID with 4 generated pictures is dominated by their number" in warnings[1]
-    assert "Features by efficientnet-lite0" in result.stderr
+    assert "FID with 4 generated images is dominated by their number" in warnings[1]
+    assert "Features: efficientnet-lite0" in result.stderr
 
 
 def test_several_tasks_and_the_base_are_compared_with_the_same_reals(learned: "Program") -> None:
@@ -72,9 +72,15 @@ def test_the_tasks_file_stays_as_it_is(learned: "Program") -> None:
 
 def test_a_dry_run_measures_nothing(learned: "Program") -> None:
     before = learned.tree()
-    assert "Would look at 9 pictures." in learned.done(*FID, "--dry-run").stderr
+    assert "Would process 9 images." in learned.done(*FID, "--dry-run").stderr
     planned = json.loads(learned.done(*FID, "--dry-run", "--json", "--reals", "data", "--with-base").stdout)
-    assert planned == {"tasks": ["base", "cats"], "extractor": "efficientnet-lite0", "n": 4, "pictures": 20}
+    assert planned == {
+        "tasks": ["base", "cats"],
+        "extractor": "efficientnet-lite0",
+        "n": 4,
+        "images": 20,
+        "not_measured": [],
+    }
     assert learned.tree() == before
 
 
@@ -87,13 +93,13 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
     [
         (("evaluate",), "say what to measure: --fid, --kid, --prdc, --lpips, --memorization, --all or --retention"),
         ((*FID, "--fakes", "dogs", "--task", "cats"), "give either --fakes, or --task and --with-base"),
-        ((*FID, "--blocks", 3), "4 pictures do not make 3 equal blocks"),
+        ((*FID, "--blocks", 3), "4 images do not make 3 equal blocks"),
         ((*FID, "--blocks", 4), "have 1 each: expected 2 or more for FID"),
         (("evaluate", "--lpips", "-n", 4, "--blocks", 4), "have 1 each: expected 2 or more for B-LPIPS"),
         (("evaluate", "--lpips", "--fakes", "data", "--shots", "cats", "--blocks", 7), "have 1 each: expected 2 or"),
         (("evaluate", "--fid", "--fakes", "dogs"), "the few shots that 'dogs' was learned from are not at hand"),
-        (("evaluate", "--lpips", "--fakes", "dogs", "--reals", "data"), "give them by --shots"),
-        (("evaluate", "--prdc", "-n", 4, "--reals", "data"), "of 4 pictures with k=5 neighbours: expected more than 5"),
+        (("evaluate", "--lpips", "--fakes", "dogs", "--reals", "data"), "pass them by --shots"),
+        (("evaluate", "--prdc", "-n", 4, "--reals", "data"), "of 4 images with k=5 neighbours: expected more than 5"),
         ((*FID, "--fid-mode", "legacy-pytorch"), "expected inception"),
         (("evaluate", "--lpips", "--lpips-features", "vgg"), "is not there, and downloads are off"),
         ((*FID, "--save", "a_file"), "'a_file' is a file"),
@@ -133,7 +139,7 @@ def test_a_foreign_set_whose_first_file_is_no_picture_is_named_with_it(learned: 
 def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> None:
     shutil.rmtree(learned.folder / "lfsgan_workspace/tasks/cats")
     assert (
-        "the few shots that 'cats' was learned from are not at hand; give the pictures to compare with by --reals"
+        "the few shots that 'cats' was learned from are not at hand; pass the images to compare with by --reals"
         in learned.refused(*FID)
     )
     assert results(learned, "--reals", "cats")[0]["task"] == "cats"
@@ -210,7 +216,7 @@ def test_nothing_of_a_task_has_changed_until_something_has(learned: "Program") -
 
 def test_variety_alone_looks_at_no_real_picture(learned: "Program") -> None:
     said = learned.done("evaluate", "--lpips", "-n", 8, "--reals", "data", "--dry-run").stderr
-    assert "Would look at 8 pictures." in said
+    assert "Would process 8 images." in said
     learned.done("evaluate", "--lpips", "-n", 8, "--reals", "data")
     assert not (learned.folder.parent / "cache/features").exists()
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct
-from lfsgan_cli.evaluation.evaluate import CLOSEST
+from lfsgan_cli.evaluation.metrics.memorization import CLOSEST
 from lfsgan_cli.generation.contact_sheet import KEY
 from lfsgan_cli.images.dataset import load_images
 from lfsgan_cli.workspace import task_file

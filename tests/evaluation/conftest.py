@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite0
-from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder
+from lfsgan_cli.evaluation.extractors.perceptual import EfficientNetEmbedder
 from lfsgan_cli.images.dataset import load_images
 
 FEW_SHOTS = Path(__file__).parents[2] / "examples" / "few_shots"

@@ -28,6 +28,7 @@ def test_auto_takes_what_is_always_there_and_says_where_it_looked(cache: Path) -
     assert (extractor.name, extractor.dim) == ("efficientnet-lite0", 1280)
     assert str(cache / inception.WEIGHTS.name) in why
     assert "cannot be compared" in why
+    assert inception.WEIGHTS.option in why
 
 
 def test_auto_does_not_pass_over_a_file_of_another_content(cache: Path) -> None:

@@ -61,7 +61,7 @@ def readers(folder: Path) -> dict[str, dict[str, Reader]]:
             "commands": partial(_shown, folder),
             "report of a task": partial(_reported, folder),
             "state": lambda path: touch(checkpoint_file.read(path)[0]),
-            "cache": lambda path: touch(features._kept(path, "{}")),
+            "cache": lambda path: touch(features.read_cached(path, "{}")),
             "checkpoint": lambda path: touch(detect.read(path)),
         },
         "checkpoint": {

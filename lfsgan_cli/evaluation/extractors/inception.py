@@ -4,7 +4,7 @@ Both end in the TorchScript network of NVIDIA's StyleGAN repositories, up to its
 - clean, as clean-fid does (Parmar et al., 2022): `cleanfid.resize` (Pillow, bicubic, floats, clipped to 0…255) to
   299x299, then (x - 128) / 128;
 - legacy, as pytorch-fid does, and papers that measured with it: levels as 0…1, torch's bilinear interpolation to
-  299x299 with align_corners=False and no antialiasing (larger pictures alias), then 2x - 1.
+  299x299 with align_corners=False and no antialiasing (larger images alias), then 2x - 1.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ WEIGHTS = Weights(
 )
 
 
-def clean(pictures: Tensor) -> Tensor:
+def clean(images: Tensor) -> Tensor:
     """uint8 [N, 3, H, W] to what the network takes, float32 [N, 3, 299, 299] on the CPU, by clean-fid's resizer."""
     resize = build_resizer("clean")
-    resized = np.stack([resize(picture) for picture in pictures.permute(0, 2, 3, 1).cpu().numpy()])
+    resized = np.stack([resize(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()])
     return (torch.from_numpy(resized).permute(0, 3, 1, 2) - 128) / 128
 
 
-def legacy(pictures: Tensor) -> Tensor:
+def legacy(images: Tensor) -> Tensor:
     """uint8 [N, 3, H, W] to what the network takes, float32 [N, 3, 299, 299], by torch's bilinear interpolation."""
-    resized = F.interpolate(pictures.float() / 255, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
+    resized = F.interpolate(images.float() / 255, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
     return 2 * resized - 1
 
 
 class InceptionFeatures:
-    """The extractor `inception`: 2048 features a picture.
+    """The extractor `inception`: 2048 features an image.
 
     Raises:
         WrongWeightsError, UnreadableWeightsError: `path` is not the file that `weights` describes.
@@ -63,10 +63,10 @@ class InceptionFeatures:
         self._layers = _layers(read(weights, path), device)
 
     @torch.no_grad()
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """pictures: uint8 [N, 3, H, W]. Returns float32 [N, 2048] on the extractor's device."""
-        features: Tensor = self._layers(self.prepare(pictures).to(self._device))
-        return features.view(len(pictures), self.dim)
+    def __call__(self, images: Tensor) -> Tensor:
+        """images: uint8 [N, 3, H, W]. Returns float32 [N, 2048] on the extractor's device."""
+        features: Tensor = self._layers(self.prepare(images).to(self._device))
+        return features.view(len(images), self.dim)
 
 
 class LegacyInceptionFeatures(InceptionFeatures):

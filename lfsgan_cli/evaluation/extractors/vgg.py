@@ -2,7 +2,7 @@
 
 The outputs relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 are scaled to unit length over the channels at each position;
 the distance is the squared difference, weighted by channel with learned weights of 0 or more, summed over the channels,
-averaged over the positions and summed over the five layers. As in `perceptual`, a picture becomes one vector, with the
+averaged over the positions and summed over the five layers. As in `perceptual`, an image becomes one vector, with the
 roots of the weights and of the positions' number in it, and the distance is the squared Euclidean one.
 
 Pictures of another size than 256x256, that of the published protocol, are resampled to it as Pillow's bilinear filter
@@ -34,16 +34,16 @@ WEIGHTS = Weights(
 )
 # Configuration D of Simonyan and Zisserman (2015): the widths of the convolutions between one pooling and the next.
 _WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-# LPIPS' own normalisation of pictures in [-1, 1], and what it adds to a length, which may be 0.
+# LPIPS' own normalisation of images in [-1, 1], and what it adds to a length, which may be 0.
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 _EPSILON = 1e-10
 
 
 class LpipsVgg:
-    """The judge `vgg`: an embedding has 8.0 million floats, 32 MB, at size 256.
+    """The embedder `vgg`: an embedding has 8.0 million floats, 32 MB, at size 256.
 
-    size: the side that pictures are resampled to, a multiple of 16; only numbers at 256 compare with published ones.
+    size: the side that images are resampled to, a multiple of 16; only numbers at 256 compare with published ones.
 
     Raises:
         WrongWeightsError, UnreadableWeightsError: `path` is not the file that `weights` describes.
@@ -63,15 +63,15 @@ class LpipsVgg:
         self._parts = _parts(read(weights, path)).to(device)
         self._roots = [weight.sqrt()[:, None, None].to(device) for weight in linear_weights()]
 
-    def embed(self, pictures: Tensor) -> Tensor:
-        """pictures: uint8 [N, 3, H, W]. Returns float32 [N, D] on the judge's device."""
-        return self.embed_drawn(from_levels(_resampled(pictures, self._size).to(self._device)))
+    def embed(self, images: Tensor) -> Tensor:
+        """images: uint8 [N, 3, H, W]. Returns float32 [N, D] on the embedder's device."""
+        return self.embed_drawn(from_levels(_resampled(images, self._size).to(self._device)))
 
     @torch.no_grad()
     def embed_drawn(self, images: Tensor) -> Tensor:
-        """The same of pictures as a generator draws them, neither rounded to levels nor clipped.
+        """The same of images as a generator draws them, neither rounded to levels nor clipped.
 
-        images: float [N, 3, size, size], about -1 to 1, on the judge's device. No gradient passes.
+        images: float [N, 3, size, size], about -1 to 1, on the embedder's device. No gradient passes.
         """
         shift, scale = (images.new_tensor(values)[:, None, None] for values in (_SHIFT, _SCALE))
         x = (images - shift) / scale
@@ -90,11 +90,11 @@ def linear_weights() -> list[Tensor]:
     return [tensors[f"lin{index}"] for index in range(len(_WIDTHS))]
 
 
-def _resampled(pictures: Tensor, size: int) -> Tensor:
-    if pictures.shape[2:] == (size, size):
-        return pictures
+def _resampled(images: Tensor, size: int) -> Tensor:
+    if images.shape[2:] == (size, size):
+        return images
     # On the CPU alone torch resamples levels, and then as Pillow does.
-    return F.interpolate(pictures.cpu(), size=(size, size), mode="bilinear", antialias=True)
+    return F.interpolate(images.cpu(), size=(size, size), mode="bilinear", antialias=True)
 
 
 def _parts(data: bytes) -> nn.ModuleList:

@@ -2,17 +2,18 @@
 
 |μ₁ - μ₂|² + tr Σ₁ + tr Σ₂ - 2 tr (Σ₁Σ₂)^½. With Σ = RᵀR, the last trace is the sum of the singular values of R₁R₂ᵀ,
 since the eigenvalues of Σ₁Σ₂ are their squares. No covariance is formed and no matrix root taken: the result is real,
-holds for two pictures as for fifty thousand, and loses no digits to squaring.
+holds for two images as for fifty thousand, and loses no digits to squaring.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from lfsgan_cli.evaluation.registry import Collected, FeatureMetric, Numbers, Quantity, require_two, small_sets
 
-from lfsgan_cli.evaluation.metrics.names import require_two
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Statistics:
 
 def statistics(features: Tensor) -> Statistics:
     """Those of `features` [N, D]. TooFewToMeasureError for N below 2."""
+    import torch
+
     count, dim = features.shape
     require_two("a Fréchet distance", count)
     samples = features.detach().to("cpu", torch.float64)
@@ -41,6 +44,8 @@ def statistics(features: Tensor) -> Statistics:
 
 def distance(x: Statistics, y: Statistics) -> float:
     """The Fréchet distance, never below 0. Symmetric."""
+    import torch
+
     means = (x.mean - y.mean).square().sum()
     spreads = x.root.square().sum() + y.root.square().sum()
     shared = torch.linalg.svdvals(x.root @ y.root.T).sum()
@@ -50,3 +55,33 @@ def distance(x: Statistics, y: Statistics) -> float:
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """The distance between the features x [N, D] and y [M, D]. TooFewToMeasureError for N or M below 2."""
     return distance(statistics(x), statistics(y))
+
+
+class Fid(FeatureMetric):
+    """`--fid`."""
+
+    key = "fid"
+    order = 10
+    title = "FID"
+    help = "Fréchet distance of features (lower is better)."
+    quantities = (Quantity("fid", "Fréchet distance of features", "lower", digits=2),)
+    source = "Heusel et al., 2017; Parmar et al., 2022 (clean-fid's resizing)"
+
+    def compare(self, samples: Tensor, reals: Collected) -> Numbers:
+        """The distance."""
+        return {"fid": (distance(statistics(samples), reals.once("features", statistics)), None)}
+
+    def warnings(self, samples: int, reals: int, dim: int) -> list[str]:
+        """A sentence for each set too small for its `dim` features, generated images first.
+
+        The covariance of N images has rank N - 1 at most, so up to `dim` of them leave directions without any spread,
+        and the distance then depends more on N than on the images.
+        """
+        return [
+            f"FID with {count} {kind} images is dominated by their number: {dim} features need more than {dim} images; "
+            f"{way_out}, or compare only numbers of equal counts"
+            for count, kind, way_out in small_sets(samples, reals, dim + 1)
+        ]
+
+
+METRIC = Fid()

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from lfsgan_cli.evaluation.extractors.perceptual import Embedder, pairwise
 from lfsgan_cli.evaluation.extractors.vgg import WEIGHTS, LpipsVgg, linear_weights
 from lfsgan_cli.evaluation.extractors.weights import Weights, WrongWeightsError
 from lfsgan_cli.evaluation.metrics.diversity import Clusters
 from lfsgan_cli.evaluation.metrics.memorization import SAME
-from lfsgan_cli.evaluation.metrics.perceptual import Embedder, embeddings, pairwise
 
 # Where torchvision's VGG16 has its convolutions among `features`, its poolings, and the ReLUs that LPIPS reads.
 CONVOLUTIONS = {
@@ -119,7 +119,7 @@ def test_drawn_pictures_are_judged_as_they_are_not_as_levels(judge: LpipsVgg, pi
 
 def test_a_judge_serves_the_diversity(judge: Embedder, pictures: Tensor) -> None:
     clusters = Clusters(judge.embed(pictures[:2]))
-    for part in embeddings(judge, pictures):
+    for part in map(judge.embed, torch.split(pictures, judge.batch)):
         clusters.add(part)
     found = clusters.diversity()
     assert sum(found.counts) == 6

@@ -8,9 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.evaluation.metrics.diversity import Clusters, Diversity, NoPairError, balance, from_distances, weights
-from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
-from lfsgan_cli.evaluation.metrics.perceptual import pairwise
+from lfsgan_cli.evaluation.extractors.perceptual import pairwise
+from lfsgan_cli.evaluation.metrics.diversity import (
+    FIRST,
+    MEMBERS,
+    Clusters,
+    Diversity,
+    MeanDistance,
+    NoPairError,
+    balance,
+    weights,
+)
+from lfsgan_cli.evaluation.registry import TooFewToMeasureError
 
 
 def of(embeddings: Tensor, shots: Tensor, *, batch: int = 7, **limits: int) -> Diversity:
@@ -18,6 +27,20 @@ def of(embeddings: Tensor, shots: Tensor, *, batch: int = 7, **limits: int) -> D
     for part in torch.split(embeddings, batch):
         clusters.add(part)
     return clusters.diversity()
+
+
+def from_distances(to_shots: Tensor, among: Tensor, *, members: int = MEMBERS, first: int = FIRST) -> Diversity:
+    """By brute force, from all distances: to the K shots, [N, K], and among the images themselves, [N, N]."""
+    owners = to_shots[:first].argmin(1)
+    found = [torch.nonzero(owners == cluster)[:, 0] for cluster in range(to_shots.shape[1])]
+    return balance([len(indices) for indices in found], [mean_pair(among, indices[:members]) for indices in found])
+
+
+def mean_pair(among: Tensor, indices: Tensor) -> float | None:
+    if len(indices) < 2:
+        return None
+    above = torch.triu_indices(len(indices), len(indices), 1).unbind()
+    return float(among[indices][:, indices][above].double().mean())
 
 
 def test_the_published_evaluation_gives_the_same_numbers(diversity_cases: list[dict[str, Any]]) -> None:
@@ -76,14 +99,14 @@ def test_pictures_in_other_batches_give_the_same(embedded_portraits: Tensor) -> 
     assert astuple(one)[:3] == pytest.approx(astuple(all_at_once)[:3], rel=1e-9)
 
 
-def test_pictures_beyond_the_first_thousand_are_not_counted_and_yet_measured() -> None:
+def test_images_beyond_the_first_thousand_are_not_counted() -> None:
     rng = torch.Generator().manual_seed(0)
     shots, pictures = torch.randn(4, 3, generator=rng), torch.randn(1030, 3, generator=rng)
     clusters = Clusters(shots)
-    distances = torch.cat([clusters.add(part) for part in torch.split(pictures, 64)])
+    for part in torch.split(pictures, 64):
+        clusters.add(part)
     assert clusters.count == 1000
     assert clusters.diversity() == of(pictures[:1000], shots, batch=64)
-    assert torch.equal(distances, pairwise(pictures, shots))
 
 
 def test_a_collapsed_generator_has_no_diversity_and_portraits_have(embedded_portraits: Tensor) -> None:
@@ -104,7 +127,31 @@ def test_a_generator_that_repeats_the_shots_is_balanced_and_without_diversity(em
 
 def test_pictures_without_a_pair_are_refused(embedded_portraits: Tensor) -> None:
     shots = embedded_portraits[:3]
-    with pytest.raises(NoPairError, match="no two of 3 pictures are nearest to the same of 3 shots"):
+    with pytest.raises(NoPairError, match="no two of 3 images are nearest to the same of 3 shots"):
         of(shots, shots)
-    with pytest.raises(TooFewToMeasureError, match="B-LPIPS of one picture"):
+    with pytest.raises(TooFewToMeasureError, match="B-LPIPS of one image"):
         of(shots[:1], shots)
+
+
+def mean_distance(*parts: Tensor) -> float:
+    mean = MeanDistance()
+    for part in parts:
+        mean.add(part)
+    return mean.value()
+
+
+def test_the_mean_over_all_pairs_needs_no_pair(embedded_portraits: Tensor) -> None:
+    six = embedded_portraits[:6]
+    above = torch.triu_indices(6, 6, 1).unbind()
+    assert mean_distance(six) == pytest.approx(float(pairwise(six, six)[above].mean()), abs=5e-6)
+    assert mean_distance(six[:4], six[4:]) == pytest.approx(mean_distance(six), rel=1e-9)
+
+
+def test_copies_of_one_image_have_no_variety(embedded_portraits: Tensor) -> None:
+    assert mean_distance(embedded_portraits[:1].expand(5, -1)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_variety_needs_two_images(embedded_portraits: Tensor, count: int) -> None:
+    with pytest.raises(TooFewToMeasureError, match="expected at least 2"):
+        mean_distance(embedded_portraits[:count])

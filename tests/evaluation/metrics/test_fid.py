@@ -7,7 +7,7 @@ from scipy.linalg import sqrtm
 from torch import Tensor
 
 from lfsgan_cli.evaluation.metrics.fid import distance, frechet_distance, statistics
-from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
+from lfsgan_cli.evaluation.registry import TooFewToMeasureError, over_blocks, split
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -124,5 +124,20 @@ def test_float32_features_are_measured_in_float64() -> None:
 
 
 def test_one_picture_is_refused() -> None:
-    with pytest.raises(TooFewToMeasureError, match="one picture"):
+    with pytest.raises(TooFewToMeasureError, match="one image"):
         frechet_distance(mixed(1, 12, seed=0), mixed(5, 12, seed=1))
+
+
+def test_real_images_in_blocks_of_one_style_each_differ_more_than_mixed_ones(avatars: Tensor) -> None:
+    """Blocks are runs: in their order the thirty portraits make three styles, dealt out in turn they make none."""
+    known = statistics(avatars)
+
+    def deviation(features: Tensor) -> float:
+        error = over_blocks([{"fid": (distance(statistics(part), known), None)} for part in split(features, 3)])["fid"][
+            1
+        ]
+        assert error is not None
+        return error
+
+    mixed = torch.cat([avatars[start::3] for start in range(3)])
+    assert deviation(avatars) > 2 * deviation(mixed)

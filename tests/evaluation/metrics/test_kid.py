@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lfsgan_cli.evaluation.metrics import kid as module
 from lfsgan_cli.evaluation.metrics.kid import draw_subsets, kid
-from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
+from lfsgan_cli.evaluation.registry import TooFewToMeasureError
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -98,11 +98,11 @@ def test_float32_features_are_measured_in_float64() -> None:
 
 
 def test_one_picture_is_refused() -> None:
-    with pytest.raises(TooFewToMeasureError, match="kernel distance of one picture"):
+    with pytest.raises(TooFewToMeasureError, match="kernel distance of one image"):
         kid(normal(1, 5, seed=0), normal(9, 5, seed=1))
 
 
 @pytest.mark.parametrize(("subsets", "size"), [(0, 10), (10, 1)])
 def test_no_subset_and_subsets_of_one_are_refused(subsets: int, size: int) -> None:
-    with pytest.raises(ValueError, match="two pictures or more"):
+    with pytest.raises(ValueError, match="two images or more"):
         kid(normal(9, 5, seed=0), normal(9, 5, seed=1), subsets=subsets, size=size)

@@ -4,18 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from lfsgan_cli.evaluation.extractors.perceptual import EfficientNetEmbedder, Embedder, pairwise
+from lfsgan_cli.evaluation.extractors.pixels import PixelEmbedder
 from lfsgan_cli.evaluation.metrics.memorization import (
     Memorization,
     NoReferenceError,
     Pair,
-    Pixels,
     closest,
     held_out,
     leave_one_out,
     memorization,
 )
-from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
-from lfsgan_cli.evaluation.metrics.perceptual import EfficientNetEmbedder, Embedder, embeddings, pairwise
+from lfsgan_cli.evaluation.registry import TooFewToMeasureError, quantity
 from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.workspace.workspace import Workspace
 
@@ -42,12 +42,12 @@ def avatars(tmp_path_factory: pytest.TempPathFactory) -> Tensor:
 
 @pytest.fixture(scope="module", params=["perceptual", "pixels"])
 def either(request: pytest.FixtureRequest, judge: EfficientNetEmbedder) -> Embedder:
-    return judge if request.param == "perceptual" else Pixels()
+    return judge if request.param == "perceptual" else PixelEmbedder()
 
 
 @pytest.fixture(scope="module")
 def embedded(either: Embedder, avatars: Tensor) -> Tensor:
-    return torch.cat(list(embeddings(either, avatars)))
+    return torch.cat([either.embed(part) for part in torch.split(avatars, either.batch)])
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +72,16 @@ def test_a_memorizer_is_caught_by_held_out_portraits_too(
     copies = pairwise(either.embed(noisy(avatars[:10], 1)), embedded[:10])
     found = memorization(torch.cat([copies, apart[70:80]]), apart[:10], apart[10:70])
     assert found.share == pytest.approx(0.5, abs=0.1)  # half of them are copies
-    assert (found.reference, found.references) == ("held-out pictures", 60)
+    assert (found.reference, found.references) == ("held-out images", 60)
 
 
 def test_each_judge_catches_what_hides_from_the_other(portraits: Tensor, judge: EfficientNetEmbedder) -> None:
     shots = portraits[:10]
     grainy, shifted = noisy(shots, 8), torch.roll(shots, 1, 3)
     assert judged(judge, grainy, shots).share == 0
-    assert judged(Pixels(), grainy, shots).share == 1
+    assert judged(PixelEmbedder(), grainy, shots).share == 1
     assert judged(judge, shifted, shots).share == 1
-    assert judged(Pixels(), shifted, shots).share < 0.5
+    assert judged(PixelEmbedder(), shifted, shots).share < 0.5
 
 
 def test_real_against_real_is_near_the_floor(apart: Tensor) -> None:
@@ -130,6 +130,15 @@ def test_closer_counts_the_pairs_as_a_double_loop_does() -> None:
     assert memorization(pictures, torch.zeros(3, 3), reals).closer == pytest.approx(sum(loop) / len(loop))
 
 
+def test_real_images_are_closer_half_of_the_time_copies_always_and_another_domain_never() -> None:
+    shots, copies, misses = torch.ones(3, 3), torch.zeros(4, 3), torch.full((4, 3), 9.0)
+    assert memorization(copies, shots, shots).closer == 1
+    assert memorization(misses, shots, shots).closer == 0
+    found = quantity("closer")
+    assert found is not None
+    assert memorization(shots, shots, shots).closer == found.best
+
+
 def test_the_closest_pairs_come_first_and_name_a_picture_once() -> None:
     distances = torch.tensor([[0.5, 0.25], [0.125, 0.0], [0.75, 1.0]])
     assert closest(distances, 2) == [Pair(1, 1, 0.0), Pair(0, 1, 0.25)]
@@ -143,7 +152,7 @@ def test_a_shot_given_twice_is_no_reference_for_itself() -> None:
 
 
 def test_what_cannot_be_judged_is_refused() -> None:
-    with pytest.raises(NoReferenceError, match="give more pictures by --reals"):
+    with pytest.raises(NoReferenceError, match="pass more images with --reals"):
         memorization(torch.ones(2, 1), torch.zeros(1, 1))
-    with pytest.raises(TooFewToMeasureError, match="memorization of one picture"):
+    with pytest.raises(TooFewToMeasureError, match="memorization of one image"):
         memorization(torch.ones(1, 2), torch.ones(2, 2))

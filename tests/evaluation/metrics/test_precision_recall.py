@@ -8,8 +8,7 @@ from prdc import compute_prdc
 from torch import Tensor
 
 from lfsgan_cli.evaluation.metrics import precision_recall as module
-from lfsgan_cli.evaluation.metrics.names import TooFewNeighboursError
-from lfsgan_cli.evaluation.metrics.precision_recall import Overlap, manifold, overlap
+from lfsgan_cli.evaluation.metrics.precision_recall import Overlap, TooFewNeighboursError, manifold, overlap
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -96,7 +95,7 @@ def test_four_points_on_a_line_by_hand() -> None:
 
 
 def test_as_many_pictures_as_neighbours_are_too_few() -> None:
-    with pytest.raises(TooFewNeighboursError, match=r"5 pictures with k=5 neighbours: expected more than 5"):
+    with pytest.raises(TooFewNeighboursError, match=r"5 images with k=5 neighbours: expected more than 5"):
         manifold(normal(5, 4, seed=0))
     manifold(normal(5, 4, seed=0), k=4)
 

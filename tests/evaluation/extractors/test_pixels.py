@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from lfsgan_cli.evaluation.metrics.memorization import Pixels
-from lfsgan_cli.evaluation.metrics.perceptual import pairwise
+from lfsgan_cli.evaluation.extractors.perceptual import pairwise
+from lfsgan_cli.evaluation.extractors.pixels import PixelEmbedder
 
 
 def test_distances_are_mean_squared_differences(pictures: Tensor) -> None:
-    embedded = Pixels().embed(pictures)
+    embedded = PixelEmbedder().embed(pictures)
     levels = pictures.double() / 255
     loop = torch.tensor([[float((a - b).square().mean()) for b in levels] for a in levels])
     torch.testing.assert_close(pairwise(embedded, embedded), loop, atol=1e-6, rtol=0)
@@ -17,5 +17,5 @@ def test_distances_are_mean_squared_differences(pictures: Tensor) -> None:
 
 def test_black_and_white_are_at_distance_one() -> None:
     black = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
-    embedded = Pixels().embed(torch.cat([black, 255 - black]))
+    embedded = PixelEmbedder().embed(torch.cat([black, 255 - black]))
     assert float(pairwise(embedded[:1], embedded[1:])) == pytest.approx(1, abs=1e-6)

@@ -5,13 +5,9 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite0, from_levels
-from lfsgan_cli.evaluation.metrics.names import TooFewToMeasureError
-from lfsgan_cli.evaluation.metrics.perceptual import (
+from lfsgan_cli.evaluation.extractors.perceptual import (
     EfficientNetEmbedder,
     embed,
-    embeddings,
-    mean_pairwise,
-    nearest,
     pairwise,
 )
 
@@ -55,24 +51,7 @@ def test_a_distance_is_symmetric_and_never_negative(embedded: Tensor) -> None:
 def test_a_blurred_copy_is_nearer_than_another_picture(network: EfficientNetLite0, pictures: Tensor) -> None:
     x = from_levels(pictures)
     blurred = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-    assert nearest(embed(network, blurred), embed(network, x)).tolist() == [0, 1, 2, 3, 4, 5]
-
-
-def test_the_mean_over_all_pairs_needs_no_pair(embedded: Tensor) -> None:
-    above = torch.triu_indices(6, 6, 1).unbind()
-    expected = pairwise(embedded, embedded)[above].mean()
-    assert mean_pairwise([embedded]) == pytest.approx(float(expected), abs=TOLERANCE)
-    assert mean_pairwise([embedded[:4], embedded[4:]]) == pytest.approx(mean_pairwise([embedded]), rel=1e-9)
-
-
-def test_copies_of_one_picture_have_no_variety(embedded: Tensor) -> None:
-    assert mean_pairwise([embedded[:1].expand(5, -1)]) == pytest.approx(0, abs=1e-9)
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_variety_needs_two_pictures(embedded: Tensor, count: int) -> None:
-    with pytest.raises(TooFewToMeasureError, match="expected at least 2"):
-        mean_pairwise([embedded[:count]])
+    assert pairwise(embed(network, blurred), embed(network, x)).argmin(1).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_gradients_reach_the_pictures(network: EfficientNetLite0, pictures: Tensor) -> None:
@@ -92,11 +71,3 @@ def test_one_pass_gives_the_features_and_the_embeddings(pictures: Tensor) -> Non
     assert torch.equal(views.features, extractor(pictures))
     assert torch.equal(views.embeddings, judge.embed(pictures))
     assert torch.equal(views.embeddings, embed(extractor.network, from_levels(pictures)))
-
-
-def test_a_judge_embeds_in_pieces_of_its_batch(pictures: Tensor) -> None:
-    judge = EfficientNetEmbedder(EfficientNetFeatures())
-    many = pictures.repeat(judge.batch // len(pictures) + 1, 1, 1, 1)[:, :, :8, :8]  # the batch is exceeded by two
-    pieces = list(embeddings(judge, many))
-    assert [len(piece) for piece in pieces] == [judge.batch, len(many) - judge.batch]
-    torch.testing.assert_close(pieces[1], judge.embed(many[judge.batch :]))
