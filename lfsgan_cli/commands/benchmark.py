@@ -11,7 +11,7 @@ import typer
 from lfsgan_cli.commands import options as given
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, check_pictures, to_repeat
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, check_pictures, to_repeat
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
     from lfsgan_cli.benchmark.runner import Stepped
     from lfsgan_cli.benchmark.suite import Suite
-    from lfsgan_cli.evaluation.features import Progress
+    from lfsgan_cli.evaluation.features import ExtractorSettings, Progress
     from lfsgan_cli.runs.learn_task import Learner
 
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="Suite to run; see examples/benchmarks.")]
@@ -63,12 +63,13 @@ def benchmark(
     """
     from lfsgan_cli.benchmark.runner import run
     from lfsgan_cli.benchmark.suite import read_suite
+    from lfsgan_cli.evaluation.features import ExtractorSettings
     from lfsgan_cli.system.device import pick
 
     asked = read_suite(suite, data)
     methods, where = asked.some(method or []), pick(device)
     folder = _folder(suite, out, asked.name)
-    work = _open(asked, folder, Weights(
+    work = _open(asked, folder, ExtractorSettings(
         asked.features, asked.fid_mode, inception_weights, asked.lpips_features, vgg_weights, offline
     ), where, batch)  # fmt: skip
     todo = work.todo(methods)
@@ -97,7 +98,7 @@ def _folder(suite: Path, out: Path | None, name: str) -> Path:
     return suite.parent if suite.name == SUITE else Path(name)
 
 
-def _open(suite: "Suite", out: Path, weights: Weights, device: "torch.device", batch: int) -> "Benchmark":
+def _open(suite: "Suite", out: Path, weights: "ExtractorSettings", device: "torch.device", batch: int) -> "Benchmark":
     from lfsgan_cli.benchmark.plan import Benchmark
 
     extractors, words = weights.load(device, suite.needs)

@@ -12,13 +12,12 @@ from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.generate import NoiseChoice, Strength, Truncation
 from lfsgan_cli.commands.help import INPUT, METRICS, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, WorkspaceDir, check_pictures
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, check_pictures
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
 from lfsgan_cli.options import MOST
 
 if TYPE_CHECKING:
     from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
-    from lfsgan_cli.evaluation.image_sets import ImageSet, WorkspaceSets
     from lfsgan_cli.evaluation.retention import Verdict
 
 NO_REALS = (
@@ -156,6 +155,7 @@ def evaluate(
     values = _metric_options(wanted, chosen)
     _refuse_contradictions(wanted, count, blocks, fakes=fakes, task=task, with_base=with_base, reals=reals)
     from lfsgan_cli.evaluation.evaluate import Evaluation
+    from lfsgan_cli.evaluation.features import ExtractorSettings
     from lfsgan_cli.evaluation.image_sets import WorkspaceSets, foreign, stored_images
     from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
@@ -167,8 +167,8 @@ def evaluate(
     else:
         style = SamplingOptions(truncation, noise, strength)
         found = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
-        sets = _sets(found, task, with_base=with_base)
-    weights = Weights(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
+        sets = found.chosen(task or [], with_base=with_base)
+    weights = ExtractorSettings(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
     extractors, words = weights.load(where, {need for metric in wanted for need in metric.needs})
     known = None if reals is None else stored_images(reals, sets[0].resolution)
     evaluation = Evaluation(sets, known, wanted, extractors, batch, blocks, values)
@@ -222,17 +222,6 @@ def _refuse_contradictions(
         )
     if with_base and reals is None:
         raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
-
-
-def _sets(found: "WorkspaceSets", task: list[str] | None, *, with_base: bool) -> "list[ImageSet]":
-    from lfsgan_cli.evaluation.image_sets import NoTaskError
-    from lfsgan_cli.workspace.paths import task_names as learned
-
-    root = found.workspace.root
-    names = list(dict.fromkeys(task)) if task else learned(root)
-    if not names and not with_base:
-        raise NoTaskError(root)
-    return [*([found.base()] if with_base else []), *map(found.task, names)]
 
 
 def _check_images(paths: "set[Path]") -> None:

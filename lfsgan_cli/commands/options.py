@@ -3,7 +3,6 @@
 import inspect
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
@@ -18,12 +17,8 @@ from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
-    import torch
-
-    from lfsgan_cli.evaluation.features import EmbedderName, ExtractorMode, ExtractorName, FeatureExtractors
-    from lfsgan_cli.evaluation.registry import Need
     from lfsgan_cli.images.formats import BadImage
     from lfsgan_cli.images.source import Source
 
@@ -205,34 +200,3 @@ def tell_memory(needed: int, free: int | None, fewer: str) -> None:
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Names of the networks that metrics use, and where their weights are."""
-
-    features: "ExtractorName"
-    fid_mode: "ExtractorMode"
-    inception_weights: Path | None
-    lpips_features: "EmbedderName"
-    vgg_weights: Path | None
-    offline: bool
-
-    def load(self, device: "torch.device", needs: "Collection[Need]") -> "tuple[FeatureExtractors, str]":
-        """The networks for metrics with these needs, and a line for the user that says which ones they are."""
-        from lfsgan_cli.evaluation import features
-
-        found = features.pick_extractor(
-            self.features,
-            mode=self.fid_mode,
-            inception_weights=self.inception_weights,
-            offline=self.offline,
-            device=device,
-        )
-        name = self.lpips_features if "embeddings" in needs else "efficientnet-lite0"
-        embedder = features.pick_embedder(
-            name, found.extractor, vgg_weights=self.vgg_weights, offline=self.offline, device=device
-        )
-        words = [found.why] if "features" in needs else []
-        words += [f"Perceptual distance: {embedder.name}."] if "embeddings" in needs else []
-        return features.FeatureExtractors(found.extractor, embedder), " ".join(words)

@@ -210,6 +210,35 @@ class FeatureExtractors:
         return None
 
 
+@dataclass(frozen=True)
+class ExtractorSettings:
+    """Which networks metrics use, and where their weights are: the options of `lfsgan evaluate` under their names."""
+
+    features: ExtractorName = "auto"
+    fid_mode: ExtractorMode = "clean"
+    inception_weights: Path | None = None
+    lpips_features: EmbedderName = "auto"
+    vgg_weights: Path | None = None
+    offline: bool = False
+
+    def load(self, device: torch.device, needs: Collection[Need]) -> tuple[FeatureExtractors, str]:
+        """The networks for metrics with these needs, and a line for the user that says which ones they are.
+
+        Raises as `pick_extractor` and `pick_embedder`.
+        """
+        found = pick_extractor(
+            self.features, mode=self.fid_mode, inception_weights=self.inception_weights, offline=self.offline,
+            device=device,
+        )  # fmt: skip
+        name = self.lpips_features if "embeddings" in needs else "efficientnet-lite0"
+        embedder = pick_embedder(
+            name, found.extractor, vgg_weights=self.vgg_weights, offline=self.offline, device=device
+        )
+        words = [found.why] if "features" in needs else []
+        words += [f"Perceptual distance: {embedder.name}."] if "embeddings" in needs else []
+        return FeatureExtractors(found.extractor, embedder), " ".join(words)
+
+
 class FeatureCollector:
     """Features of all images."""
 

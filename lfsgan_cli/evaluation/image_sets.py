@@ -23,7 +23,7 @@ from lfsgan_cli.images.formats import BadImage, BadPictureError, BadPicturesErro
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.workspace.paths import FEW_SHOTS, RESERVED, task_path
+from lfsgan_cli.workspace.paths import FEW_SHOTS, RESERVED, task_names, task_path
 from lfsgan_cli.workspace.workspace import Workspace
 
 RESIZE = "centre crop, Lanczos to the drawn pictures' side"
@@ -78,6 +78,13 @@ class WorkspaceSets:
     device: torch.device
     few_shots: Path | None = None
     save: Path | None = None
+
+    def chosen(self, names: Sequence[str], *, with_base: bool) -> list[ImageSet]:
+        """The base if wanted, and each of the tasks once; all tasks if `names` is empty. NoTaskError if none is."""
+        tasks = list(dict.fromkeys(names)) or task_names(self.workspace.root)
+        if not tasks and not with_base:
+            raise NoTaskError(self.workspace.root)
+        return [*([self.base()] if with_base else []), *map(self.task, tasks)]
 
     def task(self, name: str) -> ImageSet:
         """A learned task. Raises what reading it raises, and where `save` has files of others in the way."""
