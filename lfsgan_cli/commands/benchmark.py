@@ -11,7 +11,7 @@ import typer
 from lfsgan_cli.commands import options as given
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, check_pictures, to_repeat
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, check_images, tell_images, to_repeat
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +78,10 @@ def benchmark(
         _tell_plan(todo, total, as_json=as_json)
         return
     if todo:
+        for shots in work.shots.values():
+            tell_images(shots.summary)
         for reals in work.reals.values():
-            check_pictures(reals.dataset.source)
+            check_images(reals.dataset)
         say(f"{total - len(todo):,} of {total:,} steps are finished." if len(todo) < total else f"{total:,} steps.")
         paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
         words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]

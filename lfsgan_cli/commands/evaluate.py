@@ -12,13 +12,15 @@ from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.generate import NoiseChoice, Strength, Truncation
 from lfsgan_cli.commands.help import INPUT, METRICS, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, check_pictures
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, check_images
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
 from lfsgan_cli.options import MOST
 
 if TYPE_CHECKING:
     from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
     from lfsgan_cli.evaluation.retention import Verdict
+    from lfsgan_cli.images.source import Use
+    from lfsgan_cli.images.summary import ImageSummary
 
 NO_REALS = (
     "the real images are the few that each task learned from: numbers say how near the generated images are to those, "
@@ -173,7 +175,7 @@ def evaluate(
     known = None if reals is None else stored_images(reals, sets[0].resolution)
     evaluation = Evaluation(sets, known, wanted, extractors, batch, blocks, values)
     evaluation.check()
-    _check_images({path for path in (reals, shots, fakes) if path is not None})
+    inputs = _check_images(sets[0].resolution, reals, shots, fakes)
     if words:
         say(words)
     if reals is None and any("reals" in metric.needs and "few shots" not in metric.needs for metric in wanted):
@@ -181,9 +183,9 @@ def evaluate(
     for one in evaluation.not_measured:
         _warn_not_measured(one)
     if dry_run:
-        _tell_plan(evaluation, as_json=as_json)
+        _tell_plan(evaluation, inputs, as_json=as_json)
     else:
-        _measure(evaluation, as_json=as_json)
+        _measure(evaluation, inputs, as_json=as_json)
     if retention:
         prove(workspace, task, device, dry_run=dry_run, as_json=False)
 
@@ -224,32 +226,37 @@ def _refuse_contradictions(
         raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
 
 
-def _check_images(paths: "set[Path]") -> None:
+def _check_images(side: int, reals: Path | None, shots: Path | None, fakes: Path | None) -> "list[ImageSummary]":
+    from lfsgan_cli.images.dataset import ImageDataset
     from lfsgan_cli.images.source import open_source
 
-    for path in sorted(paths):
-        check_pictures(open_source(path))
+    uses: dict[Path | None, Use] = {reals: "reference", shots: "reference", fakes: "generated"}
+    return [check_images(ImageDataset(open_source(path, use), side)) for path, use in uses.items() if path is not None]
 
 
 def _warn_not_measured(one: "NotMeasured") -> None:
     warn(f"{one.metric} of {one.task} is not measured: {one.error}")
 
 
-def _tell_plan(evaluation: "Evaluation", *, as_json: bool) -> None:
+def _tell_plan(evaluation: "Evaluation", inputs: "list[ImageSummary]", *, as_json: bool) -> None:
     if as_json:
+        from lfsgan_cli.images.summary import images_json
+
         print_json({
             "tasks": [one.title for one in evaluation.sets],
             "extractor": evaluation.extractors.extractor.name,
             "n": evaluation.sets[0].count,
-            "images": evaluation.images(),
+            **images_json(inputs),
+            "processed": evaluation.images(),
             "not_measured": [one.to_json() for one in evaluation.not_measured],
         })  # fmt: skip
     else:
         say(f"Would process {evaluation.images():,} images.")
 
 
-def _measure(evaluation: "Evaluation", *, as_json: bool) -> None:
+def _measure(evaluation: "Evaluation", inputs: "list[ImageSummary]", *, as_json: bool) -> None:
     from lfsgan_cli.evaluation.evaluate import Measurement
+    from lfsgan_cli.images.summary import images_json
 
     measured: list[Measurement] = []
     missing = list(evaluation.not_measured)
@@ -265,6 +272,7 @@ def _measure(evaluation: "Evaluation", *, as_json: bool) -> None:
         warn(warning)
     if as_json:
         print_json({
+            **images_json(inputs),
             "results": [one.to_json() for one in measured],
             "not_measured": [one.to_json() for one in missing],
         })  # fmt: skip

@@ -17,7 +17,7 @@ from lfsgan_cli.commands.options import (
     PrecisionChoice,
     WorkspaceDir,
     given_options,
-    laid_on_white,
+    tell_images,
     tell_memory,
     to_repeat,
 )
@@ -172,6 +172,8 @@ def learn_task(
         way = task_recipe(recipe, adapter, pairs or [], settings or [], given)
         way = way.resolved(where, place.base.average.config)
         job = plan.plan_task(place, images, name, way, overwrite=overwrite, init_from=init_from)
+    if not job.resumed:
+        tell_images(job.shots.summary)
     if dry_run:
         _tell_plan(job, as_json=as_json)
     else:
@@ -182,7 +184,7 @@ def learn_task(
 def _tell_plan(job: "TaskRun", *, as_json: bool) -> None:
     plan = job.plan.to_json()
     if as_json:
-        print_json({"plan": plan, "shots": list(job.shots.names)})
+        print_json({"plan": plan, "shots": list(job.shots.names), **job.shots.summary.to_json()})
         return
     say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
     for key, value in {**plan["options"], **plan["training"], **job.plan.start}.items():
@@ -223,8 +225,6 @@ def tell_resumed(trainer: "Learner | Pretrainer") -> None:
 def _tell_start(job: "TaskRun") -> None:
     if not job.workspace.base_path.exists():
         say(f"No base in {str(job.workspace.root)!r} yet: the embedded one, {job.workspace.base.name}, is put there.")
-    if job.shots.flattened:
-        say(laid_on_white(job.shots.flattened))
     say(f"Likeness is judged by {job.plan.training.likeness}.")
     if job.plan.init_from is not None and not job.resumed:
         say(f"Starting where task {job.plan.init_from!r} ended.")

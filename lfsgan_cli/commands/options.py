@@ -19,8 +19,9 @@ from lfsgan_cli.system.device import Choice
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lfsgan_cli.images.formats import BadImage
-    from lfsgan_cli.images.source import Source
+    from lfsgan_cli.images.dataset import ImageDataset
+    from lfsgan_cli.images.formats import UnusableFile
+    from lfsgan_cli.images.summary import Finding, ImageSummary
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -119,13 +120,6 @@ def to_repeat(*arguments: str, workspace: Path, device: str = "auto") -> str:
     return shlex.join(["lfsgan", *arguments, *place, *where])
 
 
-def laid_on_white(pictures: int) -> str:
-    """What the user is told of pictures with transparency."""
-    if pictures == 1:
-        return "1 picture has transparency; it is laid on white."
-    return f"{pictures:,} pictures have transparency; they are laid on white."
-
-
 def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
     """Those of the named options that stand on the command line, with their values; defaults and `auto` left out."""
     return {
@@ -167,20 +161,30 @@ Batch = Annotated[
 # Looks at what a long work needs before it starts: every picture of a large set, and memory.
 
 
-def check_pictures(source: "Source") -> None:
-    """BadPicturesError names every picture that cannot be used; transparency is said once."""
-    from lfsgan_cli.images.dataset import conclude, examine
+def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = False) -> "ImageSummary":
+    """Decode every image once, and tell what is used and what was skipped; raises as `ImageDataset.conclude`.
 
-    with progress("Checking pictures", len(source.names), unit="pictures") as advance:
+    can_fit: the command has `--fit`.
+    """
+    with progress("Checking images", len(dataset), unit="images") as advance:
 
-        def counted() -> "Iterator[bool | BadImage]":
-            for finding in examine(source):
+        def counted() -> "Iterator[Finding | UnusableFile]":
+            for finding in dataset.examine():
                 advance()
                 yield finding
 
-        checked = conclude(source, counted())
-    if checked.transparent:
-        say(laid_on_white(checked.transparent))
+        summary = dataset.conclude(counted(), least=least)
+    tell_images(summary, can_fit=can_fit)
+    return summary
+
+
+def tell_images(summary: "ImageSummary", *, can_fit: bool = False) -> None:
+    """One line with the images that are used and the files that were skipped, then what is done to them."""
+    say(summary.line())
+    for note in summary.notes(can_fit=can_fit):
+        say(note)
+    for warning in summary.warnings():
+        warn(warning)
 
 
 def tell_memory(needed: int, free: int | None, fewer: str) -> None:

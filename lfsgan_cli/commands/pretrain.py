@@ -16,7 +16,7 @@ from lfsgan_cli.commands.options import (
     Json,
     PrecisionChoice,
     WorkspaceDir,
-    check_pictures,
+    check_images,
     given_options,
     tell_memory,
     to_repeat,
@@ -162,7 +162,7 @@ def pretrain(
         job = pretrain.plan_pretraining(
             place, data, called, network, training, where, start=init_from, overwrite=overwrite
         )
-    check_pictures(job.pictures.source)
+    check_images(job.pictures, least=2)
     if dry_run:
         _tell_plan(job, as_json=as_json)
     else:

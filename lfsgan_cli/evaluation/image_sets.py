@@ -19,8 +19,8 @@ from lfsgan_cli.generation.contact_sheet import check_folder, check_ours, save, 
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample
 from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.decode import decode
-from lfsgan_cli.images.formats import BadImage, BadPictureError, BadPicturesError
-from lfsgan_cli.images.source import open_source
+from lfsgan_cli.images.formats import BadImageError, BadImagesError, UnusableFile
+from lfsgan_cli.images.source import Use, open_source
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.workspace.paths import FEW_SHOTS, RESERVED, task_names, task_path
@@ -91,8 +91,9 @@ class WorkspaceSets:
         self.workspace.info(name)
         content = safetensors.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
         folder = self.workspace.task_run(name)
+        use: Use = "reference" if self.few_shots else "own"
         learned_from = self.few_shots or folder / FEW_SHOTS
-        few_shots = stored_images(learned_from, self.resolution) if learned_from.exists() else None
+        few_shots = stored_images(learned_from, self.resolution, use) if learned_from.exists() else None
         suffix = "" if self.style.strength == 1 else f" strength={self.style.strength:g}"
 
         def network() -> Generator:
@@ -141,20 +142,20 @@ class WorkspaceSets:
 
 def foreign(path: Path, few_shots: Path | None) -> ImageSet:
     """Images of any program, in a folder or zip file; measured at the side of the first one."""
-    source = open_source(path)
+    source = open_source(path, "generated")
     try:
-        side = min(decode(source.read(0)).picture.size)
-    except BadPictureError as error:
-        raise BadPicturesError(source.path, [BadImage(source.names[0], error.reason)]) from error
+        side = min(decode(source.read(0)).image.size)
+    except BadImageError as error:
+        raise BadImagesError(source.path, [UnusableFile(source.names[0], error.reason)]) from error
     images = StoredImages(ImageDataset(source, side))
     note = {"fakes": describe(images), "seeds": None, "base": None, "task_sha256": None}
     known = stored_images(few_shots, side) if few_shots else None
     return ImageSet(path.stem, lambda: images, len(images), side, known, note, None)
 
 
-def stored_images(path: Path, resolution: int) -> StoredImages:
+def stored_images(path: Path, resolution: int, use: Use = "reference") -> StoredImages:
     """The images at `path`; raises as `open_source` does."""
-    return StoredImages(ImageDataset(open_source(path), resolution))
+    return StoredImages(ImageDataset(open_source(path, use), resolution))
 
 
 def describe(images: StoredImages) -> dict[str, Any]:

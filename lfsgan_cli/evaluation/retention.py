@@ -19,7 +19,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.contact_sheet import Pixels, save, to_arrays
 from lfsgan_cli.generation.sampling import SamplingOptions, sample
 from lfsgan_cli.images.decode import decode
-from lfsgan_cli.images.formats import BadPictureError
+from lfsgan_cli.images.formats import BadImageError
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import FileWriteError, read_plain, write_atomic
@@ -288,8 +288,8 @@ def read(folder: Path) -> Record:
 def picture(folder: Path, seed: int) -> Pixels | None:
     """A recorded picture, uint8 [R, R, 3]; None where it cannot be read."""
     try:
-        return np.asarray(decode(read_plain(picture_path(folder, seed), MOST_BYTES)).picture)
-    except (OSError, BadPictureError):
+        return np.asarray(decode(read_plain(picture_path(folder, seed), MOST_BYTES)).image)
+    except (OSError, BadImageError):
         return None
 
 

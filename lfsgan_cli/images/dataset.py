@@ -1,140 +1,157 @@
-"""Pictures for training: large sets read one at a time, few shots read at once, both checked before work starts."""
+"""Images for training: large sets read one at a time, few shots read at once, both checked before work starts."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lfsgan_cli.images.decode import Decoded, decode, fit, verify
-from lfsgan_cli.images.formats import BadImage, BadPictureError, BadPicturesError, TooFewPicturesError
-from lfsgan_cli.images.source import Source, open_source
+from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.images.decode import Decoded, decode, fit
+from lfsgan_cli.images.formats import BadImageError, BadImagesError, UnusableFile
+from lfsgan_cli.images.framing import DEFAULT, Framing
+from lfsgan_cli.images.source import Source, Use, open_source
+from lfsgan_cli.images.summary import Finding, ImageSummary
 
 Pixels = NDArray[np.uint8]
-T = TypeVar("T")
+
+THREADS = 4  # that decode at once while a set is checked; each may take `decode.MOST_BYTES`
+LEAST = 2  # different images
+
+
+class TooFewImagesError(LfsganError):
+    """One image, or one many times: nothing to tell apart what the domain shares from what this image shows."""
+
+    def __init__(self, path: Path, images: int) -> None:
+        found = "only one image" if images == 1 else f"{images:,} images, all with the same pixels,"
+        super().__init__(
+            f"{found} in {str(path)!r}: learning needs at least {LEAST} different images, about ten are usual"
+        )
 
 
 class ImageDataset:
-    """The pictures of a source at one resolution, each uint8 [H, W, 3] and decoded when it is asked for."""
+    """The images of a source at one resolution, each uint8 [H, W, 3] and decoded when it is asked for."""
 
-    def __init__(self, source: Source, resolution: int) -> None:
+    def __init__(self, source: Source, resolution: int, framing: Framing = DEFAULT) -> None:
         self.source = source
         self.resolution = resolution
+        self.framing = framing
 
     def __len__(self) -> int:
         return len(self.source.names)
 
     def __getitem__(self, index: int) -> Pixels:
-        """One picture, uint8 [resolution, resolution, 3]; safe to call from several threads.
+        """One image, uint8 [resolution, resolution, 3]; safe to call from several threads.
 
         Raises:
-            BadPicturesError: it cannot be decoded; the message names the file.
+            BadImagesError: it cannot be decoded; the message names the file.
         """
-        name = self.source.names[index]
         try:
-            return _pixels(decode(self.source.read(index)), self.resolution)
-        except BadPictureError as error:
-            raise BadPicturesError(self.source.path, [BadImage(name, error.reason)]) from error
+            return self._pixels(decode(self.source.read(index)))
+        except BadImageError as error:
+            raise BadImagesError(self.source.path, [UnusableFile(self.source.names[index], error.reason)]) from error
+
+    def examine(self, keep: Callable[[Pixels], None] | None = None) -> Iterator[Finding | UnusableFile]:
+        """Decode every image as training will, in order: what is known of each, or why it cannot be used.
+
+        keep: is given the pixels of each that can be used.
+        """
+
+        def look(index: int) -> tuple[Finding, Pixels] | UnusableFile:
+            name = self.source.names[index]
+            try:
+                decoded = decode(self.source.read(index))
+            except BadImageError as error:
+                return UnusableFile(name, error.reason)
+            pixels = self._pixels(decoded)
+            digest = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+            return Finding(name, decoded.image.size, decoded.flattened, decoded.bad_profile, digest), pixels
+
+        threads = min(THREADS, os.cpu_count() or 1)
+        with ThreadPoolExecutor(threads) as pool:
+            for first in range(0, len(self), 4 * threads):  # a few at once: pixels that wait take memory
+                for found in pool.map(look, range(first, min(first + 4 * threads, len(self)))):
+                    if isinstance(found, UnusableFile):
+                        yield found
+                    else:
+                        if keep is not None:
+                            keep(found[1])
+                        yield found[0]
+
+    def conclude(self, findings: Iterable[Finding | UnusableFile], *, least: int = 1) -> ImageSummary:
+        """Sum up what `examine` found. least: so many different images are needed.
+
+        Raises:
+            BadImagesError: names every file that cannot be used.
+            TooFewImagesError: fewer than `least` have different pixels.
+        """
+        good: list[Finding] = []
+        bad: list[UnusableFile] = []
+        for found in findings:
+            if isinstance(found, UnusableFile):
+                bad.append(found)
+            else:
+                good.append(found)
+        if bad:
+            raise BadImagesError(self.source.path, bad)
+        summary = ImageSummary(self.source, good, self.resolution, self.framing)
+        if summary.different < least:
+            raise TooFewImagesError(self.source.path, len(good))
+        return summary
+
+    def _pixels(self, decoded: Decoded) -> Pixels:
+        # A copy: Pillow's own view cannot be written to.
+        return np.array(fit(decoded.image, self.resolution, self.framing), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
-class Checked:
-    """A source whose pictures can all be used: how many, and how many of them have transparency (laid on white)."""
-
-    pictures: int
-    transparent: int
-
-
-def check(source: Source) -> Checked:
-    """Look at every file of a large set, cheaply (see `decode.verify`), so that no work starts on a broken one.
-
-    Raises:
-        BadPicturesError: names every file that cannot be used.
-    """
-    return conclude(source, examine(source))
-
-
-def examine(source: Source) -> Iterator[bool | BadImage]:
-    """`check`, file by file, for a caller who shows progress: whether each is transparent, or why it cannot be used."""
-    return _each(source, verify)
-
-
-def conclude(source: Source, findings: Iterable[bool | BadImage]) -> Checked:
-    """Sum up what `examine` found; raises `BadPicturesError` when any file cannot be used."""
-    transparent = _all_good(source, findings)
-    return Checked(pictures=len(transparent), transparent=sum(transparent))
+def check(dataset: ImageDataset) -> ImageSummary:
+    """Decode every image of a set once, so that no work starts on one that cannot be used; raises as `conclude`."""
+    return dataset.conclude(dataset.examine())
 
 
 @dataclass(frozen=True)
 class LoadedImages:
-    """The few pictures that a task is learned from.
+    """The few images that a task is learned from.
 
     pictures: uint8 [N, resolution, resolution, 3], in the order of their names.
     names: relative to the folder or zip file.
-    flattened: how many were transparent somewhere, and lie on white now.
     identity: SHA-256 (hex) over number, size and pixels, in order; neither names nor file formats count.
+    summary: what is said of them.
     """
 
     pictures: Pixels
     names: tuple[str, ...]
-    flattened: int
     identity: str
+    summary: ImageSummary
 
 
-def load_images(path: Path, resolution: int) -> LoadedImages:
-    """Decode every picture of a folder or zip file.
+def load_images(
+    source: Source | Path,
+    resolution: int,
+    framing: Framing = DEFAULT,
+    use: Use = "reference",
+) -> LoadedImages:
+    """Decode every image of a folder or zip file.
 
     Raises:
         LfsganError: as `open_source`.
-        TooFewPicturesError: there is just one.
-        BadPicturesError: names every file that cannot be decoded.
+        TooFewImagesError: there is just one, or one several times.
+        BadImagesError: names every file that cannot be decoded.
     """
-    source = open_source(path)
-    if len(source.names) == 1:
-        raise TooFewPicturesError(path, source.names[0])
-    shots = _all_good(source, _each(source, lambda data: _shot(data, resolution)))
-    pictures = np.stack([pixels for pixels, _ in shots])
-    flattened = sum(flattened for _, flattened in shots)
-    return LoadedImages(pictures, source.names, flattened, identity(pictures))
+    dataset = ImageDataset(open_source(source, use) if isinstance(source, Path) else source, resolution, framing)
+    kept: list[Pixels] = []
+    summary = dataset.conclude(dataset.examine(kept.append), least=LEAST)
+    pictures = np.stack(kept)
+    return LoadedImages(pictures, dataset.source.names, identity(pictures), summary)
 
 
 def identity(pictures: Pixels) -> str:
-    """SHA-256 (hex) over the shape and the bytes of pictures, uint8 [N, H, W, 3]."""
+    """SHA-256 (hex) over the shape and the bytes of images, uint8 [N, H, W, 3]."""
     shape = "x".join(map(str, pictures.shape))
     return hashlib.sha256(f"{shape}\n".encode() + pictures.tobytes()).hexdigest()
-
-
-def _shot(data: bytes, resolution: int) -> tuple[Pixels, bool]:
-    decoded = decode(data)
-    return _pixels(decoded, resolution), decoded.flattened
-
-
-def _pixels(decoded: Decoded, resolution: int) -> Pixels:
-    return np.array(fit(decoded.picture, resolution), dtype=np.uint8)  # a copy: Pillow's own view cannot be written to
-
-
-def _each(source: Source, look: Callable[[bytes], T]) -> Iterator[T | BadImage]:
-    """What `look` makes of each picture in turn; a bad one is named, not raised, so that all of them are found."""
-    for index, name in enumerate(source.names):
-        try:
-            yield look(source.read(index))
-        except BadPictureError as error:
-            yield BadImage(name, error.reason)
-
-
-def _all_good(source: Source, results: Iterable[T | BadImage]) -> list[T]:
-    good: list[T] = []
-    bad: list[BadImage] = []
-    for result in results:
-        if isinstance(result, BadImage):
-            bad.append(result)
-        else:
-            good.append(result)
-    if bad:
-        raise BadPicturesError(source.path, bad)
-    return good

@@ -1,71 +1,44 @@
-"""What can be wrong with the user's pictures, each in one line."""
+"""Which files are images, what their bytes say before they are decoded, and the error for one that cannot be used."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from PIL import features
 
 from lfsgan_cli.errors import LfsganError, printable
 
+_AVIF = "avif" in features.modules and bool(features.check("avif"))  # older releases of Pillow do not know the name
 
-class PicturesNotFoundError(LfsganError):
-    """There is nothing at the path."""
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff", *([".avif"] if _AVIF else []),
+)  # fmt: skip
+# Pillow's names. All other formats that it could open are excluded: fewer parsers for untrusted bytes.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if _AVIF else []))
+TAKEN = "a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF image" if _AVIF else "a PNG, JPEG, WebP, GIF, BMP or TIFF image"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"no pictures at {str(path)!r}: there is no such folder or zip file; check the path")
+# Images that are not read here; files with these suffixes are skipped by name.
+_OTHERS = """
+heic heif hif avif jxl jp2 j2k jpx jxr wdp psd psb xcf kra clip svg svgz eps ai pdf emf wmf tga dds exr hdr ico icns cur
+ppm pgm pbm pnm pfm pcx xbm xpm qoi mng jng fits cr2 cr3 nef arw dng orf rw2 raf pef srw raw
+"""
+UNSUPPORTED = frozenset(f".{name}" for name in _OTHERS.split()) - frozenset(SUFFIXES)
 
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF87a": "GIF", b"GIF89a": "GIF", b"BM": "BMP",
+    b"II*\x00": "TIFF", b"MM\x00*": "TIFF", b"II+\x00": "TIFF", b"MM\x00+": "TIFF",
+}  # fmt: skip
+_BMP_LEAST = 26  # bytes: the headers of the smallest BMP; two letters alone are no signature
 
-class NotASourceError(LfsganError):
-    """The path is something else than a folder or a zip file."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{str(path)!r} is neither a folder nor a zip file: put the pictures into a folder")
-
-
-class BrokenZipError(LfsganError):
-    """A zip file whose list of entries cannot be read."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{str(path)!r} is not a whole zip file (damaged or cut off): copy it anew")
-
-
-class HarmfulZipError(LfsganError):
-    """A zip file that takes far more memory or time than its size: made so, or damaged."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{str(path)!r} is refused: {reason}; nothing was unpacked: put the pictures into a folder")
+MAX_FILE_BYTES = 2**30  # no image that Pillow may open is larger
 
 
-class UnreadableSourceError(LfsganError):
-    """The operating system refuses to read the folder or zip file."""
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        reason = error.strerror or "unknown reason"
-        super().__init__(f"cannot read {str(error.filename or path)!r} ({reason}): check that you may open it")
-
-
-class NoPicturesError(LfsganError):
-    """A folder or zip file without a single picture."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"no picture in {str(path)!r}: looked for names ending in {' '.join(SUFFIXES)} "
-            "(hidden files, and links and names that lead out of it, are left out)"
-        )
-
-
-class TooFewPicturesError(LfsganError):
-    """One picture: nothing to tell apart what the domain shares from what this picture shows."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        super().__init__(
-            f"only one picture in {str(path)!r} ({printable(name)}): learning needs at least two, about ten are usual"
-        )
-
-
-class BadPictureError(LfsganError):
-    """One picture that cannot be used; `reason` says why in a few words, and its owner adds the name."""
+class BadImageError(LfsganError):
+    """One image that cannot be used; `reason` says why in a few words, and the caller adds the name."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -73,75 +46,61 @@ class BadPictureError(LfsganError):
 
 
 @dataclass(frozen=True)
-class BadImage:
-    """A picture that cannot be used: its name in the source, and why."""
+class UnusableFile:
+    """A file that was skipped or cannot be used: its name in the source, and why."""
 
     name: str
     reason: str
 
+    @property
+    def shown(self) -> str:
+        """The name, fit for a terminal."""
+        return printable(self.name)
+
     def __str__(self) -> str:
-        return f"{printable(self.name)}: {self.reason}"
+        return f"{self.shown}: {self.reason}"
+
+    def to_json(self) -> dict[str, str]:
+        """As plain JSON values."""
+        return {"file": self.name, "reason": self.reason}
 
 
-class BadPicturesError(LfsganError):
-    """Every picture of a source that cannot be used, each with its reason; `bad` lists them for programs."""
+class BadImagesError(LfsganError):
+    """Every image of a source that cannot be used, each with its reason; `bad` lists them for programs.
 
-    def __init__(self, path: Path, bad: Sequence[BadImage]) -> None:
+    Raised before work starts, and during training by `ImageDataset` for a file that was damaged or removed since.
+    """
+
+    def __init__(self, path: Path, bad: Sequence[UnusableFile]) -> None:
         self.bad = tuple(bad)
-        count, way_out = ("a picture", "it") if len(bad) == 1 else (f"{len(bad)} pictures", "them")
+        count, way_out = ("an image", "it") if len(bad) == 1 else (f"{len(bad)} images", "them")
         listed = "; ".join(map(str, bad))
-        super().__init__(f"{count} in {str(path)!r} cannot be used: {listed} (mend {way_out} or take {way_out} out)")
+        super().__init__(f"{count} in {str(path)!r} cannot be used: {listed} (repair {way_out} or remove {way_out})")
 
 
-# Which picture files are taken, and what their first and last bytes say about being whole.
+def format_of(head: bytes) -> str | None:
+    """The format that the first bytes of a file (32 are enough) announce, as Pillow calls it; None for all others."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        return {b"avif": "AVIF", b"avis": "AVIF"}.get(head[8:12], "HEIF" if head[8:10] == b"he" else None)
+    found = next((name for signature, name in _SIGNATURES.items() if head.startswith(signature)), None)
+    return None if found == "BMP" and len(head) < _BMP_LEAST else found
 
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-
-# Pillow's names. Everything else that it could open (PSD, EPS, …) is shut out: fewer parsers for strangers' bytes.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-
-_BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"GIF87a", b"GIF89a", b"BM", b"II*\x00", b"MM\x00*")
-_JPEG_END = b"\xff\xd9"
-_JPEG_SCAN = b"\xff\xda"
+def refuse_huge(size: int) -> None:
+    """BadImageError for a file of so many bytes that no image has them."""
+    if size > MAX_FILE_BYTES:
+        raise BadImageError(f"{size:,} bytes, more than the {MAX_FILE_BYTES:,} that an image may have here")
 
 
-def is_picture(name: str) -> bool:
-    """Whether a name, with `/` between folders, is a picture's: neither hidden nor leading out of where it is."""
-    path = PurePosixPath(name)
-    hidden = any(part.startswith((".", "/")) or part == "__MACOSX" for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+def bytes_per_pixel(name: str, *, progressive: bool) -> int:
+    """The most memory that decoding takes, in bytes per pixel, for an image in format `name` (as Pillow calls it).
 
-
-def begins_well(data: bytes) -> bool:
-    """Whether the first bytes are those of one of the formats taken."""
-    return data.startswith(_BEGINNINGS)
-
-
-def ends_well(data: bytes, name: str) -> bool:
-    """Whether the bytes of a picture in format `name` (as Pillow calls it) prove that none is missing at the end.
-
-    False means "not proven": formats without such a mark, and pictures followed by something else, need decoding.
+    Measured on images of one color, including our own working copies; progressive: of a JPEG.
     """
     match name:
-        case "PNG":
-            return True  # Pillow's `verify` walks its chunks and their checksums to the last
-        case "JPEG" | "MPO":
-            # Neither marker can occur within compressed data, where 0xff is always followed by 0x00 or a restart.
-            return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
-        case "WEBP":
-            return not riff_is_short(data)
-        case _:
-            return False
-
-
-def bytes_a_pixel(name: str, *, progressive: bool) -> int:
-    """The most memory that decoding takes, in bytes for each pixel, of a picture in format `name` (as Pillow's).
-
-    Measured on pictures of one colour, the working copies of ours included; progressive: of a JPEG.
-    """
-    match name:
-        case "WEBP":
+        case "WEBP" | "AVIF":
             return 20
         case "TIFF":
             return 14
@@ -151,18 +110,152 @@ def bytes_a_pixel(name: str, *, progressive: bool) -> int:
             return 9
 
 
-def riff_is_short(data: bytes) -> bool:
+def is_short_riff(data: bytes) -> bool:
     """Whether a RIFF container (WebP) is shorter than its own header says: 8 bytes and the length at offset 4."""
     return data.startswith(b"RIFF") and len(data) < 8 + int.from_bytes(data[4:8], "little")
 
 
-# How large the file of one picture may be.
+# PNG (W3C PNG, third edition): a signature, then chunks of length, type, data and checksum.
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+_EXIF_AS_TEXT = b"Raw profile type exif\x00"  # ImageMagick's way to store EXIF in a PNG
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
+# Adam7: first column, first row, and the steps between columns and rows of each pass.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
-MAX_FILE_BYTES = 2**30  # no picture that Pillow may open is larger
+def png_chunks(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, int, int]]:
+    """Type, begin and end of the data of each chunk; stops at the first that is cut off, or with it if not `whole`."""
+    place = len(PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if whole and place + 12 + length > len(data):
+            return
+        yield kind, place + 8, place + 8 + length
+        place += 12 + length
 
 
-def refuse_huge(size: int) -> None:
-    """BadPictureError for a file of so many bytes that no picture has them."""
-    if size > MAX_FILE_BYTES:
-        raise BadPictureError(f"{size:,} bytes, more than the {MAX_FILE_BYTES:,} that any picture here may take")
+def without_text(data: bytes) -> bytes:
+    """A PNG without its text chunks: Pillow calls an image damaged that has long ones."""
+    pieces, kept = [], 0
+    for kind, begin, end in png_chunks(data):
+        if kind in TEXT_CHUNKS and not data.startswith(_EXIF_AS_TEXT, begin):
+            pieces.append(data[kept : begin - 8])
+            kept = end + 4
+    return b"".join([*pieces, data[kept:]]) if pieces else data
+
+
+def check_png_rows(data: bytes) -> None:
+    """BadImageError where the compressed rows of a PNG are damaged or too few, which Pillow shows as black."""
+    chunks = list(png_chunks(data))
+    if not chunks or chunks[0][0] != b"IHDR" or chunks[0][2] - chunks[0][1] != 13:
+        raise BadImageError("damaged (its header chunk is missing)")
+    width, height, depth, color, _, _, interlaced = struct.unpack_from(">2I5B", data, chunks[0][1])
+    if color not in _CHANNELS:
+        raise BadImageError(f"damaged (color type {color})")
+    left = sum(
+        rows * (1 + -(-columns * depth * _CHANNELS[color] // 8))
+        for columns, rows in _pass_sizes(width, height, interlaced=bool(interlaced))
+        if columns
+    )
+    stream = zlib.decompressobj()
+    for kind, begin, end in chunks:
+        if kind != b"IDAT":
+            continue
+        if zlib.crc32(memoryview(data)[begin - 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise BadImageError("damaged (a checksum of its pixels is wrong)")
+        piece: bytes = data[begin:end]
+        while left > 0 and piece and not stream.eof:
+            left -= len(stream.decompress(piece, 1 << 20))
+            piece = stream.unconsumed_tail
+    if left > 0:
+        raise BadImageError("cut off (rows are missing)")
+
+
+def _pass_sizes(width: int, height: int, *, interlaced: bool) -> Iterator[tuple[int, int]]:
+    if not interlaced:
+        yield width, height
+        return
+    for column, row, across, down in _PASSES:
+        yield max(0, -(-(width - column) // across)), max(0, -(-(height - row) // down))
+
+
+# TIFF 6.0, and EXIF, which is a TIFF without an image: a header, then a list of tags.
+
+ORIENTATION, BITS, COMPRESSION, CHANNELS, PLANAR, SAMPLE_FORMAT = 0x0112, 0x0102, 0x0103, 0x0115, 0x011C, 0x0153
+_WHOLE = {1: "B", 3: "H", 4: "I"}  # types of tags that hold natural numbers
+_MOST_VALUES = 16  # of one tag that are read
+# Descriptions, names, dates, resolutions, XMP, IPTC, Photoshop's own, and the lists of EXIF, GPS and interoperability.
+_METADATA = frozenset({
+    269, 270, 271, 272, 282, 283, 285, 296, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34665, 34853, 37724, 40965,
+})  # fmt: skip
+
+
+def tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
+    """The natural numbers in the first list of tags of a TIFF or an EXIF block; all that cannot be read is ignored."""
+    found: dict[int, tuple[int, ...]] = {}
+    try:
+        for tag, kind, values, at, order, place_code in _tiff_entries(data):
+            if kind in _WHOLE and 0 < values <= _MOST_VALUES and tag not in found:
+                code, begin = f"{order}{values}{_WHOLE[kind]}", at
+                if struct.calcsize(code) > struct.calcsize(place_code):
+                    (begin,) = struct.unpack_from(order + place_code, data, at)
+                if begin + struct.calcsize(code) <= len(data):
+                    found[tag] = struct.unpack_from(code, data, begin)
+    except (struct.error, OverflowError):
+        pass
+    return found
+
+
+def without_metadata(data: bytes) -> bytes:
+    """A TIFF whose descriptions, dates, EXIF and the like cannot be seen: Pillow fails where one of them is odd."""
+    cleaned = bytearray(data)
+    try:
+        for tag, _, _, at, _, place_code in _tiff_entries(data):
+            if tag in _METADATA:
+                kind = at - struct.calcsize(place_code) - 2
+                cleaned[kind : kind + 2] = b"\x00\x00"  # a type that readers skip
+    except struct.error:
+        return data
+    return bytes(cleaned)
+
+
+def _tiff_entries(data: bytes) -> Iterator[tuple[int, int, int, int, str, str]]:
+    """Tag, type, number of values, where they (or their place) are, and the codes of `struct` for the order and places.
+
+    Raises struct.error where the list is cut off.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if order is None:
+        return
+    big = data[2:4] in {b"+\x00", b"\x00+"}  # BigTIFF: eight bytes for each place and count
+    count_code, place_code, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+    (place,) = struct.unpack_from(order + place_code, data, 8 if big else 4)
+    if place > len(data):
+        return
+    (count,) = struct.unpack_from(order + count_code, data, place)
+    first = place + struct.calcsize(count_code)
+    for index in range(min(count, (len(data) - first) // entry)):
+        at = first + index * entry
+        tag, kind, values = struct.unpack_from(f"{order}HH{place_code}", data, at)
+        yield tag, kind, values, at + 4 + struct.calcsize(place_code), order, place_code
+
+
+def tiff_kind(data: bytes) -> str:
+    """What a TIFF's tags say of its pixels, in words; '' where they say nothing: it is damaged, or no TIFF."""
+    tags = tiff_tags(data)
+    if format_of(data[:32]) != "TIFF" or BITS not in tags:
+        return ""
+    channels = tags.get(CHANNELS, (1,))[0]
+    words = [f"{max(tags[BITS])} bits", f"{channels} channel{'s' * (channels != 1)}"]
+    words += ["fractions"] if 3 in tags.get(SAMPLE_FORMAT, ()) else []  # 3: IEEE floating point
+    words += ["separate planes"] if is_planar(tags) else []
+    compression = tags.get(COMPRESSION, (1,))[0]
+    words += [f"compression {compression}"] if compression not in {1, 2, 3, 4, 5, 7, 8, 32773, 32946} else []
+    return ", ".join(words)
+
+
+def is_planar(tags: dict[int, tuple[int, ...]]) -> bool:
+    """Whether a TIFF stores one channel after another."""
+    return tags.get(PLANAR, (1,))[0] == 2 and tags.get(CHANNELS, (1,))[0] > 1

@@ -1,34 +1,40 @@
-"""A zip file's pictures, read where they lie; a file that is made to do harm is refused before it is unpacked."""
+"""Finds the images in folders and zip files, says which files it skips, and reads the bytes of one at a time.
+
+A zip is read in place; one that is made to do harm is refused before anything of it is unpacked.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from itertools import accumulate
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal, Protocol, TypeAlias
 
+from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.images.formats import (
-    BadPictureError,
-    BrokenZipError,
-    HarmfulZipError,
-    NoPicturesError,
-    NotASourceError,
-    PicturesNotFoundError,
-    UnreadableSourceError,
-    is_picture,
+    SUFFIXES,
+    UNSUPPORTED,
+    BadImageError,
+    UnusableFile,
+    format_of,
     refuse_huge,
 )
+from lfsgan_cli.images.png import HEAD_BYTES, SAMPLE, made_as
 from lfsgan_cli.io.files import open_plain
 
 # In memory, a zip's list of entries takes some fifteen times what it takes in the file.
 MAX_LIST_BYTES = 16 << 20
-MAX_LIST_SHARE = 0.1  # of the file, for sets of millions of pictures
-MAX_UNPACKED_BYTES = 1 << 27  # of one entry that was compressed; pictures hardly are
+MAX_LIST_SHARE = 0.1  # of the file, for sets of millions of images
+MAX_UNPACKED_BYTES = 1 << 27  # of one entry that was compressed; images hardly are
 MAX_TOTAL_BYTES = 4 << 30
 MAX_RATIO = 100  # of all that is unpacked to the file, beyond MAX_TOTAL_BYTES; PNG and JPEG have one
 
@@ -36,12 +42,312 @@ _ENCRYPTED = 0x1  # flag bit 0 of a zip entry
 _UNIX = 3  # the system whose kind of file an entry's attributes tell
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}  # LZMA asks for any amount of memory
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, struct.error)
+_LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # of operating systems, in lower case
+_LEADS_OUT = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|$)")
+SHOWN = 3  # skipped files that a message names
+
+# What is left out without naming each file: `reference` images are what others made, and `generated` ones may be
+# samples of lfsgan, but never its grids or thumbnails; of `own` copies in a workspace all are wanted.
+Use: TypeAlias = Literal["reference", "generated", "own"]
+
+
+class SourceNotFoundError(LfsganError):
+    """There is nothing at the path."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no images at {str(path)!r}: there is no such folder, zip file or image; check the path")
+
+
+class NotASourceError(LfsganError):
+    """The path is neither a folder, nor a zip file, nor an image."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{str(path)!r} is neither a folder nor a zip file nor an image: put the images into a folder")
+
+
+class BrokenZipError(LfsganError):
+    """A zip file whose list of entries cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{str(path)!r} is not a whole zip file (damaged or cut off): copy it again")
+
+
+class HarmfulZipError(LfsganError):
+    """A zip file that takes far more memory or time than its size: made so, or damaged."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{str(path)!r} is refused: {reason}; nothing was unpacked: put the images into a folder")
+
+
+class UnreadableSourceError(LfsganError):
+    """The operating system refuses to read the folder or zip file."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        reason = error.strerror or "unknown reason"
+        super().__init__(f"cannot read {str(error.filename or path)!r} ({reason}): check that you may open it")
+
+
+class NoImagesError(LfsganError):
+    """A folder or zip file without an image that can be used."""
+
+    def __init__(self, path: Path, skipped: Sequence[UnusableFile], left_out: int) -> None:
+        found = [text for text in (skipped_text(skipped), left_out_text(left_out)) if text]
+        super().__init__(
+            f"no image to use in {str(path)!r}: expected files ending in {' '.join(SUFFIXES)}"
+            + "".join(f"; {text}" for text in found)
+        )
+
+
+def skipped_text(skipped: Sequence[UnusableFile]) -> str:
+    """`skipped 5: a.heic (not supported; …), b.txt (not an image), … and 2 more`; '' if nothing was skipped."""
+    if not skipped:
+        return ""
+    named = ", ".join(f"{file.shown} ({file.reason})" for file in skipped[:SHOWN])
+    more = f" and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
+    return f"skipped {len(skipped):,}: {named}{more}"
+
+
+def left_out_text(count: int) -> str:
+    """What is said of images that lfsgan wrote; '' if there are none."""
+    return (
+        f"left out {count:,} that lfsgan wrote or that {'are' if count > 1 else 'is'} in a workspace" if count else ""
+    )
+
+
+class Source(Protocol):
+    """Images in a fixed order; may be read from several threads at once."""
+
+    @property
+    def path(self) -> Path:
+        """The folder, zip file or image."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names relative to `path`, with `/` between folders, sorted by code point."""
+
+    @property
+    def skipped(self) -> tuple[UnusableFile, ...]:
+        """Files that are not used, each with its reason, images first; hidden files that are no images do not count."""
+
+    @property
+    def left_out(self) -> int:
+        """How many images are not used because lfsgan wrote them, or because they are in a workspace."""
+
+    def read(self, index: int) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            BadImageError: the file cannot be read.
+        """
+
+
+def open_source(path: Path, use: Use = "reference") -> Source:
+    """The images in the folder (and its folders) or zip file at `path`, or the one image there; none is decoded yet.
+
+    use: see `Use`; an image that is named itself is used whatever it is.
+
+    Raises:
+        SourceNotFoundError, NotASourceError, UnreadableSourceError: nothing to look into.
+        BrokenZipError, HarmfulZipError: a zip that is damaged, or made to do harm.
+        NoImagesError: no file in it is an image that can be used.
+    """
+    try:
+        source = _open(path, use)
+    except OSError as error:
+        raise UnreadableSourceError(path, error) from error
+    if not source.names:
+        raise NoImagesError(path, source.skipped, source.left_out)
+    return source
+
+
+def open_sources(paths: Sequence[Path], use: Use = "reference") -> Source:
+    """The images of several folders, zip files and images, in this order; raises as `open_source` does."""
+    sources = [open_source(path, use) for path in paths]
+    return sources[0] if len(sources) == 1 else Joined(sources)
+
+
+def _open(path: Path, use: Use) -> Source:
+    if path.is_dir():
+        return Folder(path, use)
+    if not path.exists():
+        raise SourceNotFoundError(path)
+    if not path.is_file():
+        raise NotASourceError(path)
+    with open_plain(path) as file:
+        head = file.read(32)
+    # By its name or its first bytes, so that a zip that was cut off is told apart from another kind of file.
+    if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
+        return Zip(path, use)
+    if path.suffix.lower() in SUFFIXES or format_of(head):
+        return OneImage(path)
+    if zipfile.is_zipfile(path):
+        return Zip(path, use)
+    raise NotASourceError(path)
+
+
+class OneImage:
+    """An image that the user named itself."""
+
+    skipped: tuple[UnusableFile, ...] = ()
+    left_out = 0
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.names = path, (path.name,)
+
+    def read(self, index: int) -> bytes:
+        """The file's bytes."""
+        return _read_file(self.path.parent / self.names[index])
+
+
+class Joined:
+    """Several sources one after another; names begin with the path of theirs, but for images named themselves."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self.path = Path(" + ".join(str(source.path) for source in sources))
+        self._ends = list(accumulate(len(source.names) for source in sources))
+        self.names = tuple(
+            str(source.path) if isinstance(source, OneImage) else f"{source.path.as_posix()}/{name}"
+            for source in sources
+            for name in source.names
+        )
+        self.skipped = tuple(file for source in sources for file in source.skipped)
+        self.left_out = sum(source.left_out for source in sources)
+
+    def read(self, index: int) -> bytes:
+        """The file's bytes."""
+        nth = bisect_right(self._ends, index)
+        return self._sources[nth].read(index - (self._ends[nth] - len(self._sources[nth].names)))
+
+
+class _Listing:
+    """Sorts the files of a source into those that are used, those that are skipped, and those that are left out."""
+
+    def __init__(self, use: Use) -> None:
+        self._use = use
+        self._used: list[str] = []
+        self._skipped: list[tuple[bool, UnusableFile]] = []
+        self.left_out = 0
+
+    def add(self, name: str, head: Callable[[], bytes], *, trouble: str = "", in_workspace: bool = False) -> None:
+        """One file. head: reads its first bytes. trouble: why it is not read, whatever it is."""
+        path = PurePosixPath(name)
+        suffix = path.suffix.lower()
+        like_image = suffix in SUFFIXES or suffix in UNSUPPORTED
+        hidden = any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in path.parts)
+        if path.name.lower() in _LITTER or (hidden and not (like_image and not trouble and format_of(head()[:32]))):
+            return
+        if trouble:
+            self._skip(name, trouble, like_image)
+        elif hidden:
+            self._skip(name, "a hidden file", like_image)
+        elif suffix in UNSUPPORTED:
+            self._skip(name, "not supported; save it as PNG or JPEG", like_image)
+        elif suffix not in SUFFIXES:
+            kind = format_of(head()[:32])
+            ending = (
+                "not supported; save it as PNG or JPEG" if kind == "HEIF" else f"{kind} without that ending; rename it"
+            )
+            self._skip(name, ending if kind else "not an image", kind is not None)
+        elif self._use != "own" and (in_workspace or made_as(head()) not in {None, self._allowed}):
+            self.left_out += 1
+        else:
+            self._used.append(name)
+
+    @property
+    def _allowed(self) -> str | None:
+        return SAMPLE if self._use == "generated" else None
+
+    def _skip(self, name: str, reason: str, like_image: bool) -> None:
+        self._skipped.append((not like_image, UnusableFile(name, reason)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of what is used."""
+        return tuple(sorted(self._used))
+
+    @property
+    def skipped(self) -> tuple[UnusableFile, ...]:
+        """Images first, then by name."""
+        ordered = sorted(self._skipped, key=lambda item: (item[0], item[1].name))
+        return tuple(file for _, file in ordered)
+
+
+class Folder:
+    """A folder's images, those of its folders included; links that lead out of it are not followed."""
+
+    def __init__(self, path: Path, use: Use) -> None:
+        self.path = path
+        self._root = path.resolve()
+        listing = _Listing(use)
+        own = lru_cache(maxsize=None)(self._is_in_workspace)
+        for parent, folders, files in os.walk(path, onerror=_raise):  # linked folders are listed, not entered
+            here = Path(parent)
+            links = [folder for folder in folders if (here / folder).is_symlink()]
+            for file in (*files, *links):
+                found = here / file
+                listing.add(
+                    found.relative_to(path).as_posix(),
+                    partial(_head, found),
+                    trouble=self._trouble(found),
+                    in_workspace=use != "own" and own(here),
+                )
+        self.names, self.skipped, self.left_out = listing.names, listing.skipped, listing.left_out
+
+    def read(self, index: int) -> bytes:
+        """The file's bytes."""
+        return _read_file(self.path / self.names[index])
+
+    def _trouble(self, path: Path) -> str:
+        if path.is_symlink() and not path.exists():
+            return "a link to nothing"
+        if path.is_symlink() and not path.resolve().is_relative_to(self._root):
+            return "a link that leads out of the folder; copy it here"
+        if path.is_dir():
+            return "a link to a folder, which is not followed"
+        return "" if path.is_file() else "a pipe or a device"
+
+    def _is_in_workspace(self, folder: Path) -> bool:
+        """In a workspace inside the source, or where a workspace around it keeps its tasks and its base's run."""
+        place = folder.resolve()
+        for root in (place, *place.parents):
+            below = place.relative_to(root).parts
+            inside_source = root != self._root and root.is_relative_to(self._root)
+            if (inside_source or (below and below[0] in {"tasks", "base"})) and _is_workspace(root):
+                return True
+        return False
+
+
+def _is_workspace(root: Path) -> bool:
+    return (root / "base.safetensors").is_file() or any((root / "tasks").glob("*.safetensors"))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open_plain(path) as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return b""  # said when the whole file is read
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            refuse_huge(size)
+            return file.read(size)  # Python takes as much memory as it is asked to read, whatever there is
+    except OSError as error:
+        raise BadImageError(f"cannot be read ({error.strerror or 'unknown reason'})") from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 class Zip:
-    """A zip file's pictures; nothing is unpacked to disk, and what its names say leads nowhere."""
+    """A zip file's images; nothing is unpacked to disk, and what its names say leads nowhere."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, use: Use) -> None:
         self.path = path
         self._lock = threading.Lock()
         file = open_plain(path)
@@ -53,15 +359,20 @@ class Zip:
             guarded.close()  # the collector may come to the file before it comes to its guard, and warn
             raise BrokenZipError(path) from error
         guarded.most = size
-        entries = [entry for entry in self._file.infolist() if not entry.is_dir() and not _is_link(entry)]
+        # Windows programs write `\` between folders. Of two entries with one name the last counts, as when unpacking.
+        named = {entry.filename.replace("\\", "/"): entry for entry in self._file.infolist()}
+        self._entries = {name: entry for name, entry in named.items() if not name.endswith("/")}
         try:
-            _refuse_harm(path, entries, size)
+            _refuse_harm(path, list(self._entries.values()), size)
         except HarmfulZipError:
             guarded.close()
             raise
-        # Of two entries with one name the last counts, as for programs that unpack.
-        self._entries = {entry.filename: entry for entry in entries}
-        self.names = tuple(sorted(filter(is_picture, self._entries)))
+        listing = _Listing(use)
+        roots = {name.removesuffix("base.safetensors") for name in self._entries if name.endswith("base.safetensors")}
+        for name, entry in self._entries.items():
+            owned = any(name.startswith(root) and (root or name.startswith(("tasks/", "base/"))) for root in roots)
+            listing.add(name, partial(self._head, entry), trouble=_trouble(name, entry), in_workspace=owned)
+        self.names, self.skipped, self.left_out = listing.names, listing.skipped, listing.left_out
 
     def read(self, index: int) -> bytes:
         """The file's bytes, checked against the zip's checksum."""
@@ -72,9 +383,17 @@ class Zip:
             with self._lock:  # ZipFile counts its open entries without one
                 return self._file.read(entry)
         except NotImplementedError as error:
-            raise BadPictureError("compressed in a way that cannot be read here") from error
+            raise BadImageError("compressed in a way that cannot be read here") from error
         except (*_DAMAGE, OSError) as error:
-            raise BadPictureError("damaged inside the zip file") from error
+            raise BadImageError("damaged inside the zip file") from error
+
+    def _head(self, entry: zipfile.ZipInfo) -> bytes:
+        try:
+            _refuse_unpacking(entry)
+            with self._file.open(entry) as file:
+                return file.read(HEAD_BYTES)
+        except (*_DAMAGE, OSError, NotImplementedError, BadImageError):
+            return b""  # said when the whole entry is read
 
 
 class _Guarded:
@@ -97,13 +416,15 @@ class _Guarded:
         self._file.close()
 
 
-def _is_link(entry: zipfile.ZipInfo) -> bool:
-    return entry.create_system == _UNIX and stat.S_ISLNK(entry.external_attr >> 16)
+def _trouble(name: str, entry: zipfile.ZipInfo) -> str:
+    if entry.create_system == _UNIX and stat.S_ISLNK(entry.external_attr >> 16):
+        return "a link"
+    return "its name leads out of the zip file" if _LEADS_OUT.match(name) else ""
 
 
 def _refuse_harm(path: Path, entries: Sequence[zipfile.ZipInfo], size: int) -> None:
     if sum(entry.compress_size for entry in entries) > size:
-        raise HarmfulZipError(path, "its entries lie over one another")
+        raise HarmfulZipError(path, "its entries overlap")
     total = sum(entry.file_size for entry in entries)
     if total > max(MAX_TOTAL_BYTES, size * MAX_RATIO):
         raise HarmfulZipError(path, f"it would unpack to {total:,} bytes")
@@ -111,98 +432,8 @@ def _refuse_harm(path: Path, entries: Sequence[zipfile.ZipInfo], size: int) -> N
 
 def _refuse_unpacking(entry: zipfile.ZipInfo) -> None:
     if entry.flag_bits & _ENCRYPTED:
-        raise BadPictureError("locked by a password")
+        raise BadImageError("locked by a password")
     if entry.compress_type not in _METHODS:
-        raise BadPictureError("compressed in a way that is not read here; deflate is")
+        raise BadImageError("compressed in a way that is not read here; deflate is")
     if entry.file_size > MAX_UNPACKED_BYTES and entry.compress_type != zipfile.ZIP_STORED:
-        raise BadPictureError(f"it would unpack to {entry.file_size:,} bytes; put it into a folder as it is")
-
-
-# Finds the pictures in a folder or a zip file, and reads the bytes of one at a time.
-
-
-class Source(Protocol):
-    """Pictures under one path, in a fixed order; may be read from several threads at once."""
-
-    @property
-    def path(self) -> Path:
-        """The folder or zip file."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names relative to `path`, with `/` between folders, sorted by code point."""
-
-    def read(self, index: int) -> bytes:
-        """The file's bytes.
-
-        Raises:
-            BadPictureError: the file cannot be read.
-        """
-
-
-def open_source(path: Path) -> Source:
-    """The pictures in the folder (and its folders) or zip file at `path`; no picture is opened yet.
-
-    Raises:
-        PicturesNotFoundError, NotASourceError, UnreadableSourceError: nothing to look into.
-        BrokenZipError, HarmfulZipError: a zip that is damaged, or made to do harm.
-        NoPicturesError: no file in it has a picture's suffix.
-    """
-    try:
-        source = _open(path)
-    except OSError as error:
-        raise UnreadableSourceError(path, error) from error
-    if not source.names:
-        raise NoPicturesError(path)
-    return source
-
-
-def _open(path: Path) -> Source:
-    if path.is_dir():
-        return Folder(path)
-    if not path.exists():
-        raise PicturesNotFoundError(path)
-    if not path.is_file() or not _claims_to_be_zip(path):
-        raise NotASourceError(path)
-    return Zip(path)
-
-
-def _claims_to_be_zip(path: Path) -> bool:
-    """By its name or its first bytes, so that a zip that was cut off is told apart from another kind of file."""
-    with path.open("rb") as file:
-        return path.suffix.lower() == ".zip" or file.read(4) == b"PK\x03\x04" or zipfile.is_zipfile(path)
-
-
-class Folder:
-    """A folder's pictures, those of its folders included; links that lead out of it are not followed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.names = tuple(sorted(_names_below(path)))
-
-    def read(self, index: int) -> bytes:
-        """The file's bytes."""
-        try:
-            with open_plain(self.path / self.names[index]) as file:
-                size = os.fstat(file.fileno()).st_size
-                refuse_huge(size)
-                return file.read(size)  # Python takes as much memory as it is asked to read, whatever there is
-        except OSError as error:
-            raise BadPictureError(f"cannot be read ({error.strerror or 'unknown reason'})") from error
-
-
-def _names_below(root: Path) -> Iterator[str]:
-    for parent, _, files in os.walk(root, onerror=_raise):  # linked folders are listed, not entered
-        for file in files:
-            path = Path(parent, file)
-            name = path.relative_to(root).as_posix()
-            if is_picture(name) and path.is_file() and _stays_below(path, root):
-                yield name
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _stays_below(path: Path, root: Path) -> bool:
-    return not path.is_symlink() or path.resolve().is_relative_to(root.resolve())
+        raise BadImageError(f"it would unpack to {entry.file_size:,} bytes; put it into a folder as it is")

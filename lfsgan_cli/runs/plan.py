@@ -181,7 +181,7 @@ def resume_task(workspace: Workspace, name: str, repeated: Repeated) -> TaskRun:
         raise OtherBaseError(name, plan.base, workspace.base.identity)
     resolution = workspace.base.average.config.resolution
     repeated.check_shots(plan.shots, resolution)
-    shots = load_images(folder.path / FEW_SHOTS, resolution)
+    shots = load_images(folder.path / FEW_SHOTS, resolution, use="own")
     if shots.identity != plan.shots:
         raise ChangedShotsError(folder.path / FEW_SHOTS)
     return TaskRun(workspace, plan, shots, folder, resumed=True)

@@ -107,7 +107,7 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
         ((*FID, "--task", "cast"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
         ((*FID, "--workspace", "nowhere"), "there is no workspace at 'nowhere'"),
         ((*FID, "--workspace", "data"), "no task has been learned in 'data'; `lfsgan learn-task"),
-        ((*FID, "--reals", "nowhere"), "no pictures at 'nowhere'"),
+        ((*FID, "--reals", "nowhere"), "no images at 'nowhere'"),
         ((*FID, "--features", "vgg"), "--features"),
         ((*FID, "--features", "inception"), "is not there, and downloads are off; put https:"),
         ((*FID, "--inception-weights", "a_file"), "a_file"),
@@ -126,14 +126,14 @@ def test_every_unreadable_real_picture_is_named_before_work_starts(learned: "Pro
     for name in ("notes.png", "00.png"):
         learned.folder.joinpath("data", name).write_text("not a picture")
     line = learned.refused(*FID, "--reals", "data")
-    assert "2 pictures in 'data' cannot be used: " in line
+    assert "2 images in 'data' cannot be used: " in line
     assert "notes.png" in line
 
 
 def test_a_foreign_set_whose_first_file_is_no_picture_is_named_with_it(learned: "Program") -> None:
     learned.folder.joinpath("data", "00.png").write_text("not a picture")
     line = learned.refused("evaluate", "--fid", "--fakes", "data", "--reals", "cats")
-    assert "a picture in 'data' cannot be used: 00.png: " in line
+    assert "an image in 'data' cannot be used: 00.png: " in line
 
 
 def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> None:

@@ -63,10 +63,10 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),
         ((*LEARN, "new", "--resume", "--overwrite"), "give either --resume or --overwrite"),
         ((*LEARN, "new", "--resume"), "nothing to resume: 'lfsgan_workspace/tasks/new' holds no unfinished run"),
-        (("learn-task", "--images", "nowhere", "--name", "new"), "no pictures at 'nowhere'"),
+        (("learn-task", "--images", "nowhere", "--name", "new"), "no images at 'nowhere'"),
         (("learn-task", "--images", "a_file", "--name", "new"), "'a_file' is neither a folder nor a zip file"),
-        (("learn-task", "--images", "empty", "--name", "new"), "no picture in 'empty'"),
-        (("learn-task", "--images", "one", "--name", "new"), "only one picture in 'one' (only.png): learning needs"),
+        (("learn-task", "--images", "empty", "--name", "new"), "no image to use in 'empty'"),
+        (("learn-task", "--images", "one", "--name", "new"), "only one image in 'one': learning needs"),
         (("learn-task", "--images", "torn.zip", "--name", "new"), "'torn.zip' is not a whole zip file"),
     ],
 )
@@ -83,7 +83,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 
 def test_a_mistake_makes_no_workspace(newcomer: "Program") -> None:
     assert "unknown option 'rnk'" in newcomer.refused(*LEARN, "new", "-o", "rnk=4")
-    assert "no pictures at" in newcomer.refused("learn-task", "--images", "nowhere", "--name", "new")
+    assert "no images at" in newcomer.refused("learn-task", "--images", "nowhere", "--name", "new")
     assert "device 'cuda:99'" in newcomer.refused(*LEARN, "new", "--device", "cuda:99")
 
 
@@ -91,7 +91,7 @@ def test_every_unreadable_picture_is_named_with_its_reason(program: "Program") -
     program.folder.joinpath("cats/notes.png").write_text("not a picture")
     program.folder.joinpath("cats/cut.png").write_bytes(program.contents("cats/00.png")[:60])
     line = program.refused(*LEARN, "new")
-    assert line.startswith("Error: 2 pictures in 'cats' cannot be used: ")
+    assert line.startswith("Error: 2 images in 'cats' cannot be used: ")
     assert "notes.png: " in line
     assert "cut.png: " in line
 
@@ -99,9 +99,11 @@ def test_every_unreadable_picture_is_named_with_its_reason(program: "Program") -
 def test_a_dry_run_tells_the_plan_and_does_nothing(newcomer: "Program") -> None:
     before = newcomer.tree()
     said = newcomer.done(*LEARN, "new", "--dry-run", "-o", "rank=4").stderr.splitlines()
-    assert said[0] == "Would learn 'new' from 5 pictures with left:"
+    assert said[0] == "Using 5 images (20×20)."
+    assert "Would learn 'new' from 5 pictures with left:" in said
     assert {"  rank 4", "  batch 4", "  mirror True"} <= set(said)
     document = json.loads(newcomer.done(*LEARN, "new", "--dry-run", "--json", "--no-mirror").stdout)
+    assert (document["images"], document["skipped"]) == (5, [])
     assert document["shots"] == [f"{index:02}.png" for index in range(5)]
     assert document["plan"]["training"]["mirror"] is False
     assert newcomer.tree() == before
@@ -163,8 +165,9 @@ def test_fewer_shots_than_a_batch_do_and_transparency_is_said_once(program: "Pro
         for index in range(2):
             file.write(program.folder / f"two/{index}.png", f"folder/{index}.png")
     said = program.learn("two", "--images", "two.zip", "--batch", 4, "--no-mirror").stderr
-    assert said.splitlines()[0] == "2 pictures have transparency; they are laid on white."
-    assert said.count("transparency") == 1
+    assert said.splitlines()[:2] == [
+        "Using 2 images (16×16).", "2 of 2 images are transparent in parts: blended with white.",
+    ]  # fmt: skip
     training = shown(program, "two")["training"]
     assert (training["shot_count"], training["batch"], training["mirror"]) == (2, 4, False)
     assert Image.open(program.folder / "lfsgan_workspace/tasks/two/few_shots/000000.png").getpixel((3, 3)) == (255,) * 3

@@ -51,7 +51,8 @@ def test_a_start_gives_shape_and_weights(program: "Program") -> None:
 def test_a_dry_run_tells_the_plan_and_does_nothing(newcomer: "Program") -> None:
     before = newcomer.tree()
     said = newcomer.done(*PRETRAIN, "--dry-run").stderr.splitlines()
-    assert said[0] == "Would pretrain 'data' on 12 pictures:"
+    assert said[0].startswith("Using 12 images (")
+    assert "Would pretrain 'data' on 12 pictures:" in said
     assert {"  resolution 16", "  kimg 0.008"} <= set(said)
     plan = json.loads(newcomer.done(*PRETRAIN, "--dry-run", "--json").stdout)["plan"]
     assert (plan["network"]["w_dim"], plan["training"]["batch"]) == (16, 4)
@@ -67,7 +68,7 @@ def test_quiet_is_silent_and_json_is_one_document(newcomer: "Program") -> None:
 def test_transparency_is_said_once(newcomer: "Program") -> None:
     Image.new("RGBA", (16, 16), (255, 0, 0, 9)).save(newcomer.folder / "data/clear.png")
     said = newcomer.done(*PRETRAIN).stderr
-    assert said.count("1 picture has transparency; it is laid on white.") == 1
+    assert said.count("1 of 13 images is transparent in parts: blended with white.") == 1
 
 
 def test_a_base_is_replaced_if_told_so_and_never_under_tasks(learned: "Program") -> None:
@@ -162,8 +163,8 @@ def test_a_base_is_not_replaced_under_tasks_that_were_learned_while_it_was_train
         (("pretrain", "--data", "data", "--init-from", "a_file"), "cannot read 'a_file': 4 bytes are too few"),
         (("pretrain", "--data", "data", "--init-from", "nowhere"), "cannot read 'nowhere': there is no such file"),
         (("pretrain",), "--data"),
-        (("pretrain", "--data", "nowhere"), "no pictures at 'nowhere'"),
-        (("pretrain", "--data", "mixed", *TINY), "a picture in 'mixed' cannot be used: notes.png: "),
+        (("pretrain", "--data", "nowhere"), "no images at 'nowhere'"),
+        (("pretrain", "--data", "mixed", *TINY), "an image in 'mixed' cannot be used: notes.png: "),
         (("base", "show"), "there is no workspace at 'lfsgan_workspace'"),
         (("base", "show", "--workspace", "data"), "the workspace at 'data' has no base yet; `lfsgan learn-task`"),
     ],

@@ -15,8 +15,8 @@ from lfsgan_cli.checkpoints.checkpoint import Checkpoint
 from lfsgan_cli.checkpoints.convert import plan_task_import
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation import features
-from lfsgan_cli.images.dataset import check, load_images
-from lfsgan_cli.images.decode import decode, fit, verify
+from lfsgan_cli.images.dataset import ImageDataset, check, load_images
+from lfsgan_cli.images.decode import decode, fit
 from lfsgan_cli.images.png import text_of
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.report.benchmark import read_benchmark
@@ -73,12 +73,14 @@ def readers(folder: Path) -> dict[str, dict[str, Reader]]:
             "base": lambda path: touch(base_file.read(path)),
         },
         "picture": {
-            "picture": lambda path: fit(decode(path.read_bytes()).picture, SIDE),
-            "look at a picture": lambda path: verify(path.read_bytes()),
+            "picture": lambda path: fit(decode(path.read_bytes()).image, SIDE),
             "shots": lambda path: load_images(path.parent, SIDE),
             "note of a picture": text_of,
         },
-        "zip": {"zip": lambda path: check(open_source(path)), "shots": lambda path: load_images(path, SIDE)},
+        "zip": {
+            "zip": lambda path: check(ImageDataset(open_source(path), SIDE)),
+            "shots": lambda path: load_images(path, SIDE),
+        },
         "suite": {"suite": lambda path: read_suite(path, None)},
         "lines": {
             "runs": lambda path: RunLines(path.parent),

@@ -20,9 +20,9 @@ from PIL import Image
 from lfsgan_cli.benchmark.suite import read_suite
 from lfsgan_cli.checkpoints import detect
 from lfsgan_cli.checkpoints.torch_file import LONGEST
-from lfsgan_cli.images.dataset import check
+from lfsgan_cli.images.dataset import ImageDataset, check
 from lfsgan_cli.images.decode import MOST_BYTES, decode, fit
-from lfsgan_cli.images.formats import bytes_a_pixel
+from lfsgan_cli.images.formats import bytes_per_pixel
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.io import json as jsonlines
 from lfsgan_cli.io.safetensors import MAX_HEADER_BYTES, read_header
@@ -73,7 +73,7 @@ def instructions() -> bytes:
 
 def picture(form: str, mode: str, **how: Any) -> bytes:
     """The largest picture of a format, of one colour."""
-    side = int((MOST_BYTES // bytes_a_pixel(form, progressive="progressive" in how)) ** 0.5)
+    side = int((MOST_BYTES // bytes_per_pixel(form, progressive="progressive" in how)) ** 0.5)
     whole = io.BytesIO()
     blank = np.zeros((side, side), np.uint16) if mode == "I;16" else None
     image = Image.new(mode, (side, side)) if blank is None else Image.fromarray(blank)
@@ -83,14 +83,14 @@ def picture(form: str, mode: str, **how: Any) -> bytes:
 
 def drawn(path: Path) -> None:
     """A picture, as it is read for training."""
-    fit(decode(path.read_bytes()).picture, 256)
+    fit(decode(path.read_bytes()).image, 256)
 
 
 WORST: dict[str, tuple[Callable[[], bytes], Callable[[Path], object]]] = {
     "header": (header, read_header),
     "lines": (lines, jsonlines.read_lines),
     "entries": (entries, open_source),
-    "bomb": (bomb, lambda path: check(open_source(path))),
+    "bomb": (bomb, lambda path: check(ImageDataset(open_source(path), 16))),
     "dots": (dots, lambda path: read_suite(path, None)),
     "instructions": (instructions, detect.read),
     "png": (lambda: picture("PNG", "RGBA"), drawn),
