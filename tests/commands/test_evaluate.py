@@ -78,7 +78,10 @@ def test_a_dry_run_measures_nothing(learned: "Program") -> None:
         "tasks": ["base", "cats"],
         "extractor": "efficientnet-lite0",
         "n": 4,
-        "images": 20,
+        "images": 12,
+        "skipped": [],
+        "left_out": 0,
+        "processed": 20,
         "not_measured": [],
     }
     assert learned.tree() == before
