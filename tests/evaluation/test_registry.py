@@ -26,6 +26,7 @@ from lfsgan_cli.evaluation.registry import (
     require_two,
     split,
 )
+from tests import metrics_page
 
 
 def test_declarations_are_read_without_torch() -> None:
@@ -42,6 +43,11 @@ def test_every_metric_is_a_flag_of_evaluate_with_its_own_help() -> None:
         assert flags[f"--{key}"] == metric.help
         for option in metric.options:
             assert flags[f"--{option.name}"] == option.help
+
+
+def test_the_table_of_the_page_is_that_of_the_declarations() -> None:
+    page = metrics_page.PAGE.read_text(encoding="utf-8")
+    assert metrics_page.table() in page, "run `python -m tests.metrics_page`"
 
 
 def test_no_two_metrics_give_a_quantity_of_one_name() -> None:

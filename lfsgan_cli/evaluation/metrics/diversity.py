@@ -193,13 +193,11 @@ class DiversityMetric(Metric):
     key = "lpips"
     order = 40
     title = "B-LPIPS"
-    help = "Intra-LPIPS and B-LPIPS: diversity around the few-shot images (higher is better)."
+    help = "Intra-LPIPS and B-LPIPS: diversity around the training images (higher is better)."
     quantities = (
-        Quantity("intra_lpips", f"diversity around each few-shot image; of the first {FIRST:,} images", "higher"),
-        Quantity("b_lpips", "the same, weighted by how evenly all few-shot images are covered", "higher", low=-1e-5),
-        Quantity(
-            "b_lpips_normalised", "B-LPIPS / log₁₀ K: comparable across numbers of few-shot images", "higher", low=-1e-5
-        ),
+        Quantity("intra_lpips", f"diversity around each training image; of the first {FIRST:,} images", "higher"),
+        Quantity("b_lpips", "the same, weighted by how evenly all training images are covered", "higher"),
+        Quantity("b_lpips_normalised", "B-LPIPS / log₁₀ K: comparable across numbers of training images", "higher"),
     )
     needs = frozenset({"embeddings", "few shots"})
     source = "Ojha et al., 2021; Seo et al., 2023"

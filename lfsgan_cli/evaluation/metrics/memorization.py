@@ -46,7 +46,7 @@ LEFT_OUT: Literal["each shot against the others"] = "each shot against the other
 Reference = Literal["held-out images", "each shot against the others"]
 CLOSEST = 12  # pairs on the sheet
 NO_HELD_OUT = (
-    "near-duplicates are measured by the distances of the few-shot images among themselves, which is coarse; pass real "
+    "near-duplicates are measured by the distances of the training images among themselves, which is coarse; pass real "
     "images that were not learned from with --reals"
 )
 
@@ -199,18 +199,18 @@ class MemorizationMetric(Metric):
     key = "memorization"
     order = 50
     title = "memorization"
-    help = "Near-duplicates of the few-shot images (lower is better)."
+    help = "Near-duplicates of the training images (lower is better)."
     quantities = (
         Quantity(
             "near_duplicates",
-            "share of images nearer to a few-shot image than 99 % of held-out real images are; real images have 0.01",
+            "share of images nearer to a training image than 99 % of held-out real images are; real images have 0.01",
             "lower",
             high=1,
         ),
         # Copies are nearer to the shots than real images are, and images that miss the domain are farther: neither less
         # nor more is better. A network that forgot a domain would have gained by it.
         Quantity(
-            "closer", "how often an image is nearer to its few-shot image than a held-out one to its own", 0.5, high=1
+            "closer", "how often an image is nearer to its training image than a held-out one to its own", 0.5, high=1
         ),
     )
     needs = frozenset({"embeddings", "reals", "few shots"})
@@ -218,7 +218,7 @@ class MemorizationMetric(Metric):
     sheet = Sheet(
         "closest_pairs.png",
         "Closest pairs",
-        "The generated images that are nearest to a few-shot image, each above that image: a copy would be seen here.",
+        "The generated images that are nearest to a training image, each above that image: a copy would be seen here.",
     )
 
     def collectors(self, setting: Setting) -> Mapping[str, Collector]:
