@@ -213,7 +213,7 @@ class MemorizationMetric(Metric):
             "closer", "how often an image is nearer to its training image than a held-out one to its own", 0.5, high=1
         ),
     )
-    needs = frozenset({"embeddings", "reals", "few shots"})
+    needs = frozenset({"embeddings", "pixels", "reals", "few shots"})
     source = "after Meehan et al., 2020"
     sheet = Sheet(
         "closest_pairs.png",
