@@ -100,7 +100,7 @@ class Group(TyperGroup):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, and after them the names of the options: all of it fits a small terminal."""
         self.format_commands(ctx, formatter)
-        options = [name for param in self.get_params(ctx) for name in param.opts[-1:]]
+        options = [min(param.opts, key=len) for param in self.get_params(ctx)]  # of --help, in either order
         formatter.write_paragraph()
         formatter.write_text(f"Options: {', '.join(options)}. `lfsgan help COMMAND` explains a command.")
 
