@@ -47,7 +47,6 @@ class Adapter(nn.Module):
     At the start every module must give back what it got, so that the task begins as the base.
 
     version: raised when old task files of this adapter can no longer be read.
-    earlier: options that came later than its first version, with the values that files without them mean.
     stored: the number type of a learned task's file; `fp16` where its rounding does not show in pictures.
     lr: the learning rate that suits it, unless the user gives one.
     nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
@@ -57,7 +56,6 @@ class Adapter(nn.Module):
 
     Config: ClassVar[type[Any]]
     version: ClassVar[int] = 1
-    earlier: ClassVar[Mapping[str, Any]] = {}
     stored: ClassVar[Literal["fp32", "fp16"]] = "fp32"
     lr: ClassVar[float] = 0.002
 
@@ -114,7 +112,7 @@ class Adapter(nn.Module):
 
 def read_config(cls: type[Adapter], values: Mapping[str, Any]) -> Any:
     """The config that a task's header holds; OptionError where that is none of this adapter."""
-    return options.from_json(cls.Config, {**cls.earlier, **values})
+    return options.from_json(cls.Config, values)
 
 
 def construct(cls: type[Adapter], network: nn.Module, config: Any) -> Adapter:

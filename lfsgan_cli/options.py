@@ -1,4 +1,4 @@
-"""Reads `-o key=value` pairs and JSON into a frozen dataclass, and describes what that dataclass takes."""
+"""Reads `key=value` pairs and JSON into a frozen dataclass, describes what that dataclass takes; lists of seeds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from lfsgan_cli.errors import LfsganError, choices, quoted
 
@@ -179,86 +179,134 @@ class Field:
 
 def parse(config: type[C], pairs: Iterable[str]) -> C:
     """The configuration that `key=value` pairs describe, defaults for the rest; OptionError in one line otherwise."""
-    return _build(config, _types(config), _texts(config, pairs), OptionType.read)
+    return build(config, values(config, pairs))
 
 
 def values(config: type, pairs: Iterable[str]) -> dict[str, Any]:
-    """The values that `key=value` pairs name, each right by itself; OptionError in one line otherwise."""
+    """The values that `key=value` pairs name, each right by itself; OptionError in one line otherwise.
+
+    A field of a nested dataclass is named with a dot: `anchors.weight=30`.
+    """
     types = _types(config)
-    return {key: _checked(key, text, types[key], OptionType.read) for key, text in _texts(config, pairs).items()}
+    read: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        key = key.strip()
+        if not equals:
+            raise OptionSyntaxError(pair, types)
+        if key in read:
+            raise RepeatedOptionError(key)
+        read[key] = _checked(key, text, types, OptionType.read)
+    return read
+
+
+def build(config: type[C], values: Mapping[str, Any]) -> C:
+    """The configuration with values as `values` returns them, defaults for the rest; OptionError in one line."""
+    for field in describe(config):
+        if field.default is MISSING and field.name not in values:
+            raise MissingOptionError(field.name, field.type)
+    return _constructed(config, None, values)
+
+
+def changed(config: C, values: Mapping[str, Any]) -> C:
+    """A copy of a configuration with other values for some fields, named as in `values`; OptionError in one line."""
+    return _constructed(type(config), config, values)
 
 
 def describe(config: Any) -> list[Field]:
     """The options of a dataclass or of an instance of it (then with its values as defaults), in their order."""
     hints = _hints(config if isinstance(config, type) else type(config))
-    return [
-        Field(field.name, str(option_type(hints[field.name])), _default(config, field), _help(hints[field.name]))
-        for field in fields(config)
-        if field.init
-    ]
+    described: list[Field] = []
+    for field in fields(config):
+        hint, default = hints[field.name], _default(config, field)
+        if is_dataclass(hint):
+            inner = describe(hint if default is MISSING else default)
+            described += [replace(each, name=f"{field.name}.{each.name}") for each in inner]
+        elif field.init:
+            described.append(Field(field.name, str(option_type(hint)), default, _help(hint)))
+    return described
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """All values under their names, ready for JSON; `from_json` is the way back."""
+    """All values under their names, nested as the dataclass is, ready for JSON; `from_json` is the way back."""
     types = _types(type(config))
-    return {key: _checked(key, getattr(config, key), kind, OptionType.check) for key, kind in types.items()}
+    return {
+        field.name: to_json(value)
+        if is_dataclass(value := getattr(config, field.name))
+        else _checked(field.name, value, types, OptionType.check)
+        for field in fields(config)
+        if field.init
+    }
 
 
-def from_json(config: type[C], values: Mapping[str, Any]) -> C:
+def from_json(config: type[C], document: Mapping[str, Any]) -> C:
     """The configuration that `to_json` wrote; a missing key is refused like an unknown one: defaults may change."""
-    types = _types(config)
+    types, given = _types(config), flat(document)
+    read = {key: _checked(key, value, types, OptionType.check) for key, value in given.items()}
     for key, kind in types.items():
-        if key not in values:
+        if key not in read:
             raise MissingOptionError(key, str(kind))
-    return _build(config, types, values, OptionType.check)
+    return build(config, read)
 
 
-def _build(
-    config: type[C], types: Mapping[str, OptionType], raw: Mapping[str, Any], read: Callable[[OptionType, Any], Any]
-) -> C:
-    for key in raw:
+def flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested JSON objects or TOML tables as one, under dotted names."""
+    named: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            named |= {f"{key}.{inner}": each for inner, each in flat(value).items()}
+        else:
+            named[key] = value
+    return named
+
+
+def _constructed(config: type[C], start: C | None, values: Mapping[str, Any]) -> C:
+    """start: where the values that are not named come from; None is the defaults."""
+    types = _types(config)
+    for key in values:
         if key not in types:
             raise UnknownOptionError(key, types)
-    values = {key: _checked(key, value, types[key], read) for key, value in raw.items()}
-    for field in describe(config):
-        if field.default is MISSING and field.name not in values:
-            raise MissingOptionError(field.name, field.type)
     try:
-        return config(**values)
+        return cast("C", _filled(config, start, values))
     except ValueError as error:
         raise RefusedConfigError(values, error) from error
 
 
-def _checked(key: str, value: Any, kind: OptionType, read: Callable[[OptionType, Any], Any]) -> Any:
+def _filled(config: Any, start: Any, values: Mapping[str, Any]) -> Any:
+    given: dict[str, Any] = {}
+    hints = _hints(config)
+    for field in fields(config):
+        if is_dataclass(hints[field.name]):
+            inside = f"{field.name}."
+            inner = {key.removeprefix(inside): value for key, value in values.items() if key.startswith(inside)}
+            given[field.name] = _filled(hints[field.name], start and getattr(start, field.name), inner)
+        elif field.name in values:
+            given[field.name] = values[field.name]
+        elif start is not None and field.init:
+            given[field.name] = getattr(start, field.name)
+    return config(**given)
+
+
+def _checked(key: str, value: Any, types: Mapping[str, OptionType], read: Callable[[OptionType, Any], Any]) -> Any:
+    if key not in types:
+        raise UnknownOptionError(key, types)
     try:
-        return read(kind, value)
+        return read(types[key], value)
     except (ValueError, OverflowError) as error:
-        raise OptionValueError(key, value, str(kind)) from error
-
-
-def _texts(config: type, pairs: Iterable[str]) -> dict[str, str]:
-    types = _types(config)
-    texts: dict[str, str] = {}
-    for pair in pairs:
-        key, text = _split(pair, types)
-        if key in texts:
-            raise RepeatedOptionError(key)
-        if key not in types:
-            raise UnknownOptionError(key, types)
-        texts[key] = text
-    return texts
-
-
-def _split(pair: str, known: Iterable[str]) -> tuple[str, str]:
-    key, equals, text = pair.partition("=")
-    if not equals:
-        raise OptionSyntaxError(pair, known)
-    return key.strip(), text
+        raise OptionValueError(key, value, str(types[key])) from error
 
 
 def _types(config: type) -> dict[str, OptionType]:
+    """The type of every option by its dotted name."""
+    types: dict[str, OptionType] = {}
     hints = _hints(config)
-    return {field.name: option_type(hints[field.name]) for field in fields(config) if field.init}
+    for field in fields(config):
+        hint = hints[field.name]
+        if is_dataclass(hint):
+            types |= {f"{field.name}.{inner}": kind for inner, kind in _types(cast("type", hint)).items()}
+        elif field.init:
+            types[field.name] = option_type(hint)
+    return types
 
 
 def _hints(config: type) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The adapters that come with lfsgan; each is one file, found through the same entry points as anyone else's."""
+"""The adapters that come with lfsgan; each is one module, found through the same entry points as any plugin's."""

@@ -16,7 +16,7 @@ CALIBRATION_WIDTH = 8  # channels in each group of the calibrating convolution
 class Branch(nn.Module):
     """y + GWC(y) + PWC(y) + tanh(Cal(y)): grouped 3×3, grouped 1×1 and calibrating 3×3 convolutions without bias.
 
-    All start at zero, so that the branch starts as the identity.
+    All are initialized to zero, so that the branch starts as the identity.
     """
 
     def __init__(self, channels: int) -> None:
@@ -34,7 +34,7 @@ class Branch(nn.Module):
 class CAM(Adapter):
     """Adds small grouped convolutions after every 3×3 convolution; changes feature maps, so it cannot be merged."""
 
-    lr = 0.0005  # at the default of 0.002 it falls to blank pictures in four domains of five (docs/benchmarks.md)
+    lr = 0.0005  # at 0.002 it collapsed to blank images in four of five test domains (docs/benchmarks.md)
 
     @dataclass(frozen=True)
     class Config:

@@ -9,17 +9,18 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
-from lfsgan_adapters.ranks import MOST_RANK
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.layers import Linear, ModulatedConv2d
 
+MOST_RANK = 1024  # a larger one adds nothing, and a file that claims it could take any amount of memory
+
 
 class Update(nn.Module):
-    """Ŵ = W + (alpha / R) · |W| · B A, with A: [R, d_in] random at the start, B: [d_out, R] zero, and |W| W's own size.
+    """Ŵ = W + (alpha / R) · |W| · B A, with A: [R, d_in] initialized at random, B: [d_out, R] zero, and |W| W's scale.
 
-    A convolution's weight counts as a matrix [C_out, C_in·k²]. |W| is the root mean square of the frozen weight: raw
-    weights are about 1 in convolutions, about 100 in the mapping and below 0.1 in ToRGB, and one learning rate shall
-    move all of them by the same share of what they are.
+    A convolution's weight is a matrix [C_out, C_in·k²]. |W| is the root mean square of the frozen weight: raw weights
+    are about 1 in convolutions, about 100 in the mapping and below 0.1 in ToRGB, and one learning rate should move all
+    of them by the same share.
     """
 
     def __init__(self, d_out: int, d_in: int, rank: int, alpha: float) -> None:
@@ -35,7 +36,7 @@ class Update(nn.Module):
 
 
 class Shift(nn.Module):
-    """b̂ = b + a, with a: [d] zero at the start."""
+    """b̂ = b + a, with a: [d] initialized to zero."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -49,11 +50,11 @@ class Shift(nn.Module):
 class LoRA(Adapter):
     """Adds products of two thin matrices to weights: those that LeFT changes, or the mapping and style affines only.
 
-    The biases of the mapping and the affines are always learned, as in the published rivals (CoLoR-GAN): a product of
-    rank one depends on its input, and cannot give all pictures one and the same shift of style.
+    The biases of the mapping and the affines are always learned, as in CoLoR-GAN: a product of rank one depends on its
+    input, and cannot shift the style of all images equally.
     """
 
-    lr = 0.02  # at an eighth of it pictures are farther off (docs/quality.md)
+    lr = 0.02  # at an eighth of it FID is worse (docs/quality.md)
 
     @dataclass(frozen=True)
     class Config:

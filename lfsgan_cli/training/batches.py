@@ -1,4 +1,4 @@
-"""In which order training sees its pictures: a function of the seed and the number seen, so nothing need be kept."""
+"""Which images and latents each step sees: a function of the seed and of the steps done, so that runs can resume."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from torch import Tensor
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
 
+MOST_REFERENCES = 100  # training images that samples are compared with: cost and memory stop growing there
+
 
 class Images(Protocol):
-    """Pictures by index, each uint8 [H, W, 3]."""
+    """Images by index, each uint8 [H, W, 3]."""
 
     def __len__(self) -> int:
         """How many."""
@@ -25,32 +27,42 @@ class Images(Protocol):
 
 
 def shuffled(count: int, seed: int, seen: int) -> Iterator[int]:
-    """Endless indices below `count`, each epoch in an order of its own, going on after `seen` of them."""
+    """Endless indices below `count`, each epoch in an order of its own, continuing after `seen` of them."""
     epoch, position = divmod(seen, count)
     while True:
         yield from np.random.RandomState([seed, epoch]).permutation(count)[position:].tolist()
         epoch, position = epoch + 1, 0
 
 
-def batch_of(pictures: Images, indices: Sequence[int], device: torch.device) -> Tensor:
-    """The pictures as the network sees them: float32 [N, 3, H, W] from -1 to 1."""
-    stacked = torch.from_numpy(np.stack([pictures[index] for index in indices]))
+def batch_of(images: Images, indices: Sequence[int], device: torch.device) -> Tensor:
+    """The images as the network sees them: float32 [N, 3, H, W] from -1 to 1."""
+    stacked = torch.from_numpy(np.stack([images[index] for index in indices]))
     return stacked.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+def reference_images(images: Images, seed: int) -> NDArray[np.uint8]:
+    """The training images that samples are compared with, one by one, uint8 [K, H, W, 3].
+
+    All of up to 100, in order; of more, 100 at random. They have anchors, are the cluster centers of mode seeking, and
+    what the memorization penalty and the energy distance compare with. The discriminator sees all images in any case.
+    """
+    chosen = range(len(images))
+    if len(images) > MOST_REFERENCES:
+        chosen = sorted(np.random.RandomState(seed).permutation(len(images))[:MOST_REFERENCES].tolist())
+    return np.stack([images[index] for index in chosen])
+
+
 def mirrored(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Every picture flipped left to right with a chance of one half."""
+    """Every image flipped left to right with a probability of one half."""
     flip = torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device) < 0.5
     return torch.where(flip.to(images.device), images.flip(3), images)
 
 
-# Where the randomness of a training run comes from: one source, so that a run can be kept and taken up again.
-
-
 class RandomSource:
-    """rng: on the device, for whatever is computed with there.
+    """All randomness of a training run, so that its state can be saved and restored.
 
-    choices: for random numbers that Python looks at; on the CPU, since it would wait for a GPU's.
+    rng: on the device, for tensors that are computed with there.
+    choices: for random numbers that Python reads; on the CPU, since reading them from a GPU would wait for it.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -70,27 +82,20 @@ class RandomSource:
         return torch.rand(count, generator=self.rng, device=self.rng.device)
 
     def indices(self, below: int, count: int) -> Tensor:
-        """Whole numbers from 0 to `below`, which is left out, [count]."""
+        """Integers from 0 to `below`, exclusive, [count]."""
         return torch.randint(below, (count,), generator=self.rng, device=self.rng.device)
 
-    def one_of(self, count: int) -> int:
-        """A number below `count`."""
-        return int(torch.randint(count, (), generator=self.choices)) if count > 1 else 0
 
+def mixed(generator: Generator, z: Tensor, probability: float, random: RandomSource) -> Tensor:
+    """w for every layer, [N, L, D]; with `probability` from a second latent after a random layer.
 
-# Which latents training draws pictures of, anywhere in their space: mixed ones.
-
-
-def mixed(generator: Generator, z: Tensor, probability: float, draws: RandomSource) -> Tensor:
-    """w for every layer, [N, L, D]; with `probability` a second latent takes over from a random layer on.
-
-    Style mixing (Karras et al., 2019, section 3.1), one crossover for the batch.
+    Style mixing (Karras et al., 2019, section 3.1), with one crossover for the batch.
     """
     layers = generator.config.latents
-    chance, place = torch.rand(2, generator=draws.choices).tolist()
+    chance, place = torch.rand(2, generator=random.choices).tolist()
     if chance >= probability:
         return generator.spread(generator.mapping(z))
-    both = generator.mapping(torch.cat([z, draws.normal(*z.shape)]))
+    both = generator.mapping(torch.cat([z, random.normal(*z.shape)]))
     ws, others = map(generator.spread, both.chunk(2))
     crossover = 1 + int(place * (layers - 1))
     return torch.cat([ws[:, :crossover], others[:, crossover:]], 1)

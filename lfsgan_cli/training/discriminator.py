@@ -1,116 +1,82 @@
-"""The discriminator of a run: whole pictures by all of it, patches by a head on its inner features."""
+"""The discriminators of training: of whole images and patches for a task, and on frozen features for a base."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
+from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.networks.discriminator import (
-    Discriminator,
-    block_count,
-    blocks_before_patches,
-    patch_head,
-    patch_layers,
-)
+from lfsgan_cli.networks.discriminator import Discriminator, block_count, blocks_before_patches, patch_head
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig, TrainingConfigError
 
 
 class PatchDiscriminator:
-    """discriminator: the base's, trained further and thrown away; its first blocks may stay as they are.
+    """The base's discriminator, trained further and then discarded, and a head that scores patches.
 
-    layers: from which patches are scored, see `Discriminator.patch_features`; heads: one for each.
+    Whole images are scored by all of it, patches by the head on its inner features. Its first blocks may stay frozen.
+    layer: where patches are scored from, see `Discriminator.patch_features`.
     """
 
     def __init__(
-        self, discriminator: Discriminator, config: LearnConfig, draws: RandomSource, device: torch.device
+        self, discriminator: Discriminator, config: LearnConfig, random: RandomSource, device: torch.device
     ) -> None:
-        self.discriminator, self.draws, self.shift = discriminator, draws, config.shift
-        self.layers = list(range(config.patch_heads))
-        self.heads = _seeded_heads(discriminator, self.layers, config.seed).to(device)
-        self.frozen = list(discriminator.first_blocks(frozen_blocks(config, discriminator.config)))
-        nn.ModuleList(self.frozen).requires_grad_(requires_grad=False)  # or gradients are taken that nobody wants
-        self.chosen = 0
+        self.discriminator, self.random, self.shift, self.layer = discriminator, random, config.discriminator.shift, 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.head = patch_head(discriminator.config, self.layer).to(device)
+        self._frozen = list(discriminator.first_blocks(frozen_blocks(config, discriminator.config)))
+        nn.ModuleList(self._frozen).requires_grad_(requires_grad=False)  # or their gradients would be computed in vain
 
     @property
     def parameters(self) -> list[nn.Parameter]:
         """All that learns."""
-        fixed = {id(parameter) for module in self.frozen for parameter in module.parameters()}
-        return [p for p in (*self.discriminator.parameters(), *self.heads.parameters()) if id(p) not in fixed]
-
-    def choose_head(self) -> None:
-        """Take one of the heads for the patches that follow, real and drawn ones alike."""
-        self.chosen = self.draws.one_of(len(self.heads))
+        fixed = {id(parameter) for module in self._frozen for parameter in module.parameters()}
+        return [p for p in (*self.discriminator.parameters(), *self.head.parameters()) if id(p) not in fixed]
 
     def whole(self, images: Tensor, sets: int = 1) -> Tensor:
-        """Logits [N, 1], computed in the pictures' type. sets: so many, one after another, each judged by itself."""
-        logits: Tensor = self.discriminator(self._shifted(images), sets)
+        """Logits [N, 1], computed in the images' dtype. sets: so many, one after another, each scored by itself."""
+        logits: Tensor = self.discriminator(shifted(images, self.shift, self.random.choices), sets)
         return logits
 
     def patches(self, images: Tensor) -> Tensor:
-        """A map of logits, [N, 1, side, side], by the chosen head."""
-        features = self.discriminator.patch_features(self._shifted(images), self.layers[self.chosen])
-        logits: Tensor = self.heads[self.chosen](features)
+        """A map of logits, [N, 1, side, side]."""
+        moved = shifted(images, self.shift, self.random.choices)
+        logits: Tensor = self.head(self.discriminator.patch_features(moved, self.layer))
         return logits
-
-    def both(self, images: Tensor, sets: int = 1) -> tuple[Tensor, Tensor]:
-        """Logits of whole pictures and of patches, as `whole` and `patches`, by one pass over the same view."""
-        layer = self.layers[self.chosen]
-        logits, features = self.discriminator.with_patch_features(self._shifted(images), layer, sets)
-        return logits, self.heads[self.chosen](features)
-
-    def _shifted(self, images: Tensor) -> Tensor:
-        return shifted(images, self.shift, self.draws.choices)
-
-
-def _seeded_heads(discriminator: Discriminator, layers: Iterable[int], seed: int) -> nn.ModuleList:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.ModuleList([patch_head(discriminator.config, layer) for layer in layers])
-
-
-# What a base settles: settings that it can be too small for, and those that are left to its size.
 
 
 def frozen_blocks(config: LearnConfig, network: NetworkConfig) -> int:
-    """How many of the discriminator's blocks stay as they are: those asked for, or all before the one of patches."""
-    asked = config.freeze_blocks
+    """How many of the discriminator's blocks stay frozen: those asked for, or all before the one of patches."""
+    asked = config.discriminator.freeze_blocks
     return blocks_before_patches(network) if asked is None else asked
 
 
 def fitted(config: LearnConfig, network: NetworkConfig) -> LearnConfig:
     """With numbers for what was left to the network, so that a record says what was done."""
-    return replace(config, freeze_blocks=frozen_blocks(config, network))
+    return replace(config, discriminator=replace(config.discriminator, freeze_blocks=frozen_blocks(config, network)))
 
 
 def check_fits(config: LearnConfig, network: NetworkConfig) -> None:
-    """TrainingConfigError where the base's discriminator has fewer blocks or layers with patches than are asked for."""
-    _check("freeze_blocks", frozen_blocks(config, network), block_count(network), network)
-    _check("patch_heads", config.patch_heads, patch_layers(network), network)
-
-
-def _check(name: str, asked: int, most: int, network: NetworkConfig) -> None:
+    """TrainingConfigError if more blocks are to stay frozen than the base's discriminator has."""
+    asked, most = frozen_blocks(config, network), block_count(network)
     if asked > most:
         raise TrainingConfigError(
-            f"{name} is {asked}: expected at most {most}, which is what the discriminator of a base of "
-            f"{network.resolution}×{network.resolution} has"
+            f"discriminator.freeze_blocks is {asked}: expected at most {most}, which is what the discriminator of a "
+            f"base of {network.resolution}×{network.resolution} has"
         )
 
 
-# What the discriminator sees is shifted a little, real and drawn alike, so that ten pictures are not learned by heart.
-#
-# Translation as in Zhao et al., 2020 (differentiable augmentation), with the border repeated instead of black.
-
-
 def shifted(images: Tensor, share: float, choices: torch.Generator) -> Tensor:
-    """Every picture [N, 3, H, W] moved by up to `share` of its side in both directions; gradients pass.
+    """Every image [N, 3, H, W] moved by up to `share` of its side in both directions; gradients pass.
 
-    choices: a generator on the CPU, which alone is asked.
+    Real and generated images alike, so that few images are not memorized: the translation of Zhao et al., 2020
+    (differentiable augmentation), with the border repeated instead of black. choices: a generator on the CPU.
     """
     most = int(share * images.shape[-1])
     if not most:
@@ -120,3 +86,103 @@ def shifted(images: Tensor, share: float, choices: torch.Generator) -> Tensor:
     grown = F.pad(images, (most, most, most, most), mode="replicate")
     moved = [one[:, top : top + height, left : left + width] for one, (top, left) in zip(grown, offsets, strict=True)]
     return torch.stack(moved).contiguous(memory_format=torch.channels_last)
+
+
+CHANNELS = {1: 40, 2: 112, 3: 320}  # of the network's stages at strides 8, 16 and 32; stride 4 sees texture only
+MIXED = 64  # channels after the fixed random mixing of a stage
+SURE = 0.95  # share of real patches with a positive score above which the generator's loss is halved
+MEMORY = 0.99  # decay of the running mean of that share
+CUT = 3 / 8  # side of the square that is cut out of every second image, as a share of the image's side
+
+
+class FeatureDiscriminator(nn.Module):
+    """Patch heads on frozen features, after Sauer et al., 2021 (Projected GANs) and Kumari et al., 2022.
+
+    They score what a frozen EfficientNet-Lite0 makes of an image at strides 8, 16 and 32, beside StyleGAN2's own
+    discriminator, which sees pixels and colors, and are discarded after training.
+
+    size: side that images are resampled to, a multiple of 32. width: channels of the heads. seed: of the random mixing
+    and of the heads' first weights. choices: a generator on the CPU, for shifts and cuts.
+
+    Its state (heads, statistics of real features, `confidence`) makes a resumed run exact. The frozen network is not
+    part of it.
+    """
+
+    confidence: Tensor  # running share of real patches that the heads call real, scalar
+
+    def __init__(
+        self, seed: int, choices: torch.Generator, device: torch.device, *, size: int = 96, width: int = 96
+    ) -> None:
+        super().__init__()
+        self.size, self.choices = size, choices
+        self._frozen = [EfficientNetLite0(size).to(device)]  # in a list, so that neither state nor parameters name it
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.heads = nn.ModuleList([_head(size >> (2 + stage), width) for stage in CHANNELS])
+            for stage, channels in CHANNELS.items():
+                self.register_buffer(f"mixing{stage}", torch.randn(MIXED, channels, 1, 1) / channels**0.5)
+                self.register_buffer(f"mean{stage}", torch.zeros(1, MIXED, 1, 1))
+                self.register_buffer(f"scale{stage}", torch.ones(1, MIXED, 1, 1))
+        self.register_buffer("confidence", torch.tensor(0.5))
+        self.to(device)
+
+    @torch.no_grad()
+    def calibrate(self, reals: Tensor) -> None:
+        """Scale each level to zero mean and unit variance a channel on real images [N, 3, R, R] in [-1, 1]."""
+        features = [torch.cat(level) for level in zip(*map(self._mixed, torch.split(reals, 32)), strict=True)]
+        for stage, level in zip(CHANNELS, features, strict=True):
+            self.get_buffer(f"mean{stage}").copy_(level.mean((0, 2, 3), keepdim=True))
+            self.get_buffer(f"scale{stage}").copy_(level.std((0, 2, 3), keepdim=True) + 1e-4)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """[N, 3, R, R] in [-1, 1] → for each stride [N, 64, side, side]; images are shifted and cut at random first."""
+        return [
+            (level - self.get_buffer(f"mean{stage}")) / self.get_buffer(f"scale{stage}")
+            for stage, level in zip(CHANNELS, self._mixed(self._augmented(images.float())), strict=True)
+        ]
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        """A map of scores [N, 1, side, side] for each level of `features`, positive for real."""
+        return [head(level) for head, level in zip(self.heads, features, strict=True)]
+
+    def d_loss(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
+        """The hinge loss on features of real and generated images, the mean over levels (Lim and Ye, 2017)."""
+        scores = list(zip(self(real), self(fake), strict=True))
+        positive = torch.stack([(r > 0).float().mean() for r, _ in scores]).mean()
+        self.confidence.lerp_(positive, 1 - MEMORY)
+        return torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in scores]).mean()
+
+    def g_loss(self, fake: list[Tensor]) -> Tensor:
+        """The generator's hinge loss, the mean over levels; halved while the heads are too certain of real images."""
+        loss = -torch.stack([scores.mean() for scores in self(fake)]).mean()
+        return torch.where(self.confidence > SURE, 0.5, 1.0) * loss
+
+    def _mixed(self, images: Tensor) -> list[Tensor]:
+        network = self._frozen[0]
+        resized = F.interpolate(images, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        # Not clamped: half of a drawing is plain white, and a clamp would keep its gradient from passing.
+        stages = network.stages_at_size(resized)
+        return [F.conv2d(stages[stage], self.get_buffer(f"mixing{stage}")) for stage in CHANNELS]
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        """Shifted by up to an eighth; every second image has a grey square (Zhao et al., 2020: translation, cutout)."""
+        side = images.shape[-1]
+        cut, most = round(side * CUT), side // 8
+        corners = torch.randint(-most, side - most, (len(images), 2), generator=self.choices).tolist()
+        chosen = (torch.rand(len(images), generator=self.choices) < 0.5).tolist()
+        kept = torch.ones(len(images), 1, side, side)
+        for mask, (top, left), cuts in zip(kept, corners, chosen, strict=True):
+            if cuts:
+                mask[:, max(0, top) : top + cut, max(0, left) : left + cut] = 0
+        return shifted(images, 1 / 8, self.choices) * kept.to(images.device)
+
+
+def _head(side: int, width: int) -> nn.Module:
+    """Convolutions with spectral norm to one score a patch; large maps are halved first."""
+    layers: list[nn.Module] = []
+    channels = MIXED
+    if side > 6:
+        layers += [spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        channels = width
+    layers += [spectral_norm(nn.Conv2d(channels, width, 3, 1, 1)), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(width, 1, 3, 1, 1)))

@@ -1,8 +1,8 @@
-"""Learning a task: an adapter on a frozen generator, against a discriminator of pictures and patches."""
+"""Learning a task: an adapter on a frozen generator, against a discriminator of whole images and patches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 
 import torch
@@ -13,36 +13,27 @@ from lfsgan_cli.apply import adapt
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
-from lfsgan_cli.training import batches, losses
+from lfsgan_cli.training import losses
 from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
-from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, shuffled
+from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, mixed, reference_images, shuffled
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.correspondence import Correspondence
-from lfsgan_cli.training.coverage import missing_entropy
 from lfsgan_cli.training.discriminator import PatchDiscriminator
 from lfsgan_cli.training.ema import EMA
 from lfsgan_cli.training.loop import Phase, Rated, TrainingLoop, lazy_adam, set_rate
-from lfsgan_cli.training.losses import (
-    MemorizationPenalty,
-    Pairs,
-    energy_distance,
-    mode_seeking_loss,
-    pair_ratios,
-    pairs_of,
-)
+from lfsgan_cli.training.losses import EnergyDistance, MemorizationPenalty
 from lfsgan_cli.training.memory import graph_part, with_features
 from lfsgan_cli.training.perceptual import PerceptualDistance
-from lfsgan_cli.training.selection import Best, Last, Selection
 
-R1_RESOLUTION = 64  # where `r1_gamma` is taken as it stands
-AVERAGE_RAMP = 0.1  # the average's half-life is at most this share of the steps done
+R1_RESOLUTION = 64  # side at which `discriminator.r1_gamma` is used unscaled
+EMA_RAMP = 0.1  # the EMA's half-life is at most this share of the steps done
+MAPPING = ("weights.mapping/", "features.mapping/")  # prefixes of parameters that change the mapping network
 
 
 class Learning(TrainingLoop):
-    """One task's adapter against few shots.
+    """One task's adapter, learned from few images.
 
-    base: the frozen generator. discriminator: a copy of the base's, to be trained and thrown away. likeness: to the
-    shots. held: pictures that are not learned from and choose the snapshot; without any, the last one is taken.
+    base: the frozen generator. discriminator: a copy of the base's, trained and then discarded. images: all training
+    images. perceptual: distances to `reference_images(images, config.seed)`.
     """
 
     def __init__(
@@ -50,46 +41,37 @@ class Learning(TrainingLoop):
         base: Generator,
         adapter: Adapter,
         discriminator: Discriminator,
-        shots: Images,
-        likeness: PerceptualDistance,
+        images: Images,
+        perceptual: PerceptualDistance,
         config: LearnConfig,
-        held: Images = (),
     ) -> None:
         super().__init__(config.seed, base.w_mean.device)
         self.generator, self.adapter = adapt(base, adapter), adapter
-        self.average = EMA(adapter, config.average_steps, AVERAGE_RAMP)
-        self.shots, self.likeness, self.config = shots, likeness, config
+        self.ema = EMA(adapter, config.optim.ema_steps, EMA_RAMP)
+        self.images, self.perceptual, self.config = images, perceptual, config
         self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
-        self.judge = PatchDiscriminator(discriminator, config, self.draws, self.device)
-        self.correspondence = Correspondence(base, self.generator, config, self.draws, self.dtype)
-        self.targets = batch_of(self.shots, range(len(self.shots)), self.device)
-        self.seeking = Seeking(self.generator, likeness, self.targets, config, self.draws, self.dtype)
-        points, owners = anchor_points(base, likeness, config, self.draws, self.dtype)
-        self.anchors = Anchors(points, owners, config.anchor_spread, config.anchor_noise)
-        self.selection = self._selection(base, held)
+        self.discriminator = PatchDiscriminator(discriminator, config, self.random, self.device)
+        references = reference_images(images, config.seed)
+        self.references = batch_of(references, range(len(references)), self.device)
+        self.comparison = SampleComparison(self.generator, perceptual, self.references, config, self.random, self.dtype)
+        points = anchor_points(base, perceptual, config.anchors, self.random, self.dtype)
+        self.anchors = Anchors(points, config.anchors.spread, config.anchors.noise)
         self.modules = {
-            "adapter": adapter, "average": self.average.module,
-            "discriminator": discriminator, "heads": self.judge.heads, **self.selection.modules,
+            "adapter": adapter, "ema": self.ema.module,
+            "discriminator": discriminator, "patch_head": self.discriminator.head,
         }  # fmt: skip
-        self._file_phases()
+        self.set_phases()
 
-    def _selection(self, base: Generator, held: Images) -> Selection:
-        average = self.average.module
-        if not len(held):
-            return Last(average)
-        kept = batch_of(held, range(len(held)), self.device)
-        return Best(average, adapt(base, average), kept, self.likeness, self.total)
-
-    def _file_phases(self) -> None:
-        config = self.config
-        g, d = list(self.adapter.parameters()), self.judge.parameters
-        g_adam = lazy_adam(
-            rated(self.adapter, config), config.path_every if config.path_weight else 0, config.gradients
-        )
-        d_adam = lazy_adam([Rated(d, config.d_lr)], config.r1_every if config.r1_gamma else 0, config.gradients)
+    def set_phases(self) -> None:
+        """Make optimizers and phases for the modules as they are now."""
+        config, r1_every, path_every = self.config, self.config.discriminator.r1_every, self.config.path_every
+        has_r1, has_path, gradients = config.discriminator.r1_gamma, config.path_weight, config.optim.gradients
+        g, d = list(self.adapter.parameters()), self.discriminator.parameters
+        g_adam = lazy_adam(rated(self.adapter, config), path_every if has_path else 0, gradients)
+        d_adam = lazy_adam([Rated(d, config.discriminator.lr)], r1_every if has_r1 else 0, gradients)
         self.optimizers = {"g": g_adam, "d": d_adam}
-        r1 = [Phase("r1", config.r1_every, d, d_adam, self._r1_loss)] if config.r1_gamma else []
-        path = [Phase("path", config.path_every, g, g_adam, self._path_loss)] if config.path_weight else []
+        r1 = [Phase("r1", r1_every, d, d_adam, self._r1_loss)] if has_r1 else []
+        path = [Phase("path", path_every, g, g_adam, self._path_loss)] if has_path else []
         self.phases = [Phase("d", 1, d, d_adam, self._d_loss), *r1, Phase("g", 1, g, g_adam, self._g_loss), *path]
 
     @property
@@ -97,187 +79,139 @@ class Learning(TrainingLoop):
         """The configured number of steps."""
         return self.config.steps
 
+    @property
+    def learned(self) -> Adapter:
+        """The adapter to store: the EMA."""
+        return self.ema.module
+
     def begin(self) -> None:
-        """Go on in the shots' order, and at the learning rates, where the run stands."""
-        self._indices = shuffled(len(self.shots), self.config.seed, self.done * self.config.batch)
+        """Continue in the images' order, and at the learning rates, after the steps that are done."""
+        self._indices = shuffled(len(self.images), self.config.seed, self.done * self.config.batch)
         self._set_rates()
 
     def follow(self) -> None:
-        """The average follows the adapter; towards the end, learning rates fall to zero."""
-        self._take_average()
-        self.selection.look(self.done)
+        """Update the EMA; in the last steps, learning rates fall to zero."""
+        self.ema.follow(self.adapter, 1, self.done)
         self._set_rates()
 
-    @property
-    def learned(self) -> Adapter:
-        """What is to be stored."""
-        return self.selection.chosen
-
-    def scalars(self) -> dict[str, Tensor]:
-        """Beside the others, the best snapshot's score."""
-        return {**super().scalars(), "score": self.selection.score}
-
-    def take_up(self, scalars: Mapping[str, Tensor]) -> None:
-        """Back from `scalars`."""
-        super().take_up(scalars)
-        self.selection.score = scalars["score"]
-
-    def _take_average(self) -> None:
-        nth = self.done - self.total + round(self.config.average_last * self.total)
-        if nth > 0:
-            self.average.include(self.adapter, nth)
-        else:
-            self.average.follow(self.adapter, 1, self.done)
-
     def _set_rates(self) -> None:
-        falling = self.config.decay * self.total  # steps
+        falling = self.config.optim.decay * self.total  # steps
         share = min(1.0, (self.total - self.done) / falling) if falling else 1.0
         for optimizer in self.optimizers.values():
             set_rate(optimizer, share)
 
     def _score(self, images: Tensor, step: int, sets: int = 1) -> Tensor:
-        """Logits of whole pictures in anchored steps, of patches in all others; computed in the pictures' type."""
-        return self.judge.whole(images, sets) if self.config.is_anchored(step) else self.judge.patches(images)
+        """Logits of whole images in anchored steps, of patches in all others; computed in the images' dtype."""
+        if self.config.is_anchored(step):
+            return self.discriminator.whole(images, sets)
+        return self.discriminator.patches(images)
 
-    def _verdicts(self, images: Tensor, step: int, sets: int = 1) -> list[tuple[float, Tensor]]:
-        """What the step asks of the discriminator, with its weight: one score, or in steps on patches both.
-
-        sets: so many, one after another, each judged by itself.
-        """
-        images, weight = images.to(self.dtype), self.config.whole_weight
-        if self.config.is_anchored(step) or not weight:
-            return [(1.0, self._score(images, step, sets))]
-        whole, patches = self.judge.both(images, sets)
-        return [(1.0, patches), (weight, whole)]
-
-    def _draw(self, step: int) -> tuple[Tensor, Near | None]:
-        """Pictures near the anchors, and where these are, in anchored steps; from anywhere otherwise."""
+    def _generate(self, step: int) -> tuple[Tensor, Near | None]:
+        """Images near the anchors, and where these are, in anchored steps; of random latents otherwise."""
         count, network = self.config.batch, self.generator.config
         near = None
         if self.config.is_anchored(step):
-            near = self.anchors.near(count, self.draws)
+            near = self.anchors.near(count, self.random)
             ws = self.generator.spread(self.generator.mapping(near.z))
         else:
-            z = self.draws.normal(count, network.w_dim)
-            ws = batches.mixed(self.generator, z, self.config.mixing, self.draws)
-        image: Tensor = self.generator.synthesis(ws, self.draws.noises(network, count), dtype=self.dtype)
+            ws = mixed(self.generator, self.random.normal(count, network.w_dim), self.config.mixing, self.random)
+        image: Tensor = self.generator.synthesis(ws, self.random.noises(network, count), dtype=self.dtype)
         return image, near
 
     def _next_reals(self) -> Tensor:
-        reals = batch_of(self.shots, list(islice(self._indices, self.config.batch)), self.device)
-        return mirrored(reals, self.draws.rng) if self.config.mirror else reals
+        reals = batch_of(self.images, list(islice(self._indices, self.config.batch)), self.device)
+        return mirrored(reals, self.random.rng) if self.config.mirror else reals
 
     def _d_loss(self, step: int) -> Iterator[Tensor]:
-        self.judge.choose_head()
         self._reals = self._next_reals()
         with torch.no_grad():
-            fakes, _ = self._draw(step)
-        verdicts = self._verdicts(torch.cat([self._reals, fakes]), step, sets=2)  # one pass costs less than two
-        yield torch.stack([weight * losses.logistic_d(*logits.chunk(2)) for weight, logits in verdicts]).sum()
+            fakes, _ = self._generate(step)
+        both = torch.cat([self._reals, fakes])  # one pass costs less than two
+        yield losses.logistic_d(*self._score(both.to(self.dtype), step, sets=2).chunk(2))
 
     def _r1_loss(self, step: int) -> Iterator[Tensor]:
+        config = self.config.discriminator
         penalty = losses.r1(lambda images: self._score(images, step), self._reals)
-        pixels = (self.generator.config.resolution / R1_RESOLUTION) ** 2 if self.config.r1_scaled else 1.0
-        yield penalty * (self.config.r1_gamma * pixels / 2 * self.config.r1_every)
+        pixels = (self.generator.config.resolution / R1_RESOLUTION) ** 2 if config.r1_scaled else 1.0
+        yield penalty * (config.r1_gamma * pixels / 2 * config.r1_every)
 
     def _g_loss(self, step: int) -> Iterator[Tensor]:
-        fakes, near = self._draw(step)
-        verdicts = self._verdicts(fakes, step)
-        loss = torch.stack([weight * losses.nonsaturating_g(logits) for weight, logits in verdicts]).sum()
-        if near is not None and self.config.anchor_weight:
-            loss = loss + self.config.anchor_weight * self._anchor_loss(fakes, near)
+        fakes, near = self._generate(step)
+        loss = losses.nonsaturating_g(self._score(fakes.to(self.dtype), step))
+        if near is not None and self.config.anchors.weight:
+            loss = loss + self.config.anchors.weight * self._anchor_loss(fakes, near)
         yield loss
-        if self.config.seeks(step):
-            yield self.seeking.loss(self._reals)
-        if self.config.correspondence_weight and step % self.config.correspondence_every == 0:
-            yield self.config.correspondence_weight * self.correspondence.loss()
+        if self.config.compares_samples_at(step):
+            yield self.comparison.loss(self._reals)
 
     def _anchor_loss(self, fakes: Tensor, near: Near) -> Tensor:
-        """How far pictures are from their anchors' shots, perceptually and pixel by pixel; the closer, the heavier."""
-        perceptual = self.likeness.to_shots(fakes).gather(1, near.shots[:, None])[:, 0]
-        pixels = (fakes - self.targets[near.shots]).abs().mean((1, 2, 3))
-        return (near.closeness**self.config.anchor_focus * (perceptual + pixels)).mean()
+        """Perceptual and pixel distance of images from their anchors' training images, weighted by closeness."""
+        distances = self.perceptual.to_images(fakes).gather(1, near.images[:, None])[:, 0]
+        pixels = (fakes - self.references[near.images]).abs().mean((1, 2, 3))
+        return (near.closeness**self.config.anchors.focus * (distances + pixels)).mean()
 
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
         count, network = max(1, self.config.batch // 2), self.generator.config
-        ws = batches.mixed(self.generator, self.draws.normal(count, network.w_dim), self.config.mixing, self.draws)
-        if not ws.requires_grad:  # an adapter that leaves the mapping alone
+        ws = mixed(self.generator, self.random.normal(count, network.w_dim), self.config.mixing, self.random)
+        if not ws.requires_grad:  # an adapter that does not change the mapping network
             ws.requires_grad_()
-        image = self.generator.synthesis(ws, self.draws.noises(network, count))
-        path = losses.path_length(image, ws, self.path_mean, self.draws.normal(*image.shape))
+        image = self.generator.synthesis(ws, self.random.noises(network, count))
+        path = losses.path_length(image, ws, self.path_mean, self.random.normal(*image.shape))
         self.path_mean = path.mean
         yield path.penalty * (self.config.path_weight * self.config.path_every)
 
 
-# The losses on sets of freshly drawn pictures: mode seeking, originality, coverage and energy, as a run wants them.
+class SampleComparison:
+    """Losses that compare samples with each other and with training images: mode seeking, memorization, energy.
 
-
-class Seeking:
-    """Draws `seeking_batch` pictures of random latents, and compares them with each other and with the shots."""
+    references: the training images that samples are compared with, [K, 3, R, R].
+    """
 
     def __init__(
         self,
         generator: Generator,
-        likeness: PerceptualDistance,
-        shots: Tensor,
+        perceptual: PerceptualDistance,
+        references: Tensor,
         config: LearnConfig,
-        draws: RandomSource,
+        random: RandomSource,
         dtype: torch.dtype,
     ) -> None:
-        self.generator, self.likeness, self.config = generator, likeness, config
-        self.originality = MemorizationPenalty(shots, mirror=config.mirror) if config.copy_weight else None
-        self.draws, self.dtype = draws, dtype
-        self._centres = {"shots": lambda _reals: likeness.shots, "batch": likeness.embed}[config.seeking_centres]
-        self._noises = {"const": lambda: None, "random": self._fresh_noises}[config.seeking_noise]
+        self.generator, self.perceptual, self.config = generator, perceptual, config
+        self.random, self.dtype = random, dtype
+        self.memorization = (
+            MemorizationPenalty(references, mirror=config.mirror) if config.memorization_weight else None
+        )
+        self.energy = EnergyDistance(perceptual.images) if config.energy_weight else None
 
     def loss(self, reals: Tensor) -> Tensor:
-        """All that is wanted, weighted; something is. reals: the step's real pictures, [N, 3, R, R]."""
-        config, network = self.config, self.generator.config
-        z = self.draws.normal(config.seeking_batch, network.w_dim)
+        """The weighted sum of all losses that the configuration enables. reals: the step's images, [N, 3, R, R]."""
+        config, seeking, network = self.config, self.config.mode_seeking, self.generator.config
+        z = self.random.normal(seeking.batch, network.w_dim)
         w = self.generator.mapping(z)
+        noises = self.random.noises(network, seeking.batch) if seeking.noise == "random" else None
         part = graph_part(len(w), network, self.dtype)
-        images, *features = with_features(self.generator, w, self._noises(), self.dtype, part)
-        seen = self._embedded(images)
+        images, *features = with_features(self.generator, w, noises, self.dtype, part)
+        embeddings = self.perceptual.embed(images if self.energy else images.detach())
         terms = []
-        if config.seeking_weight:
-            pairs = self._pairs(seen, reals)
-            ratios = pair_ratios(z, w, features, images, pairs)
-            terms.append(config.seeking_weight * mode_seeking_loss(ratios, pairs, config.seeking_epsilon))
-        if self.originality:
-            terms.append(config.copy_weight * self.originality.loss(images))
-        if config.coverage_weight:
-            terms.append(config.coverage_weight * self._coverage(seen))
-        if config.energy_weight:
-            terms.append(config.energy_weight * energy_distance(seen, self.likeness.shots))
+        if seeking.weight:
+            with torch.no_grad():
+                centers = self.perceptual.images if seeking.centers == "images" else self.perceptual.embed(reals)
+                clusters = self.perceptual.between(embeddings, centers).argmin(1)
+                pairs = losses.pairs_of(clusters, seeking.pairs, seeking.reduction)
+            ratios = losses.pair_ratios(z, w, features, images, pairs)
+            terms.append(seeking.weight * losses.mode_seeking_loss(ratios, pairs, seeking.epsilon))
+        if self.memorization:
+            terms.append(config.memorization_weight * self.memorization.loss(images))
+        if self.energy:
+            terms.append(config.energy_weight * self.energy.loss(embeddings))
         return torch.stack(terms).sum()
-
-    def _embedded(self, images: Tensor) -> Tensor:
-        compared = self.config.coverage_weight or self.config.energy_weight
-        return self.likeness.embed(images if compared else images.detach())
-
-    def _coverage(self, seen: Tensor) -> Tensor:
-        return missing_entropy(self.likeness.between(seen, self.likeness.shots), self.config.coverage_temperature)
-
-    @torch.no_grad()
-    def _pairs(self, seen: Tensor, reals: Tensor) -> Pairs:
-        clusters = self.likeness.between(seen, self._centres(reals)).argmin(1)
-        return pairs_of(clusters, self.config.seeking_pairs, self.config.seeking_scale)
-
-    def _fresh_noises(self) -> list[Tensor] | None:
-        return self.draws.noises(self.generator.config, self.config.seeking_batch)
-
-
-# At which rate each of an adapter's parameters learns: by what it changes, and by what its adapter says of it.
-
-
-MAPPING = ("weights.mapping/", "features.mapping/")  # how names of parameters begin that change the mapping
 
 
 def rated(adapter: Adapter, config: LearnConfig) -> list[Rated]:
-    """Those that change the mapping first; in either half, a group for every share of the rate."""
+    """An adapter's parameters by learning rate: those that change the mapping network first, then all others."""
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in adapter.named_parameters():
-        share = adapter.rates.get(name, 1.0) if config.own_rates else 1.0
+        share = adapter.rates.get(name, 1.0) if config.optim.adapter_rates else 1.0
         groups.setdefault((not name.startswith(MAPPING), share), []).append(parameter)
-    halves = {False: config.mapping_rate, True: 1.0}
-    return [Rated(groups[half, share], config.lr * halves[half] * share) for half, share in sorted(groups)]
+    scales = {False: config.optim.mapping_lr_scale, True: 1.0}
+    return [Rated(groups[part, share], config.lr * scales[part] * share) for part, share in sorted(groups)]

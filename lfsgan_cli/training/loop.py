@@ -1,4 +1,4 @@
-"""A training loop as a list of phases that yields its steps; lazy regularization is a phase that runs less often."""
+"""The training loop: phases that run at intervals, the optimizer that suits them, and a state that can be saved."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import Gradients
 
-FULL_RATE = "full_rate"  # under which an optimizer's groups keep the rate that is lowered in the end
+FULL_RATE = "full_rate"  # key of an optimizer's group for the rate that `set_rate` scales
+
+Tensors: TypeAlias = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Step:
-    """What happened: how many steps are done, and the loss of every phase that ran (scalars, no gradient)."""
+    """A finished step: how many are done, and the loss of every phase that ran (scalars, no gradient)."""
 
     done: int
     losses: Mapping[str, Tensor]
@@ -26,9 +28,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Phase:
-    """One update: who learns, from which loss, and how often.
+    """One update: which parameters learn, from which loss, and how often.
 
-    losses: from the step's number to scalars, whose sum is the loss; each one's graph is gone before the next is made.
+    losses: from the step's number to scalars, whose sum is the loss; each one's graph is freed before the next is made.
     Only `parameters` receive gradients meanwhile.
     """
 
@@ -41,7 +43,12 @@ class Phase:
     def update(self, step: int) -> Tensor:
         """Run once; the loss as a scalar without gradient."""
         _require(self.parameters, True)  # noqa: FBT003
-        total = torch.stack([_spread(loss) for loss in self.losses(step)]).sum()
+        losses = []
+        for loss in self.losses(step):
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+            del loss  # and with it its graph
+        total = torch.stack(losses).sum()
         self.optimizer.step()
         self.optimizer.zero_grad()
         _require(self.parameters, False)  # noqa: FBT003
@@ -65,9 +72,9 @@ def run(phases: Sequence[Phase], first: int, last: int) -> Iterator[Step]:
 
 
 class FadingAdam(torch.optim.Adam):
-    """Adam to which a step without a gradient is one with a gradient of zero: its counters and moments move.
+    """Adam for which a step without a gradient is one with a gradient of zero: its counters and moments advance.
 
-    As in the published code with torch 1.12, whose `zero_grad` leaves zeros. What never had a gradient stays at rest.
+    As in the published code with torch 1.12, whose `zero_grad` leaves zeros. What never had a gradient does not move.
     """
 
     def zero_grad(self, set_to_none: bool = False) -> None:
@@ -75,19 +82,16 @@ class FadingAdam(torch.optim.Adam):
         super().zero_grad(set_to_none)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Whatever learned before has a gradient again, of zero."""
+        """Parameters with a state get a gradient of zero, as after a step."""
         super().load_state_dict(state_dict)
         for parameter in self.state:
             parameter.grad = torch.zeros_like(parameter)
 
 
-ADAMS: dict[Gradients, type[torch.optim.Adam]] = {"dropped": torch.optim.Adam, "zeroed": FadingAdam}
-
-
 def lazy_adam(groups: Sequence[Rated], every: int, gradients: Gradients = "dropped") -> torch.optim.Adam:
     """Adam for a network that is regularized by an extra update every so many steps (Karras et al., 2020, appendix B).
 
-    The extra update makes steps more frequent; learning rate and decay are lowered to match. every=0: no such update.
+    The extra update makes steps more frequent; learning rate and betas are lowered to match. every=0: no such update.
     gradients: what is left of them after a step, see `FadingAdam`.
     """
     ratio = every / (every + 1) if every else 1.0
@@ -96,7 +100,8 @@ def lazy_adam(groups: Sequence[Rated], every: int, gradients: Gradients = "dropp
         for group in groups
         if group.parameters
     ]
-    return ADAMS[gradients](rated, betas=(0.0, 0.99**ratio), fused=True)
+    adam = FadingAdam if gradients == "zeroed" else torch.optim.Adam
+    return adam(rated, betas=(0.0, 0.99**ratio), fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
@@ -105,23 +110,15 @@ def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
         group["lr"] = group[FULL_RATE] * share
 
 
-def _spread(loss: Tensor) -> Tensor:
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.detach()
-
-
 def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:
     for parameter in parameters:
         parameter.requires_grad_(gradient)
 
 
-# One training run: phases, where it stands, and its whole state to keep and take up again.
-
-
 class TrainingLoop(ABC):
-    """What pretraining and learning a task share.
+    """What pretraining and learning a task share: phases, progress, and the whole state as tensors.
 
-    modules, optimizers: all that learns, by name, in the order of their state. draws: where all randomness comes from.
+    modules, optimizers: all that learns, by name, in the order of their state. random: the source of all randomness.
     done: finished steps. path_mean: running mean of path lengths.
     """
 
@@ -131,14 +128,14 @@ class TrainingLoop(ABC):
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
-        self.draws = RandomSource(seed, device)
+        self.random = RandomSource(seed, device)
         self.path_mean = torch.zeros((), device=device)
         self.done = 0
 
     @property
     @abstractmethod
     def total(self) -> int:
-        """How many steps the whole run has."""
+        """Steps of the whole run."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -146,10 +143,10 @@ class TrainingLoop(ABC):
 
     @abstractmethod
     def follow(self) -> None:
-        """Called after every step: averages follow."""
+        """Called after every step: averages and learning rates follow."""
 
     def steps(self) -> Iterator[Step]:
-        """Train to the end, from wherever the run stands."""
+        """Train to the end, from the last finished step on."""
         self.begin()
         for step in run(self.phases, self.done, self.total):
             self.done = step.done
@@ -158,31 +155,18 @@ class TrainingLoop(ABC):
 
     def pack(self) -> Tensors:
         """The whole state as tensors."""
-        return pack(self.modules, self.optimizers, self.draws.rng, self.scalars())
+        scalars = {"path_mean": self.path_mean, "done": torch.tensor(self.done)}
+        if self.random.choices is not self.random.rng:
+            scalars["choices"] = self.random.choices.get_state()
+        return pack(self.modules, self.optimizers, self.random.rng, scalars)
 
     def unpack(self, tensors: Tensors) -> None:
-        """Go on from a packed state."""
-        self.take_up(unpack(tensors, self.modules, self.optimizers, self.draws.rng))
-
-    def scalars(self) -> dict[str, Tensor]:
-        """What must be kept beside modules, optimizers and the random numbers' state."""
-        scalars = {"path_mean": self.path_mean, "done": torch.tensor(self.done)}
-        if self.draws.choices is not self.draws.rng:
-            scalars["choices"] = self.draws.choices.get_state()
-        return scalars
-
-    def take_up(self, scalars: Mapping[str, Tensor]) -> None:
-        """Back from `scalars`."""
+        """Continue from a packed state."""
+        scalars = unpack(tensors, self.modules, self.optimizers, self.random.rng)
         self.path_mean = scalars["path_mean"].to(self.device)
         self.done = int(scalars["done"])
-        if self.draws.choices is not self.draws.rng:
-            self.draws.choices.set_state(scalars["choices"])
-
-
-# The whole state of a training run as named tensors, to be kept in a safetensors file and taken up again.
-
-
-Tensors: TypeAlias = dict[str, Tensor]
+        if self.random.choices is not self.random.rng:
+            self.random.choices.set_state(scalars["choices"])
 
 
 def pack(
@@ -206,7 +190,7 @@ def unpack(
     optimizers: Mapping[str, torch.optim.Optimizer],
     rng: torch.Generator,
 ) -> Tensors:
-    """Put everything back in place; returns the scalars."""
+    """Restore modules, optimizers and random state from `pack`'s tensors; returns the scalars."""
     for name, module in modules.items():
         module.load_state_dict(_under(tensors, f"module.{name}."))
     for name, optimizer in optimizers.items():

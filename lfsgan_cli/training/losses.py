@@ -1,17 +1,21 @@
-"""The losses of StyleGAN2 and its two lazy regularizers; pure functions on tensors."""
+"""The losses of training, as functions of tensors and as objects where a part is computed once.
+
+Adversarial losses with R1 and path length (Karras et al., 2020), cluster-wise mode seeking (Seo et al., ICCV 2023), the
+memorization penalty, and the energy distance (Székely and Rizzo, 2013).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PATH_DECAY = 0.01  # how fast the running mean of path lengths follows
+PATH_DECAY = 0.01  # of the running mean of path lengths
 
 
 def logistic_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -25,9 +29,9 @@ def nonsaturating_g(fake: Tensor) -> Tensor:
 
 
 def r1(discriminate: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """E‖∇D(x)‖² on real pictures, without its factor γ/2 (Mescheder et al., 2018, Eq. 9).
+    """E‖∇D(x)‖² on real images, without its factor γ/2 (Mescheder et al., 2018, Eq. 9).
 
-    images: [N, 3, H, W]. A map of logits is averaged for each picture first.
+    images: [N, 3, H, W]. A map of logits is averaged for each image first.
     """
     images = images.detach().requires_grad_()
     logits = discriminate(images).flatten(1).mean(1)
@@ -36,7 +40,7 @@ def r1(discriminate: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
 
 class PathLength(NamedTuple):
-    """The penalty (scalar), the running mean to carry on (scalar, no gradient), the lengths [N]."""
+    """The penalty (scalar), the updated running mean (scalar, no gradient), the lengths [N]."""
 
     penalty: Tensor
     mean: Tensor
@@ -44,10 +48,10 @@ class PathLength(NamedTuple):
 
 
 def path_length(image: Tensor, ws: Tensor, mean: Tensor, noise: Tensor) -> PathLength:
-    """How far ‖Jᵀy‖ strays from its running mean (Karras et al., 2020, Eq. 4).
+    """The squared difference of ‖Jᵀy‖ and its running mean (Karras et al., 2020, Eq. 4).
 
-    image: [N, 3, H, W], drawn from ws: [N, L, D]; noise: standard normal, the image's shape; mean: scalar.
-    As in the published code the penalty is taken to the updated mean, gradient included.
+    image: [N, 3, H, W], generated from ws: [N, L, D]; noise: standard normal, the image's shape; mean: scalar.
+    As in the published code, the difference is to the updated mean, whose gradient counts.
     """
     scaled = noise / math.sqrt(image.shape[2] * image.shape[3])
     (jacobian,) = torch.autograd.grad((image * scaled).sum(), ws, create_graph=True)
@@ -56,53 +60,45 @@ def path_length(image: Tensor, ws: Tensor, mean: Tensor, noise: Tensor) -> PathL
     return PathLength((lengths - updated).square().mean(), updated.detach(), lengths.detach())
 
 
-# Cluster-wise mode seeking (Seo et al., ICCV 2023): pictures near the same shot must not become the same picture.
-#
-# Two latents of one cluster should stay as far apart, relative to z, in w, in every feature map and in the picture.
+# Cluster-wise mode seeking: two latents of one cluster should stay as far apart, relative to z, in w, in every feature
+# map and in the image.
 
-
-Compared: TypeAlias = Literal["members", "first"]
-Scale: TypeAlias = Literal["mean", "sum"]
-
-# Which samples are compared, given a cluster's members; what a pair counts, given the number of its cluster's pairs.
-_COMPARED: dict[Compared, Callable[[Sequence[int]], Sequence[int]]] = {
-    "members": lambda members: members,
-    "first": lambda members: range(len(members)),
-}
-_SHARES: dict[Scale, Callable[[int], float]] = {"mean": lambda pairs: 1 / pairs, "sum": lambda _pairs: 1.0}
-_LEAST = 1e-12  # a distance that can be divided by: latents that fell together have ratios of zero, not of nothing
+_LEAST = 1e-12  # divisor where two latents coincide: their ratio is zero then, not NaN
 
 
 class Pairs(NamedTuple):
-    """The pairs of samples that count: their indices, int64 [P], and how much each one counts, P numbers."""
+    """Pairs of samples that are compared: their indices, int64 [P], and P weights."""
 
     first: Tensor
     second: Tensor
     weights: Sequence[float]
 
 
-def pairs_of(clusters: Tensor, compared: Compared, scale: Scale) -> Pairs:
-    """The pairs that count, and their weights, averaged over the clusters of two members or more.
+def pairs_of(clusters: Tensor, compared: Literal["members", "first"], reduction: Literal["mean", "sum"]) -> Pairs:
+    """The pairs to compare, with weights that average over the clusters of two members or more.
 
-    clusters: [N], the nearest centre of each sample. compared: a cluster's members, which is what the paper means, or
-    as many of the first samples, as in the public LFS-GAN code. scale: the mean over a cluster's pairs, or, as in that
-    code, their sum. No pairs where no cluster has two members.
+    clusters: [N], the nearest center of each sample. compared: a cluster's members, which is what the paper means, or
+    as many of the first samples, as in the public LFS-GAN code. reduction: the mean over a cluster's pairs, or, as in
+    that code, their sum. No pairs if no cluster has two members.
     """
-    chosen, share = _COMPARED[compared], _SHARES[scale]
-    members = [torch.nonzero(clusters == each).flatten().tolist() for each in clusters.unique()]  # type: ignore[no-untyped-call]
-    groups = [list(combinations(chosen(one), 2)) for one in members if len(one) > 1]
+    groups = []
+    for cluster in clusters.unique():  # type: ignore[no-untyped-call]
+        members = torch.nonzero(clusters == cluster).flatten().tolist()
+        if len(members) > 1:
+            groups.append(list(combinations(members if compared == "members" else range(len(members)), 2)))
     weights: dict[tuple[int, int], float] = {}
     for group in groups:
+        share = 1 / len(group) if reduction == "mean" else 1.0
         for pair in group:
-            weights[pair] = weights.get(pair, 0.0) + share(len(group)) / len(groups)
+            weights[pair] = weights.get(pair, 0.0) + share / len(groups)
     indices = torch.tensor(list(weights), dtype=torch.int64, device=clusters.device).reshape(-1, 2)
     return Pairs(indices[:, 0], indices[:, 1], list(weights.values()))
 
 
 def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor, pairs: Pairs) -> Tensor:
-    """Of every pair: |Δw|/|Δz| + the mean over layers of |Δf|/|Δw| + |ΔI|/|Δw|, [P].
+    """|Δw|/|Δz| + the mean over layers of |Δf|/|Δw| + |ΔI|/|Δw| for every pair, [P].
 
-    |·| is the mean absolute value; where it is zero below a bar, so it is above, and the ratio is zero.
+    |·| is the mean absolute value. A ratio is zero where its denominator is, since the numerator is zero too.
     z, w: [N, D]; features: L tensors [N, …]; images: [N, 3, H, W].
     """
     dz, dw, di = (mean_absolute(x, pairs.first, pairs.second) for x in (z, w, images))
@@ -111,30 +107,30 @@ def pair_ratios(z: Tensor, w: Tensor, features: Sequence[Tensor], images: Tensor
 
 
 def mode_seeking_loss(ratios: Tensor, pairs: Pairs, epsilon: float) -> Tensor:
-    """1 / (x + ε), with x the weighted sum of the ratios [P]; zero where there is no pair."""
+    """1 / (x + ε), with x the weighted sum of the ratios [P]; zero without any pair."""
     if not len(ratios):
         return ratios.sum()
     return 1 / ((ratios * ratios.new_tensor(pairs.weights)).sum() + epsilon)
 
 
-# Mean absolute differences of chosen pairs, with a backward of their own that keeps nothing but the samples.
-
-
-_BLOCK = 1 << 20  # entries of the differences at once
-_CACHED = 1 << 18  # … on a processor, in whose cache they stay
+_BLOCK = 1 << 20  # differences that are computed at once
+_CPU_BLOCK = 1 << 18  # the same on a CPU, where they stay in the cache
 
 
 def mean_absolute(x: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """mean |x[first] - x[second]| for P pairs of N samples, summed in float32 at least.
 
-    x: [N, …] of any floating type; first, second: int64 [P]. Returns [P]. Differentiable once.
+    x: [N, …] of any floating type; first, second: int64 [P]. Returns [P]. Differentiable once; the backward pass needs
+    only the samples, not their differences.
     """
-    distances: Tensor = _MeanAbsolute.apply(_rows(x), first, second)  # type: ignore[no-untyped-call]
+    # [N, D], a view where the memory layout allows; the order of a sample's entries does not matter.
+    rows = x.flatten(1) if x.dim() < 4 or x.is_contiguous() else x.permute(0, 2, 3, 1).flatten(1)
+    distances: Tensor = _MeanAbsolute.apply(rows, first, second)  # type: ignore[no-untyped-call]
     return distances
 
 
 class _MeanAbsolute(torch.autograd.Function):
-    """∂/∂x[i] of |x[i] - x[j]| is the sign of the difference; it is formed again, block by block, in the backward."""
+    """∂/∂x[i] of |x[i] - x[j]| is the sign of the difference, which the backward pass computes again in blocks."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -146,7 +142,9 @@ class _MeanAbsolute(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         rows, first, second = ctx.saved_tensors
-        ends = _ends(first, second, len(rows)) * (gradient / rows.shape[1])  # [N, P]
+        samples = torch.arange(len(rows), device=first.device)[:, None]
+        ends = (samples == first).to(torch.float32) - (samples == second).to(torch.float32)  # [N, P]
+        ends = ends * (gradient / rows.shape[1])
         result = torch.empty_like(rows)
         width = _width(first)
         for block, out in zip(torch.split(rows, width, 1), torch.split(result, width, 1), strict=True):
@@ -154,14 +152,8 @@ class _MeanAbsolute(torch.autograd.Function):
         return result, None, None
 
 
-def _rows(x: Tensor) -> Tensor:
-    """[N, D], a view where the memory allows; the order of the entries of a sample does not matter."""
-    return x.flatten(1) if x.dim() < 4 or x.is_contiguous() else x.permute(0, 2, 3, 1).flatten(1)
-
-
 def _width(first: Tensor) -> int:
-    block = _CACHED if first.device.type == "cpu" else _BLOCK
-    return max(1, block // max(1, len(first)))
+    return max(1, (_CPU_BLOCK if first.device.type == "cpu" else _BLOCK) // max(1, len(first)))
 
 
 def _differences(block: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -169,85 +161,73 @@ def _differences(block: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return wide.index_select(0, first).sub_(wide.index_select(0, second))
 
 
-def _ends(first: Tensor, second: Tensor, samples: int) -> Tensor:
-    """[N, P]: 1 where a pair begins, -1 where it ends."""
-    numbers = torch.arange(samples, device=first.device)[:, None]
-    return (numbers == first).to(torch.float32) - (numbers == second).to(torch.float32)
+# Memorization: samples should come no nearer to a training image than training images come to each other. Our own:
+# anchors and the energy distance draw samples to few images, and in a plain style a sample that a network finds similar
+# is soon equal in nearly every pixel.
+
+_SAME = 1e-5  # an image's squared distance from itself stays below
+_SHARE = 0.01  # of the mean squared distance: below, two images count as one that is there twice
+_QUARTER = 4
 
 
-# Originality: pictures of random latents should come no nearer to a shot than shots come to each other.
-#
-# Our own. Anchors and the energy distance draw pictures to ten shots, and in a plain style a picture that a network
-# finds
-# alike is soon the same in nearly every pixel. What counts as near follows from the shots, pixel by pixel: as in
-# `evaluation.metrics.memorization`, from the distance of each to the nearest other, but by their lower quartile, not
-# by the least.
+def different(squared: Tensor) -> Tensor:
+    """Which of K images differ, and are not one that is there twice, [K, K]. squared: their squared distances."""
+    return squared > max(_SAME, _SHARE * float(squared.mean()))
 
 
-QUARTER = 4
-
-
-class MemorizationPenalty:
-    """What copies of shots cost, and mirrored copies where shots are shown mirrored as well.
-
-    shots: [K, 3, R, R]. near: within this mean squared difference a quarter of the shots have another one that differs;
-    0, and nothing is called a copy, where they are all one picture.
-    """
-
-    def __init__(self, shots: Tensor, *, mirror: bool) -> None:
-        self.shots = torch.cat([shots, shots.flip(3)]) if mirror else shots
-        others = apart(shots, shots)
-        nearest = others.masked_fill(~differ(others), torch.inf).amin(1).sort().values
-        near = nearest[(len(nearest) - 1) // QUARTER]
-        self.near = torch.where(near.isfinite(), near, 0.0)
-
-    def loss(self, images: Tensor) -> Tensor:
-        """From 0, where no picture is near a shot, to 1, where all are copies; a scalar. images: [N, 3, R, R]."""
-        nearest = self.shots[apart(images.detach(), self.shots).argmin(1)]
-        missing = (self.near - (images - nearest).square().mean((1, 2, 3))).clamp(min=0)
-        return (missing / self.near.clamp(min=SAME)).square().mean()
-
-
-def apart(a: Tensor, b: Tensor) -> Tensor:
-    """The mean squared differences of N pictures from M others, [N, M]; no gradient passes."""
+def pixel_distances(a: Tensor, b: Tensor) -> Tensor:
+    """The mean squared differences of N images from M others, [N, M]; no gradient passes."""
     a, b = a.flatten(1), b.flatten(1)
-    # Not by products, which would leave equal pictures a little apart.
+    # Not by matrix products, which would leave equal images a little apart.
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square() / a.shape[1]
 
 
-# The energy distance: how differently two sets are spread (Székely & Rizzo, 2013).
-#
-# Of pictures of random latents and shots it is least where the pictures are as near to the shots as these are to each
-# other, and as far from each other: it draws every picture to the shots, and pictures apart. Mode seeking (Seo et al.,
-# ICCV 2023) does the second alone, anchors the first alone.
+class MemorizationPenalty:
+    """The cost of samples that copy a training image, or its mirror image where training flips images.
 
-
-def energy_distance(images: Tensor, shots: Tensor) -> Tensor:
-    """2 E|x-s| - E|x-x'| - E|s-s'|, a scalar; of few it can fall below zero.
-
-    images: [N, D], N at least 2; shots: [K, D]: embeddings, whose Euclidean distances count. Their squares, which
-    perceptual distances are, would tell no more than how far apart the means of the two sets are.
+    images: [K, 3, R, R]. near: a quarter of the images have another one, not equal to it, within this mean squared
+    difference; 0, and no sample is penalized, if all images are equal.
     """
-    return 2 * _distances(images, shots).mean() - _among(images) - (_among(shots) if len(shots) > 1 else 0.0)
+
+    def __init__(self, images: Tensor, *, mirror: bool) -> None:
+        self.images = torch.cat([images, images.flip(3)]) if mirror else images
+        others = pixel_distances(images, images)
+        nearest = others.masked_fill(~different(others), torch.inf).amin(1).sort().values
+        near = nearest[(len(nearest) - 1) // _QUARTER]
+        self.near = torch.where(near.isfinite(), near, 0.0)
+
+    def loss(self, samples: Tensor) -> Tensor:
+        """From 0, where no sample is near an image, to 1, where all are copies; a scalar. samples: [N, 3, R, R]."""
+        nearest = self.images[pixel_distances(samples.detach(), self.images).argmin(1)]
+        missing = (self.near - (samples - nearest).square().mean((1, 2, 3))).clamp(min=0)
+        return (missing / self.near.clamp(min=_SAME)).square().mean()
 
 
-def _among(points: Tensor) -> Tensor:
+class EnergyDistance:
+    """2 E|x-s| - E|x-x'| - E|s-s'|: how differently samples x and training images s are spread.
+
+    It is least where samples are as near to the images as these are to each other, and as far from each other: it draws
+    every sample to the images, and samples apart. Mode seeking does the second alone, anchors the first alone.
+
+    images: embeddings [K, D], whose Euclidean distances count. Their squares, which perceptual distances are, would
+    only compare the means of the two sets.
+    """
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+        self._spread = _mean_distance(images) if len(images) > 1 else 0.0
+
+    def loss(self, samples: Tensor) -> Tensor:
+        """A scalar; for few samples it can fall below zero. samples: embeddings [N, D], N at least 2."""
+        return 2 * _distances(samples, self.images).mean() - _mean_distance(samples) - self._spread
+
+
+def _mean_distance(points: Tensor) -> Tensor:
+    """Over all pairs of two different points."""
     count = len(points)
     return _distances(points, points).sum() / (count * (count - 1))
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
-    # Not by products: equal points would be a little apart, or have no gradient that is a number.
+    # Not by matrix products: equal points would be a little apart, or have a gradient of NaN.
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-# Which distances among shots are of two pictures, and which of one that is there twice, or of one burst of photos.
-
-
-SAME = 1e-5  # a picture's own distance from itself stays below, see `evaluation.metrics.memorization`
-SHARE = 0.01  # of the mean distance: a tenth of it in length, where drawings of one style have a fifth and more
-
-
-def differ(apart: Tensor) -> Tensor:
-    """Whether two shots are different pictures, [K, K]. apart: their squared distances by any measure, [K, K]."""
-    return apart > max(SAME, SHARE * float(apart.mean()))

@@ -1,4 +1,4 @@
-"""How many pictures are drawn in one graph, so that a training step fits the memory of a usual machine."""
+"""Memory of training: how many images share a graph, how much a run needs, and how much is free."""
 
 from __future__ import annotations
 
@@ -12,87 +12,88 @@ from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.system.memory import available_memory
+from lfsgan_cli.training.batches import MOST_REFERENCES
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
+from lfsgan_cli.training.perceptual import EMBEDDING_BYTES
 
-BUDGET = 6 << 30  # bytes for the graph of one loss: 8 GB leave the rest to weights, optimizers and the program
+BUDGET = 6 << 30  # bytes for the graph of one loss: of 8 GB, the rest is for weights, optimizers and the program
 SAVED = 4  # maps of the size of a convolution's output that its layer keeps for the backward pass
+NUMBER = 4  # bytes; the regularizers need the most, and always compute in fp32
+# The most that steps held, in multiples of an image's feature maps: 4,988 MB for four images of FFHQ-256, less the
+# weights (docs/performance.md). Generator and discriminator, forward and backward.
+GRAPH = 7
+PROGRAM = 400 << 20  # bytes: Python, torch and its libraries
+PERCEPTUAL = (
+    500 << 20
+)  # bytes: the network that compares images, at work (1,144 MB on the embedded base, less the rest)
+FROZEN = 8 << 20  # bytes an image: frozen features at 96 pixels and their heads (6.5 MB measured, batches of 8 and 32)
+COPIES = 3  # of what is trained, beside itself: its gradient and Adam's two
+LOADED = 2  # bytes a channel of a training image: its levels, and a copy while they are stacked
 
 
 def graph_part(count: int, config: NetworkConfig, dtype: torch.dtype) -> int:
-    """How many of `count` pictures, whose feature maps are all compared, may be in one graph: 1 to `count`.
+    """How many of `count` images, whose feature maps are all compared, may share a graph: 1 to `count`.
 
-    All where they fit. In parts, every map and its gradient stay in memory, and what lies between is drawn twice.
+    All, where they fit. In parts, every map and its gradient stay in memory, and what lies between is computed twice.
     """
-    each = feature_numbers(config) * dtype.itemsize  # bytes of one picture's feature maps
+    each = feature_numbers(config) * dtype.itemsize  # bytes of one image's feature maps
     if count * each * (SAVED + 1) <= BUDGET:
         return count
     return max(1, min(count, int(BUDGET / each - 2 * count) // SAVED))
 
 
-def graph_bytes(count: int, config: NetworkConfig, dtype: torch.dtype) -> int:
-    """What a graph of `count` pictures takes in such parts; more than the budget where even parts of one do not fit."""
-    each, part = feature_numbers(config) * dtype.itemsize, graph_part(count, config, dtype)
-    return each * (count * (SAVED + 1) if part == count else 2 * count + SAVED * part)
-
-
 def with_features(
     generator: Generator, w: Tensor, noises: Sequence[Tensor] | None, dtype: torch.dtype, part: int
 ) -> list[Tensor]:
-    """The pictures of w [N, D], and after them the output of every convolution. noises: None is the network's own.
+    """The images of w [N, D], and after them the output of every convolution. noises: None is the network's own.
 
-    With less than N pictures in a part, all but these outputs is forgotten and computed again for the backward pass.
+    With fewer than N images in a part, all but these outputs is freed and computed again for the backward pass.
     """
 
-    def drawn(some: Tensor, *grains: Tensor) -> list[Tensor]:
+    def generated(w: Tensor, *noises: Tensor) -> list[Tensor]:
         features: list[Tensor] = []
-        return [generator.synthesis(generator.spread(some), list(grains) or None, features, dtype), *features]
+        return [generator.synthesis(generator.spread(w), list(noises) or None, features, dtype), *features]
 
     if part >= len(w):
-        return drawn(w, *(noises or ()))
+        return generated(w, *(noises or ()))
     rows = zip(*(torch.split(each, part) for each in (w, *(noises or ()))), strict=True)
-    parts = [checkpoint(drawn, *row, use_reentrant=False, preserve_rng_state=False) for row in rows]
+    parts = [checkpoint(generated, *row, use_reentrant=False, preserve_rng_state=False) for row in rows]
     return [torch.cat(pieces) for pieces in zip(*parts, strict=True)]
 
 
 def feature_numbers(config: NetworkConfig) -> int:
-    """Numbers in the outputs of all convolutions for one picture."""
+    """Numbers in the outputs of all convolutions for one image."""
     return sum(config.channels[side] * side * side for side in config.noise_sides)
 
 
-# How much memory a training run will take, as far as its networks tell; and how much there is.
-
-
-NUMBER = 4  # bytes; the regularizers need the most, and compute in fp32 in any case
-# The most that steps held, in multiples of a picture's feature maps: 4,988 MB for four pictures of FFHQ-256, less the
-# weights (docs/performance.md). Generator and discriminator, forwards and backwards.
-GRAPH = 7
-PROGRAM = 400 << 20  # bytes: Python, torch and its libraries
-LIKENESS = (
-    500 << 20
-)  # bytes: the network that compares pictures, at work (1,144 MB on the embedded base, less the rest)
-FROZEN = 8 << 20  # bytes an image: frozen features at 96 pixels and their heads (6.5 MB measured, batches of 8 and 32)
-COPIES = 3  # of what is trained, beside itself: its gradient and Adam's two
-
-
 def of_pretraining(network: NetworkConfig, training: PretrainConfig) -> int:
-    """Bytes at the most, within a quarter: both generators, the discriminator, their optimizers, the largest step."""
+    """Bytes at most, within a quarter: both generators, the discriminator, their optimizers, the largest step."""
     generator, discriminator = _sizes(network)
     weights = 2 * generator + discriminator + COPIES * (generator + discriminator)
     frozen = training.batch * FROZEN if training.feature_weight else 0
     return PROGRAM + frozen + NUMBER * (weights + training.batch * GRAPH * feature_numbers(network))
 
 
-def of_learning(network: NetworkConfig, training: LearnConfig) -> int:
-    """Bytes at the most, within a quarter; an adapter that trains every weight takes a little more."""
+def of_learning(network: NetworkConfig, training: LearnConfig, images: int) -> int:
+    """Bytes at most, within a quarter, with so many training images.
+
+    An adapter that trains every weight needs a little more.
+    """
     generator, discriminator = _sizes(network)
     weights = 2 * generator + discriminator + (1 + COPIES) * discriminator
-    picture = NUMBER * feature_numbers(network)
-    seeking = graph_bytes(training.seeking_batch, network, torch.float32) if training.draws_sets else 0
-    return PROGRAM + LIKENESS + NUMBER * weights + max(training.batch * GRAPH * picture, seeking)
+    numbers, count = feature_numbers(network), training.mode_seeking.batch
+    samples = 0
+    if training.compares_samples:
+        part = graph_part(count, network, torch.float32)
+        samples = numbers * (count * (SAVED + 1) if part == count else 2 * count + SAVED * part)
+    pixels = 3 * network.resolution**2
+    references = min(images, MOST_REFERENCES) * (3 * NUMBER * pixels + EMBEDDING_BYTES)  # with mirror images
+    held = PROGRAM + PERCEPTUAL + NUMBER * weights + LOADED * images * pixels + references
+    return held + NUMBER * max(training.batch * GRAPH * numbers, samples)
 
 
 def free(device: torch.device) -> int | None:
-    """Bytes that are free where the training runs; None where nobody says."""
+    """Bytes that are free where the training runs; None if the device does not tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return available_memory() if device.type == "cpu" else None

@@ -1,10 +1,9 @@
-"""Which network tells a training run how unlike two pictures look."""
+"""Perceptual distances while training: which network computes them, and its embeddings of the training images."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -17,23 +16,41 @@ from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0, fro
 from lfsgan_cli.evaluation.extractors.perceptual import embed, pairwise
 from lfsgan_cli.evaluation.extractors.vgg import LpipsVgg
 from lfsgan_cli.evaluation.extractors.weights import cached
-from lfsgan_cli.training.config import LikenessChoice, LikenessName
+from lfsgan_cli.training.config import PerceptualChoice
 
-SIZE = 128  # side at which EfficientNet compares pictures while learning: a fifth of 224's cost
+SIZE = 128  # side at which EfficientNet compares images while training: a fifth of 224's cost
+EMBEDDING_BYTES = 47_104 * 4  # of an image at that side
 
 
 class NoVggError(LfsganError):
-    """A likeness whose network is not on this machine."""
+    """LPIPS-VGG without its weights."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"likeness is 'vgg', and its weights are not at {str(path)!r}: `lfsgan evaluate --lpips --lpips-features "
-            f"vgg` fetches them, or put {vgg.WEIGHTS.url} there; likeness=efficientnet-lite0 needs none"
+            f"perceptual is 'vgg', and its weights are not at {str(path)!r}: `lfsgan evaluate --lpips --lpips-features "
+            f"vgg` downloads them, or put {vgg.WEIGHTS.url} there; perceptual=efficientnet-lite0 needs none"
         )
 
 
-def choose(choice: LikenessChoice) -> LikenessName:
-    """What is meant: `auto` takes LPIPS-VGG where its weights are in the cache, and never downloads; NoVggError."""
+class PerceptualDistance(Protocol):
+    """Perceptual distances of float images [N, 3, R, R] in -1..1: squared Euclidean distances of their embeddings."""
+
+    @property
+    def images(self) -> Tensor:
+        """The embeddings of the K training images that are compared with, [K, D]."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Embeddings [N, D]; gradients pass where the network allows it."""
+
+    def between(self, embeddings: Tensor, others: Tensor) -> Tensor:
+        """The distances of N embedded images from M others, [N, M]; gradients pass."""
+
+    def to_images(self, images: Tensor) -> Tensor:
+        """The distances of images from every one of the K training images, [N, K]: both of the above."""
+
+
+def choose(choice: PerceptualChoice) -> Literal["efficientnet-lite0", "vgg"]:
+    """The network that `auto` means: LPIPS-VGG where its weights are in the cache; never downloads. NoVggError."""
     path = cached(vgg.WEIGHTS)
     if choice == "auto":
         return "vgg" if path.exists() else "efficientnet-lite0"
@@ -42,70 +59,47 @@ def choose(choice: LikenessChoice) -> LikenessName:
     return choice
 
 
-def perceptual_distance_to(shots: NDArray[np.uint8], name: LikenessName, device: torch.device) -> PerceptualDistance:
-    """The named network's judgement, with the shots, [K, R, R, 3], embedded once."""
-    levels = torch.from_numpy(shots).permute(0, 3, 1, 2)
-    return VggDistance(levels, device) if name == "vgg" else EfficientNetDistance(levels, device)
+def perceptual_distance_to(
+    images: NDArray[np.uint8], choice: PerceptualChoice, device: torch.device
+) -> PerceptualDistance:
+    """The distance by the chosen network, with the training images, [K, R, R, 3], embedded once."""
+    levels = torch.from_numpy(images).permute(0, 3, 1, 2)
+    return VggDistance(levels, device) if choose(choice) == "vgg" else EfficientNetDistance(levels, device)
 
 
-class EmbeddingDistance(ABC):
-    """Distances of whatever a network makes of pictures."""
+class _EmbeddingDistance:
+    images: Tensor
 
-    shots: Tensor
-
-    @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """See `Likeness`."""
+        raise NotImplementedError
 
     def between(self, embeddings: Tensor, others: Tensor) -> Tensor:
-        """See `Likeness`."""
         return pairwise(embeddings, others)
 
-    def to_shots(self, images: Tensor) -> Tensor:
-        """See `Likeness`."""
-        return self.between(self.embed(images), self.shots)
+    def to_images(self, images: Tensor) -> Tensor:
+        return self.between(self.embed(images), self.images)
 
 
-class EfficientNetDistance(EmbeddingDistance):
-    """Distances by EfficientNet-Lite0, whose gradients reach the pictures. levels: the shots, uint8 [K, 3, R, R]."""
+class EfficientNetDistance(_EmbeddingDistance):
+    """By EfficientNet-Lite0, whose gradients reach the images. levels: the training images, uint8 [K, 3, R, R]."""
 
     def __init__(self, levels: Tensor, device: torch.device) -> None:
         self.network = EfficientNetLite0(SIZE).to(device)
         with torch.no_grad():
-            self.shots = self.embed(from_levels(levels).to(device))
+            self.images = self.embed(from_levels(levels).to(device))
 
     def embed(self, images: Tensor) -> Tensor:
-        """See `Likeness`."""
+        """See `PerceptualDistance`."""
         return embed(self.network, images)
 
 
-class VggDistance(EmbeddingDistance):
-    """LPIPS-VGG at the shots' own size, as the public LFS-GAN code asks it; no gradients pass."""
+class VggDistance(_EmbeddingDistance):
+    """By LPIPS-VGG at the training images' own size, as in the public LFS-GAN code; no gradients pass."""
 
     def __init__(self, levels: Tensor, device: torch.device) -> None:
-        self.judge = LpipsVgg(cached(vgg.WEIGHTS), device, size=levels.shape[-1])
-        self.shots = self.judge.embed(levels)
+        self.network = LpipsVgg(cached(vgg.WEIGHTS), device, size=levels.shape[-1])
+        self.images = self.network.embed(levels)
 
     def embed(self, images: Tensor) -> Tensor:
-        """See `Likeness`."""
-        return torch.cat([self.judge.embed_drawn(part.float()) for part in torch.split(images, self.judge.batch)])
-
-
-# How unlike two pictures look, as training asks it.
-
-
-class PerceptualDistance(Protocol):
-    """Perceptual distances of float pictures [N, 3, R, R] in -1..1: squared Euclidean ones of their embeddings."""
-
-    @property
-    def shots(self) -> Tensor:
-        """The shots' embeddings, [K, D]."""
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Embeddings [N, D]; gradients pass where the network lets them."""
-
-    def between(self, embeddings: Tensor, others: Tensor) -> Tensor:
-        """The distances of N embedded pictures from M others, [N, M]; gradients pass."""
-
-    def to_shots(self, images: Tensor) -> Tensor:
-        """The distances of pictures from every one of K shots, [N, K]: both of the above."""
+        """See `PerceptualDistance`."""
+        return torch.cat([self.network.embed_drawn(part.float()) for part in torch.split(images, self.network.batch)])

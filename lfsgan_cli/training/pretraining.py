@@ -1,4 +1,4 @@
-"""Pretraining: a StyleGAN2 from a set of pictures."""
+"""Pretraining: a StyleGAN2 base from a set of images."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from torch import Tensor
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
-from lfsgan_cli.training import batches, losses
-from lfsgan_cli.training.batches import Images, batch_of, mirrored, shuffled
+from lfsgan_cli.training import losses
+from lfsgan_cli.training.batches import Images, batch_of, mirrored, mixed, shuffled
 from lfsgan_cli.training.config import PretrainConfig
+from lfsgan_cli.training.discriminator import FeatureDiscriminator
 from lfsgan_cli.training.ema import EMA
-from lfsgan_cli.training.feature_discriminator import FeatureDiscriminator
 from lfsgan_cli.training.loop import Phase, Rated, TrainingLoop, lazy_adam, set_rate
 
-CALIBRATED = 256  # real images that the levels of frozen features are scaled by
-ANNEALED_HALF_LIFE = 5  # times the average's half-life, once learning rates have fallen to zero
+CALIBRATED = 256  # real images from which the scale of frozen features is computed
+ANNEALED_HALF_LIFE = 5  # times the EMA's half-life, once learning rates have fallen to zero
 
 
 class Pretraining(TrainingLoop):
-    """The live generator and discriminator against pictures, and the generator's average.
+    """A generator and a discriminator trained on images, and the generator's EMA.
 
-    With `feature_weight`, heads on frozen features stand beside the discriminator; their weight rises in the beginning
-    and falls with the learning rates, so that the discriminator alone has the last word.
+    With `feature_weight`, a second discriminator scores frozen features. Its weight rises in the beginning and falls
+    with the learning rates, so that only the first one counts in the end.
 
-    generator, average and discriminator are on one device; the average starts wherever the one passed in stands.
+    generator, ema and discriminator are on one device; `ema` is where the EMA starts.
     """
 
     def __init__(
         self,
         generator: Generator,
-        average: Generator,
+        ema: Generator,
         discriminator: Discriminator,
-        pictures: Images,
+        images: Images,
         config: PretrainConfig,
     ) -> None:
         super().__init__(config.seed, generator.w_mean.device)
         self.generator, self.discriminator = generator, discriminator
-        self.average = EMA(average, config.average_kimg * 1000, config.average_ramp)
-        self.pictures, self.config = pictures, config
+        self.ema = EMA(ema, config.ema_kimg * 1000, config.ema_ramp)
+        self.images, self.config = images, config
         self.dtype = dtype_of(
             choose(config.precision, self.device, generator.config.resolution), generator.w_mean.dtype
         )
-        self.modules = {"live": generator, "average": self.average.module, "discriminator": discriminator}
+        self.modules = {"generator": generator, "ema": self.ema.module, "discriminator": discriminator}
         g, d = list(generator.parameters()), list(discriminator.parameters())
         g_adam = lazy_adam([Rated(g, config.lr)], config.path_every if config.path_weight else 0)
         d_adam = lazy_adam([Rated(d, config.lr)], config.r1_every if config.r1_gamma else 0)
@@ -59,9 +59,9 @@ class Pretraining(TrainingLoop):
 
     def _add_features(self) -> FeatureDiscriminator:
         config = self.config
-        features = FeatureDiscriminator(config.seed, self.draws.choices, self.device)
-        first = islice(shuffled(len(self.pictures), config.seed, 0), min(CALIBRATED, len(self.pictures)))
-        features.calibrate(batch_of(self.pictures, list(first), self.device))
+        features = FeatureDiscriminator(config.seed, self.random.choices, self.device)
+        first = islice(shuffled(len(self.images), config.seed, 0), min(CALIBRATED, len(self.images)))
+        features.calibrate(batch_of(self.images, list(first), self.device))
         heads = list(features.parameters())
         adam = lazy_adam([Rated(heads, config.lr)], 0)
         self.modules, self.optimizers = {**self.modules, "heads": features}, {**self.optimizers, "heads": adam}
@@ -70,55 +70,52 @@ class Pretraining(TrainingLoop):
 
     @property
     def total(self) -> int:
-        """Steps until the configured number of pictures was shown."""
+        """Steps until the configured number of images was shown."""
         return self.config.steps
 
     def begin(self) -> None:
-        """Go on in the pictures' order, and at the learning rates, where the run stands."""
-        self._indices = shuffled(len(self.pictures), self.config.seed, self.done * self.config.batch)
+        """Continue in the images' order, and at the learning rates, after the steps that are done."""
+        self._indices = shuffled(len(self.images), self.config.seed, self.done * self.config.batch)
         self._anneal()
 
     def follow(self) -> None:
-        """The average follows the live generator; towards the end, learning rates fall to zero."""
-        self.average.follow(self.generator, self.config.batch, self.done * self.config.batch)
+        """Update the EMA; in the last steps, learning rates fall to zero."""
+        self.ema.follow(self.generator, self.config.batch, self.done * self.config.batch)
         self._anneal()
 
     def _anneal(self) -> None:
-        """Learning rates fall to zero over the last `decay` of the steps; the average's half-life grows meanwhile."""
+        """Learning rates fall to zero over the last `decay` of the steps; the EMA's half-life grows meanwhile."""
         falling = self.config.decay * self.total  # steps
         self.annealed = 1 - min(1.0, (self.total - self.done) / falling) if falling else 0.0
         for optimizer in self.optimizers.values():
             set_rate(optimizer, 1 - self.annealed)
         longer = 1 + (ANNEALED_HALF_LIFE - 1) * self.annealed
-        self.average.half_life = self.config.average_kimg * 1000 * longer
+        self.ema.half_life = self.config.ema_kimg * 1000 * longer
 
-    def _draw(self, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _generate(self, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         config = self.generator.config
-        z = self.draws.normal(count, config.w_dim)
-        ws = batches.mixed(self.generator, z, self.config.mixing, self.draws)
-        image: Tensor = self.generator.synthesis(ws, self.draws.noises(config, count), dtype=dtype)
+        z = self.random.normal(count, config.w_dim)
+        ws = mixed(self.generator, z, self.config.mixing, self.random)
+        image: Tensor = self.generator.synthesis(ws, self.random.noises(config, count), dtype=dtype)
         return image.to(dtype), ws
 
     def _g_loss(self, _step: int) -> Iterator[Tensor]:
-        fakes, _ = self._draw(self.config.batch, self.dtype)
+        fakes, _ = self._generate(self.config.batch, self.dtype)
         loss = losses.nonsaturating_g(self.discriminator(fakes))
         self._fakes = fakes.detach()
         if self.features is not None:
             features = self.features.features(fakes)
-            loss = loss + self._feature_weight() * self.features.g_loss(features)
+            shown, ramp = self.done * self.config.batch, self.config.feature_ramp_kimg * 1000
+            risen = min(1.0, shown / ramp) if ramp else 1.0
+            loss = loss + self.config.feature_weight * risen * (1 - self.annealed) * self.features.g_loss(features)
             self._fake_features = [level.detach() for level in features]
         yield loss
 
-    def _feature_weight(self) -> float:
-        """Risen from 0 in the beginning, and on its way back to 0 in the end."""
-        shown, ramp = self.done * self.config.batch, self.config.feature_ramp_kimg * 1000
-        return self.config.feature_weight * (min(1.0, shown / ramp) if ramp else 1.0) * (1 - self.annealed)
-
     def _d_loss(self, _step: int) -> Iterator[Tensor]:
-        """On what the generator has just learned from, which need not be drawn again."""
-        self._reals = batch_of(self.pictures, list(islice(self._indices, self.config.batch)), self.device)
+        """On the images that the generator has just learned from, so that none are generated twice."""
+        self._reals = batch_of(self.images, list(islice(self._indices, self.config.batch)), self.device)
         if self.config.mirror:
-            self._reals = mirrored(self._reals, self.draws.rng)
+            self._reals = mirrored(self._reals, self.random.rng)
         both = torch.cat([self._reals.to(self.dtype), self._fakes])  # one pass costs less than two
         yield losses.logistic_d(*self.discriminator(both, sets=2).chunk(2))
 
@@ -127,14 +124,14 @@ class Pretraining(TrainingLoop):
         yield penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
 
     def _heads_loss(self, _step: int) -> Iterator[Tensor]:
-        assert self.features is not None  # noqa: S101 - the phase is there with the features alone
+        assert self.features is not None  # noqa: S101 - this phase exists only with features
         with torch.no_grad():
             real = self.features.features(self._reals)
         yield self.features.d_loss(real, self._fake_features)
 
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
-        image, ws = self._draw(max(1, self.config.batch // 2), self.generator.w_mean.dtype)
-        noise = self.draws.normal(*image.shape)
+        image, ws = self._generate(max(1, self.config.batch // 2), self.generator.w_mean.dtype)
+        noise = self.random.normal(*image.shape)
         path = losses.path_length(image, ws, self.path_mean, noise)
         self.path_mean = path.mean
         yield path.penalty * (self.config.path_weight * self.config.path_every)

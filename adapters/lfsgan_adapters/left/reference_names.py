@@ -1,4 +1,4 @@
-"""Names of the public LFS-GAN code's modulator tensors and of LeFT's here: a table of renames, laid out alike."""
+"""Names of the public LFS-GAN code's modulator tensors, and LeFT's own names of the same tensors."""
 
 from __future__ import annotations
 
@@ -30,12 +30,19 @@ _INFIX = ".weight_modulation."
 
 
 def published_names(network: NetworkConfig) -> dict[str, str]:
-    """Ours for every official name that a task on such a network can have, in the public code's order."""
-    return left_names(_official_names(network))
+    """Our name for every official one that a task on such a network can have, in the public code's order."""
+    layers = [f"style.{layer}" for layer in range(1, network.mapping_layers + 1)]
+    official = [f"{layer}{_INFIX}{factor}" for layer in layers for factor in LINEAR]
+    blocks = len(network.sides) - 1
+    numbered = [f"convs.{index}" for index in range(2 * blocks)] + [f"to_rgbs.{index}" for index in range(blocks)]
+    for layer in ("conv1", "to_rgb1", *numbered):
+        official += [f"{layer}.conv.modulation{_INFIX}{factor}" for factor in LINEAR]
+        official += [f"{layer}.conv{_INFIX}{factor}" for factor in CONV]
+    return left_names(official)
 
 
 def left_names(names: Iterable[str]) -> dict[str, str]:
-    """Ours for each official name, such as `convs.0.conv.weight_modulation.w_mul2_in_channel_wise`, that is known."""
+    """Our name for each known official one, such as `convs.0.conv.weight_modulation.w_mul2_in_channel_wise`."""
     table: dict[str, str] = {}
     for name in names:
         layer, infix, factor = name.partition(_INFIX)
@@ -45,13 +52,3 @@ def left_names(names: Iterable[str]) -> dict[str, str]:
             modulated = weight.removesuffix("weight") + tensor
             table[name] = f"weights.{modulated.replace('.', '/')}.{ours}"
     return table
-
-
-def _official_names(network: NetworkConfig) -> Iterable[str]:
-    for layer in range(1, network.mapping_layers + 1):
-        yield from (f"style.{layer}{_INFIX}{factor}" for factor in LINEAR)
-    blocks = len(network.sides) - 1
-    numbered = [f"convs.{index}" for index in range(2 * blocks)] + [f"to_rgbs.{index}" for index in range(blocks)]
-    for layer_name in ("conv1", "to_rgb1", *numbered):
-        yield from (f"{layer_name}.conv.modulation{_INFIX}{factor}" for factor in LINEAR)
-        yield from (f"{layer_name}.conv{_INFIX}{factor}" for factor in CONV)
