@@ -7,6 +7,7 @@ import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from lfsgan_cli.errors import LfsganError, choices, quoted
@@ -135,7 +136,9 @@ class UnknownOptionError(OptionError):
     """A key that the configuration does not have."""
 
     def __init__(self, key: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown option {quoted(key)}; the known ones are: {choices(known, key)}")
+        names = {name.rpartition(".")[2]: name for name in known}  # a nested one is often named without its section
+        near = [names[last] for last in get_close_matches(key, names, n=1)]
+        super().__init__(f"unknown option {quoted(key)}; the known ones are: {choices(known, *near or [key])}")
 
 
 class RepeatedOptionError(OptionError):

@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 class InBrightness:
-    """The likeness of pictures to shots, uint8 [H, W, 3] each."""
+    """A perceptual distance to training images, uint8 [H, W, 3] each."""
 
     def __init__(self, shots: Sequence[Any]) -> None:
-        self.shots = torch.tensor([[shot.mean() / 127.5 - 1] for shot in shots], dtype=torch.float32)
+        self.images = torch.tensor([[shot.mean() / 127.5 - 1] for shot in shots], dtype=torch.float32)
 
     def embed(self, images: Tensor) -> Tensor:
         return images.mean((1, 2, 3))[:, None]
@@ -19,5 +19,5 @@ class InBrightness:
     def between(self, embeddings: Tensor, others: Tensor) -> Tensor:
         return (embeddings - others.T).square()
 
-    def to_shots(self, images: Tensor) -> Tensor:
-        return self.between(self.embed(images), self.shots)
+    def to_images(self, images: Tensor) -> Tensor:
+        return self.between(self.embed(images), self.images)

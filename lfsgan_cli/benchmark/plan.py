@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from lfsgan_cli import options, registry
+from lfsgan_cli import options
 from lfsgan_cli.benchmark.results import Key, RunLines
 from lfsgan_cli.benchmark.suite import SUITE, Domain, Method, Suite
 from lfsgan_cli.errors import LfsganError
@@ -21,9 +21,8 @@ from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import spell
-from lfsgan_cli.runs.plan import check_learnable
-from lfsgan_cli.training.config import CHOSEN, recorded
-from lfsgan_cli.training.discriminator import fitted
+from lfsgan_cli.training.config import CHOSEN
+from lfsgan_cli.training.discriminator import check_fits, fitted
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace, embedded_base
@@ -86,10 +85,6 @@ class BenchmarkStep:
         """What tells its line from others."""
         return (self.method.name, self.seed, self.number)
 
-    def passes(self, other: BenchmarkStep) -> bool:
-        """Whether learning the other's task is the beginning of learning this one's."""
-        return self.key[1:] == other.key[1:] and self.method.passes(other.method)
-
     @property
     def init_from(self) -> str | None:
         """The task that it starts from, if not the base."""
@@ -101,12 +96,9 @@ class BenchmarkStep:
 
 
 def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[BenchmarkStep]:
-    """All steps in order; every method comes to its end with one seed before the next seed begins.
-
-    What passes through others comes before these: they are then learned on its way.
-    """
+    """All steps in order; every method comes to its end with one seed before the next seed begins."""
     for seed in suite.seeds:
-        for method in longest_first(methods):
+        for method in methods:
             for count in range(1, len(suite.tasks) + 1):
                 yield BenchmarkStep(method, seed, suite.tasks[:count])
 
@@ -141,9 +133,7 @@ class Benchmark:
         """Before any step begins, or a mistake in the last method would show after hours."""
         network = self.base.network
         try:
-            training = method.way.resolved(self.device, network).training
-            for shots in self.shots.values():
-                check_learnable(shots, training, network)
+            check_fits(method.way.resolved(self.device, network).training, network)
         except LfsganError as error:
             raise UnlearnableMethodError(method.name, error) from error
 
@@ -261,26 +251,12 @@ def _method(line: Mapping[str, Any], method: Method, network: NetworkConfig) -> 
     about = {"adapter": method.way.adapter, "sequential": method.sequential}
     yield from ((f"{key} of method {method.name}", line[key], now) for key, now in about.items() if line[key] != now)
     training = fitted(method.way.seeded(line["seed"]).training, network)
-    settings = {key: value for key, value in training.to_json().items() if value != CHOSEN}
-    cls = registry.load(method.way.adapter)
-    given = options.to_json(options.parse(cls.Config, method.way.pairs))
-    chosen = {key: value for key, value in given.items() if value is not None}  # None is settled by the network
-    for was, now in ((recorded(line["training"]), settings), ({**cls.earlier, **line["options"]}, chosen)):
+    settings = {key: value for key, value in options.flat(training.to_json()).items() if value != CHOSEN}
+    given = options.to_json(method.way.options)
+    chosen = {key: value for key, value in given.items() if value is not None}  # None is left to the network's size
+    for was, now in ((options.flat(line["training"]), settings), (line["options"], chosen)):
         yield from (
             (f"{key} of method {method.name}", was[key], value)
             for key, value in now.items()
             if key in was and was[key] != value
         )
-
-
-# Learning that passes through shorter learning: 3,002 steps whose rates never fall have been 1,000 on their way.
-
-
-def longest_first(methods: Sequence[Method]) -> list[Method]:
-    """In the given order, but that a method whose learning passes through others' comes before all of these."""
-
-    def place(method: Method) -> tuple[int, int]:
-        family = [at for at, other in enumerate(methods) if other.passes(method) or method.passes(other)]
-        return min([methods.index(method), *family]), -method.way.training.steps
-
-    return sorted(methods, key=place)

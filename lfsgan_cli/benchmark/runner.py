@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from lfsgan_cli import options
 from lfsgan_cli.benchmark.measure import StepMeasuring
 from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
-from lfsgan_cli.benchmark.results import Cost, costs_path, note, spending
+from lfsgan_cli.benchmark.results import costs_path, spending
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.features import Progress
 from lfsgan_cli.runs import plan
@@ -71,9 +71,9 @@ def run(benchmark: Benchmark, todo: Sequence[BenchmarkStep], watcher: ProgressLi
     benchmark.begin()
     with stop_on_signals() as request:
         for step in todo:
-            stop, shorter = _Stop(request, resume), [other for other in todo if step.passes(other)]
+            stop = _Stop(request, resume)
             with hold_tasks(benchmark.root(step), step.task.name):
-                _learn(benchmark, step, shorter, watcher, stop)
+                _learn(benchmark, step, watcher, stop)
                 _measure(benchmark, step, watcher, stop)
             watcher.finished(step)
 
@@ -87,18 +87,15 @@ class _Stop:
             raise _STOPPED[self.request.signal](self.resume)
 
 
-def _learn(
-    benchmark: Benchmark, step: BenchmarkStep, shorter: Sequence[BenchmarkStep], watcher: ProgressListener, stop: _Stop
-) -> None:
+def _learn(benchmark: Benchmark, step: BenchmarkStep, watcher: ProgressListener, stop: _Stop) -> None:
     job = job_of(benchmark, step)
     stop.check()
     if job is None:
         return
-    passed = passed_by(benchmark, job, shorter)
     learner = Learner(job, benchmark.device)
     stop.check()
     with watcher.learning(step, learner) as stepped:
-        for training_step in learn(learner, passed, stop.resume):
+        for training_step in learn(learner, stop.resume):
             stepped(training_step)
     stop.check()
 
@@ -140,7 +137,9 @@ def job_of(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
     way = step.method.way.seeded(step.seed).resolved(benchmark.device, benchmark.base.network)
     said = {"adapter": way.adapter, "recipe": way.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
-    repeated = Repeated({**said, **start}, way.training.to_json(), way.pairs, task.shots)
+    repeated = Repeated(
+        {**said, **start}, options.flat(way.training.to_json()), options.to_json(way.options), task.shots
+    )
     try:
         if plan.is_learned(workspace, task.name):
             plan.check_learned(workspace, task.name, repeated)
@@ -152,34 +151,9 @@ def job_of(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
     return plan.plan_task(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
 
 
-def learn(learner: Learner, shorter: Sequence[TaskRun], resume: str) -> Iterator[TrainingStep]:
-    """Train to the end and write the task; its costs are noted on the way.
-
-    shorter: jobs that this one passes through, see `passed_by`; each is left where it ends, only to be finished.
-    resume: the command that goes on.
-    """
+def learn(learner: Learner, resume: str) -> Iterator[TrainingStep]:
+    """Train to the end and write the task; its costs are noted on the way. resume: the command that resumes."""
     watch, name = Stopwatch(), learner.job.plan.name
-    with spending(costs_path(learner.job.workspace), name, learner.device) as spent:
-        for one in learner.steps(save_every=SAVE_EVERY, resume_command=resume):
-            for job in shorter:
-                if job.plan.training.steps == one.done:
-                    _leave(learner, job, spent())
-            yield one
+    with spending(costs_path(learner.job.workspace), name, learner.device):
+        yield from learner.steps(save_every=SAVE_EVERY, resume_command=resume)
         learner.finish(watch.seconds)
-
-
-def passed_by(benchmark: Benchmark, job: TaskRun, shorter: Sequence[BenchmarkStep]) -> list[TaskRun]:
-    """Of the steps that a job may pass through, the jobs that are not done, and differ from it in nothing else.
-
-    Raises as `job_of`: what stands in the way of one of them is known before work begins.
-    """
-    found = [other for step in shorter if (other := job_of(benchmark, step)) is not None]
-    return [other for other in found if replace(other.plan, training=job.plan.training) == job.plan]
-
-
-def _leave(learner: Learner, job: TaskRun, spent: Cost) -> None:
-    # Whatever hinders it, as that it is begun: the shorter one has its own turn later, and the longer one goes on.
-    with suppress(LfsganError, OSError), hold_tasks(job.workspace.root, job.plan.name):
-        plan.free_folder(job.workspace, job.plan.name, overwrite=False)
-        note(costs_path(job.workspace), job.plan.name, spent)
-        learner.leave_to(job)

@@ -55,10 +55,6 @@ class Method:
     way: TaskRecipe
     sequential: bool
 
-    def passes(self, shorter: Method) -> bool:
-        """Whether learning a task by the shorter method is the beginning of learning it by this one."""
-        return self.way.passes(shorter.way) and not (self.sequential or shorter.sequential)
-
 
 @dataclass(frozen=True)
 class Suite:

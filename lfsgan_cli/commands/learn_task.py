@@ -187,7 +187,7 @@ def _tell_plan(job: "TaskRun", *, as_json: bool) -> None:
         print_json({"plan": plan, "shots": list(job.shots.names), **job.shots.summary.to_json()})
         return
     say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
-    for key, value in {**plan["options"], **plan["training"], **job.plan.start}.items():
+    for key, value in {**plan["options"], **options.flat(plan["training"]), **job.plan.start}.items():
         say(f"  {key} {value}")
 
 
@@ -199,8 +199,9 @@ def _learn(job: "TaskRun", where: "torch.device", save_every: float, device: str
 
     _tell_start(job)
     network = job.workspace.base.average.config
-    fewer = "--batch and -t seeking_batch" if job.plan.training.draws_sets else "--batch"
-    tell_memory(memory.of_learning(network, job.plan.training), memory.free(where), fewer)
+    fewer = "--batch and -t mode_seeking.batch" if job.plan.training.compares_samples else "--batch"
+    needed = memory.of_learning(network, job.plan.training, len(job.shots.pictures))
+    tell_memory(needed, memory.free(where), fewer)
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)
     if job.resumed:
@@ -223,9 +224,16 @@ def tell_resumed(trainer: "Learner | Pretrainer") -> None:
 
 
 def _tell_start(job: "TaskRun") -> None:
+    from lfsgan_cli.training.batches import MOST_REFERENCES
+
     if not job.workspace.base_path.exists():
         say(f"No base in {str(job.workspace.root)!r} yet: the embedded one, {job.workspace.base.name}, is put there.")
-    say(f"Likeness is judged by {job.plan.training.likeness}.")
+    say(f"Perceptual distance: {job.plan.training.perceptual}.")
+    if len(job.shots.pictures) > MOST_REFERENCES:
+        say(
+            f"Samples are compared with {MOST_REFERENCES} random ones of the {len(job.shots.pictures):,} training "
+            "images (anchors, mode seeking, memorization, energy distance); the discriminator sees all."
+        )
     if job.plan.init_from is not None and not job.resumed:
         say(f"Starting where task {job.plan.init_from!r} ended.")
 

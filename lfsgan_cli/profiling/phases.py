@@ -35,7 +35,7 @@ def learning_parts(run: Learning) -> list[PhaseCost]:
     """All phases of a step of learning a task."""
     _freeze(run)
     config = run.config
-    cycle = math.lcm(config.anchor_every, config.seeking_every, *(phase.every for phase in run.phases))
+    cycle = math.lcm(config.anchors.every, config.mode_seeking.every, *(phase.every for phase in run.phases))
     parts = [part for phase in run.phases for part in _learning_parts(phase, config, cycle)]
     return [*parts, PhaseCost("average and rates", 1.0, run.follow)]
 
@@ -71,7 +71,7 @@ def _learning_parts(phase: Phase, config: LearnConfig, cycle: int) -> Iterator[P
         return
     for whole, kind in ((False, "patches"), (True, "whole images")):
         here = [step for step in steps if config.is_anchored(step) is whole]
-        seeking = [step for step in here if phase.name == "g" and config.seeks(step)]
+        seeking = [step for step in here if phase.name == "g" and config.compares_samples_at(step)]
         plain = [step for step in here if step not in seeking]
         if here:
             alone = partial(phase.update, (plain or here)[0])

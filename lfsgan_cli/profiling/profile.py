@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,9 +24,9 @@ from lfsgan_cli.profiling.counters import Bound, Peaks, Work, counted, measure_p
 from lfsgan_cli.profiling.phases import PhaseCost, learning_parts, pretraining_parts
 from lfsgan_cli.system.machine import Machine, this_machine
 from lfsgan_cli.system.memory import PeakMemory, keep_freed
-from lfsgan_cli.training.config import LearnConfig, PretrainConfig
+from lfsgan_cli.training.config import AnchorsConfig, LearnConfig, PretrainConfig
 from lfsgan_cli.training.learning import Learning
-from lfsgan_cli.training.perceptual import choose, perceptual_distance_to
+from lfsgan_cli.training.perceptual import perceptual_distance_to
 from lfsgan_cli.training.pretraining import Pretraining
 from lfsgan_cli.workspace.workspace import Workspace
 
@@ -232,8 +232,8 @@ def _learning(networks: Networks, device: torch.device) -> Learning:
     images = _noise_images(base.config, FEW_SHOTS)
     kind = registry.load(ADAPTER)
     adapter = construct(kind, base, kind.Config()).to(device)
-    config = replace(LearnConfig(), anchor_candidates=0)  # as few as possible: they are generated before the first step
-    distance = perceptual_distance_to(images, choose(config.likeness), device)
+    config = LearnConfig(anchors=AnchorsConfig(candidates=0))  # the fewest: they are generated before the first step
+    distance = perceptual_distance_to(images, config.perceptual, device)
     return Learning(base, adapter, discriminator, list(images), distance, config)
 
 

@@ -16,7 +16,7 @@ from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import FileWriteError, partials, write_atomic
-from lfsgan_cli.options import spell
+from lfsgan_cli.options import OptionError, spell
 from lfsgan_cli.runs.health import DivergedRunError, non_finite_tensor
 from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace import checkpoint_file
@@ -103,7 +103,7 @@ class RunFolder:
         state = self._newest()
         try:
             return read(strictjson.loads(state.metadata[PLAN_KEY]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OptionError) as error:
             raise UnusableStateError(state.path) from error
 
     def save(self, run: TrainingLoop, plan: Mapping[str, Any]) -> None:
@@ -191,12 +191,6 @@ def add(folder: Path, step: Step) -> None:
             file.write(json.dumps({"step": step.done, **losses}) + "\n")
     except OSError as error:
         raise FileWriteError(path, error) from error
-
-
-def copy(folder: Path, other: Path) -> None:
-    """Have in another folder what was logged in this one."""
-    if (folder / STATS).exists():
-        write_atomic(other / STATS, (folder / STATS).read_bytes())
 
 
 def settle(folder: Path) -> None:

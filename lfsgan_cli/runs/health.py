@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lfsgan_cli.errors import LfsganError, is_out_of_memory
-from lfsgan_cli.training.config import OF_SETS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +36,11 @@ class OutOfMemoryRunError(LfsganError):
 
     def __init__(self, done: int, training: Mapping[str, Any], resume: str) -> None:
         batch = training["batch"]
-        seeking = training["seeking_batch"] if any(training.get(name) for name in OF_SETS) else 0
-        fewer = [f"--batch {batch // 2}"] * (batch > 1) + [f"-t seeking_batch={seeking // 2}"] * (seeking > LEAST_PAIR)
+        seeking = training.get("mode_seeking", {"weight": 0.0, "batch": 0})
+        weights = seeking["weight"], training.get("energy_weight"), training.get("memorization_weight")
+        samples = seeking["batch"] if any(weights) else 0
+        fewer = [f"--batch {batch // 2}"] * (batch > 1)
+        fewer += [f"-t mode_seeking.batch={samples // 2}"] * (samples > LEAST_PAIR)
         lower = f"start again with --overwrite and {' and '.join(fewer)}, or " if fewer else ""
         super().__init__(
             f"there is not enough memory for a step of --batch {batch} (after step {done:,}): {lower}"

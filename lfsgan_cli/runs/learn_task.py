@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import torch
 
-from lfsgan_cli import registry
-from lfsgan_cli.adapter import Adapter, construct, read_config
+from lfsgan_cli import options, registry
+from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.apply import adapt
 from lfsgan_cli.evaluation.retention import record
 from lfsgan_cli.generation.contact_sheet import near_square, save_grid, to_arrays
@@ -16,12 +16,12 @@ from lfsgan_cli.generation.sampling import mean_w, sample
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.runs import folder
-from lfsgan_cli.runs.plan import TaskRun, halves
+from lfsgan_cli.runs.plan import TaskRun
 from lfsgan_cli.runs.session import CheckpointPolicy, checkpointed
+from lfsgan_cli.training.batches import reference_images
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.loop import Step
-from lfsgan_cli.training.perceptual import choose, perceptual_distance_to
+from lfsgan_cli.training.perceptual import perceptual_distance_to
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, task_path
 from lfsgan_cli.workspace.task_file import TaskInfo, TaskSummary
@@ -38,15 +38,14 @@ class Learner:
         base, training = job.workspace.base, job.plan.training
         self.adapter = _seeded_adapter(job, base.average).to(device)
         self.base = base.average.to(device)
-        learned, held = halves(job.shots, training.held_out)
+        images = job.shots.pictures
         self.run = Learning(
-            self.base if training.trained_on == "average" else base.live.to(device),
+            self.base if training.generator == "ema" else base.live.to(device),
             self.adapter,
             copy.deepcopy(base.discriminator).to(device),
-            list(learned),
-            perceptual_distance_to(learned, choose(training.likeness), device),
+            list(images),
+            perceptual_distance_to(reference_images(images, training.seed), training.perceptual, device),
             training,
-            list(held),
         )
         self.passed_over = job.folder.restore(self.run) if job.resumed else ()
 
@@ -71,16 +70,6 @@ class Learner:
         keeping = CheckpointPolicy(self.job.folder, plan, save_every, resume_command, self._sheet, every)
         yield from checkpointed(self.run, keeping)
 
-    def leave_to(self, job: TaskRun) -> None:
-        """Begin another job where this one stands: one of fewer steps, which this one passes through.
-
-        The state comes last: before it is there, nothing is begun.
-        """
-        job.workspace.ensure_base()
-        _open_folder(job)
-        folder.copy(self.job.folder.path, job.folder.path)
-        job.folder.save(self.run, job.plan.to_json())
-
     def finish(self, seconds: float) -> TaskSummary:
         """Write the task's file, and record what it draws; the summary of what is in it."""
         job, learned = self.job, self.run.learned
@@ -104,7 +93,8 @@ class Learner:
             **plan.start,
         }
         version = str(self.adapter.version)
-        return TaskInfo(plan.name, plan.adapter, version, dict(plan.options), self.job.workspace.base_info, training)
+        config = options.to_json(plan.options)
+        return TaskInfo(plan.name, plan.adapter, version, config, self.job.workspace.base_info, training)
 
     @torch.no_grad()
     def _sheet(self, done: int) -> None:
@@ -126,7 +116,7 @@ def _seeded_adapter(job: TaskRun, base: Generator) -> Adapter:
     cls = registry.load(job.plan.adapter)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)
-        adapter = construct(cls, base, read_config(cls, job.plan.options))
+        adapter = construct(cls, base, job.plan.options)
     if job.start is not None:
         adapter.load_state_dict(dict(job.start.state))
     return adapter

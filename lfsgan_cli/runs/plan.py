@@ -12,20 +12,17 @@ from torch import Tensor
 from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import read_config
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.images.dataset import LoadedImages, Pixels, load_images
+from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io import safetensors
-from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import spell
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, differing, flag
-from lfsgan_cli.training.config import CHOSEN, LearnConfig, recorded
+from lfsgan_cli.training.config import CHOSEN, LearnConfig
 from lfsgan_cli.training.discriminator import check_fits
 from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, find_task, stands_for, task_path
 from lfsgan_cli.workspace.task_file import TaskSummary
 from lfsgan_cli.workspace.workspace import Workspace, rebuild
-
-LEAST = 2  # pictures to learn from
 
 
 class TaskExistsError(LfsganError):
@@ -82,26 +79,17 @@ class BaseInTrainingError(LfsganError):
         )
 
 
-class TooManyHeldOutError(LfsganError):
-    """Too few pictures are left to learn from."""
-
-    def __init__(self, held_out: int, shots: int) -> None:
-        super().__init__(
-            f"held_out={held_out} leaves {max(0, shots - held_out)} of {shots} pictures to learn from: expected "
-            f"{LEAST} or more, so hold out at most {max(0, shots - LEAST)}"
-        )
-
-
 @dataclass(frozen=True)
 class TaskPlan:
     """What is to be learned: all that the task's bytes depend on.
 
+    options: the adapter's, an instance of its `Config`.
     init_from, init_from_sha256: the task whose weights it starts from, and the hash of its tensors; None is the base.
     """
 
     name: str
     adapter: str
-    options: Mapping[str, Any]
+    options: Any
     training: LearnConfig
     shots: str  # identity
     base: str  # identity
@@ -118,12 +106,15 @@ class TaskPlan:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        document = {**asdict(self), "options": options.to_json(self.options)}
+        return {key: value for key, value in document.items() if value is not None}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> TaskPlan:
         """Back from `to_json`."""
-        return cls(**{**document, "training": LearnConfig(**recorded(document["training"]))})
+        config = read_config(registry.load(document["adapter"]), document["options"])
+        training = options.from_json(LearnConfig, document["training"])
+        return cls(**{**document, "options": config, "training": training})
 
 
 @dataclass(frozen=True)
@@ -155,16 +146,14 @@ def plan_task(
     Raises one-line errors for names, options, pictures, bases and starts that cannot be used.
     """
     folder = free_folder(workspace, name, overwrite=overwrite)
-    cls = registry.load(way.adapter)
-    config = options.parse(cls.Config, way.pairs)
     if not workspace.base_path.exists() and RunFolder(workspace.base_run).unfinished:
         raise BaseInTrainingError(workspace.root)
     base = workspace.base
-    config = cls.settled(config, base.average.config)
+    config = registry.load(way.adapter).settled(way.options, base.average.config)
     start = None if init_from is None else read_start(workspace, init_from, way.adapter, config)
     shots = load_images(images, base.average.config.resolution)
-    check_learnable(shots, way.training, base.average.config)
-    plan = TaskPlan(name, way.adapter, options.to_json(config), way.training, shots.identity, base.identity, way.recipe)
+    check_fits(way.training, base.average.config)
+    plan = TaskPlan(name, way.adapter, config, way.training, shots.identity, base.identity, way.recipe)
     if start is not None:
         plan = replace(plan, init_from=start.name, init_from_sha256=start.sha256)
     return TaskRun(workspace, plan, shots, folder, resumed=False, start=start)
@@ -187,20 +176,6 @@ def resume_task(workspace: Workspace, name: str, repeated: Repeated) -> TaskRun:
     return TaskRun(workspace, plan, shots, folder, resumed=True)
 
 
-def check_learnable(shots: LoadedImages, training: LearnConfig, network: NetworkConfig) -> None:
-    """TooManyHeldOutError, or TrainingConfigError, for settings that these pictures or this base are too small for."""
-    halves(shots, training.held_out)
-    check_fits(training, network)
-
-
-def halves(shots: LoadedImages, held_out: int) -> tuple[Pixels, Pixels]:
-    """The pictures to learn from, and the last ones, which only choose the snapshot; TooManyHeldOutError."""
-    left = len(shots.pictures) - held_out
-    if held_out and left < LEAST:
-        raise TooManyHeldOutError(held_out, len(shots.pictures))
-    return shots.pictures[:left], shots.pictures[left:]
-
-
 def is_learned(workspace: Workspace, name: str) -> bool:
     """Whether the task's file is there and no newer run of that name was begun."""
     return task_path(workspace.root, name).is_file() and not RunFolder(workspace.task_run(name)).unfinished
@@ -210,7 +185,8 @@ def check_learned(workspace: Workspace, name: str, repeated: Repeated) -> TaskSu
     """A task that is learned already, and that whatever the user repeats is what it was learned with."""
     task = task_file.read_summary(find_task(workspace.root, name))
     workspace.info(name)
-    repeated.check_settings(task.info.adapter, task.info.config, task.info.training)
+    config = read_config(registry.load(task.info.adapter), task.info.config)
+    repeated.check_settings(task.info.adapter, config, task.info.training)
     repeated.check_start(workspace, name, task.info.training.get("init_from_sha256"))
     repeated.check_shots(task.info.training.get("shots"), workspace.base.average.config.resolution)
     return task
@@ -315,21 +291,28 @@ class OtherShotsError(LfsganError):
 class Repeated:
     """What the user gives along with `--resume`, to be compared with what the run was begun with.
 
-    flags: by options of their own, and settings: by `-t`, both under the names of the plan and its training; pairs: of
-    `-o`; images: the few shots.
+    flags: of options of their own, and settings: of `-t`, both by the names of the plan and its training. options: of
+    `-o`, as `key=value` pairs, which are read with the run's own adapter, or as values. images: the training images.
     """
 
     flags: Mapping[str, Any]
     settings: Mapping[str, Any]
-    pairs: Sequence[str]
+    options: Sequence[str] | Mapping[str, Any]
     images: Path | None
 
-    def check_settings(self, adapter: str, config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
-        """ChangedPlanError where a setting or an option of the adapter differs; training: with `Plan.start`."""
-        known = {"init_from": None, **recorded(training), "adapter": adapter}
+    def check_settings(self, adapter: str, config: Any, training: Mapping[str, Any]) -> None:
+        """ChangedPlanError where a setting or an option of the adapter differs.
+
+        config: the adapter's; training: as JSON, with `TaskPlan.start`.
+        """
+        known = {"init_from": None, **options.flat(training), "adapter": adapter}
         changes = differing(known, _said(self.flags), flag) | differing(known, _said(self.settings), "-t {}".format)
         if self.flags.get("adapter", adapter) == adapter:  # another adapter's options are not comparable
-            changes |= differing(config, _read_pairs(adapter, config, self.pairs), "-o {}".format)
+            said = self.options
+            values = said if isinstance(said, Mapping) else options.values(type(config), said)
+            now = options.to_json(options.changed(config, values))  # an option may settle others, as `init=paper` does
+            given = {key: now[key] for key in values if now[key] is not None}  # None leaves it to the network's size
+            changes |= differing(options.to_json(config), given, "-o {}".format)
         if changes:
             raise ChangedPlanError(changes)
 
@@ -343,14 +326,6 @@ class Repeated:
         source = self.flags.get("init_from")
         if source not in {None, name}:
             check_same(workspace, source, sha256)
-
-
-def _read_pairs(adapter: str, config: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:
-    """The values that `pairs` name; all others are as they were, and so is what none leaves to the network's size."""
-    named = {pair.partition("=")[0].strip() for pair in pairs}
-    others = [f"{key}={spell(value)}" for key, value in config.items() if key not in named]
-    values = options.to_json(options.parse(registry.load(adapter).Config, [*others, *pairs]))
-    return {key: value for key, value in values.items() if key in named and value is not None}
 
 
 def _said(values: Mapping[str, Any]) -> dict[str, Any]:

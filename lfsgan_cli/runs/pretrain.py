@@ -128,7 +128,7 @@ def plan_pretraining(
         raise OtherNetworkError(network.resolution, config.resolution)
     training = replace(training, precision=choose(training.precision, device, config.resolution))
     if base:
-        training = replace(training, average_ramp=WARM_RAMP)
+        training = replace(training, ema_ramp=WARM_RAMP)
     source = open_source(data)
     plan = PretrainPlan(name, data.name, len(source.names), config.to_json(), training, base.identity if base else None)
     return PretrainRun(workspace, plan, ImageDataset(source, config.resolution), base, resumed=False)
@@ -215,7 +215,7 @@ class Pretrainer:
     def finish(self, seconds: float) -> BaseSummary:
         """Write the base; the summary of what is in it. BaseExistsError where tasks stand on another one by now."""
         self.job.workspace.check_base_free(overwrite=True)
-        average, path = self.run.average.module, self.job.workspace.base_path
+        average, path = self.run.ema.module, self.job.workspace.base_path
         average.w_mean.copy_(mean_w(average))
         parts = (average.cpu(), self.run.generator.cpu(), self.run.discriminator.cpu())
         plan = self.job.plan
@@ -226,7 +226,7 @@ class Pretrainer:
         return base_file.read_summary(path)
 
     def _sheet(self, done: int) -> None:
-        pictures = torch.cat(list(sample(self.run.average.module, SHEET_SEEDS, noise="const")))
+        pictures = torch.cat(list(sample(self.run.ema.module, SHEET_SEEDS, noise="const")))
         note = {"step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
         save_grid(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
 

@@ -46,7 +46,7 @@ def reference_images(images: Images, seed: int) -> NDArray[np.uint8]:
     All of up to 100, in order; of more, 100 at random. They have anchors, are the cluster centers of mode seeking, and
     what the memorization penalty and the energy distance compare with. The discriminator sees all images in any case.
     """
-    chosen = range(len(images))
+    chosen: Sequence[int] = range(len(images))
     if len(images) > MOST_REFERENCES:
         chosen = sorted(np.random.RandomState(seed).permutation(len(images))[:MOST_REFERENCES].tolist())
     return np.stack([images[index] for index in chosen])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 from lfsgan_adapters.left import LeFT
-from lfsgan_adapters.left_modulators import BiasModulator, ConvModulator, LinearModulator, Soft
-from lfsgan_adapters.left_names import CONV, LINEAR
+from lfsgan_adapters.left.factors import BiasModulator, ConvModulator, LinearModulator, Soft
+from lfsgan_adapters.left.reference_names import CONV, LINEAR
 from torch import Tensor, nn
 
 from lfsgan_cli.apply import adapt
@@ -124,22 +124,6 @@ def test_options_tell_what_is_learned_from_the_published_start_and_without_sums(
 
 def test_a_start_without_random_factors_has_no_rates_of_its_own() -> None:
     assert LeFT(tiny_generator(), LeFT.Config(init="paper")).rates == {}
-
-
-def test_a_gain_scales_what_demodulation_would_have_divided_out() -> None:
-    check_adapter(LeFT, LeFT.Config(rank=2, gains=True))
-    base, name = tiny_generator(), "synthesis.convs.1.conv"
-    with_gains, without = (LeFT(base, LeFT.Config(rank=1, init="paper", gains=gains)) for gains in (True, False))
-    conv = base.get_submodule(name)
-    w, x = torch.randn(2, 16), torch.randn(2, base.get_parameter(f"{name}.weight").shape[2], 8, 8)
-    plain = conv(x, w)
-    with torch.no_grad():
-        with_gains.features[name].get_parameter("gain").fill_(0.5)
-        without.weights[f"{name}.weight"].get_parameter("out").mul_(1.5)
-        scaled = torch.func.functional_call(conv, {"weight": without.weights[f"{name}.weight"](conv.weight)}, (x, w))
-    torch.testing.assert_close(with_gains.features[name](x, plain), 1.5 * plain)
-    torch.testing.assert_close(scaled, plain)  # the same factor in the weight is lost
-    assert not with_gains.mergeable
 
 
 @pytest.mark.parametrize(("gates", "learns"), [("soft", True), ("hard", False)])

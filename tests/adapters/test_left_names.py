@@ -1,7 +1,7 @@
 """Every tensor of a published task has exactly one place in LeFT."""
 
 from lfsgan_adapters.left import LeFT
-from lfsgan_adapters.left_names import left_names
+from lfsgan_adapters.left.reference_names import left_names
 from torch import Tensor
 
 from lfsgan_cli.networks.generator import build_generator

@@ -73,7 +73,7 @@ def test_the_least_suite_takes_everything_else_as_the_commands_do(folder: Path) 
     assert (suite.name, suite.base, suite.count, suite.seeds, suite.metrics) == ("tiny", None, COUNT, (0,), METRICS)
     assert (suite.features, suite.fid_mode, suite.lpips_features) == ("auto", "clean", "auto")
     [method] = suite.methods
-    assert (method.sequential, method.way.pairs) == (False, ())
+    assert (method.sequential, method.way.options) == (False, load("left").Config())
     assert method.way.training == LearnConfig(lr=load("left").lr)
 
 
@@ -84,7 +84,7 @@ def test_what_is_given_is_taken(folder: Path) -> None:
         (name, folder / name, folder / "reals") for name in ("cats", "dogs")
     ]
     left, chain = suite.methods
-    assert (left.way.pairs, left.sequential) == (("rank=2",), False)
+    assert (left.way.options, left.sequential) == (load("left").Config(rank=2), False)
     assert left.way.seeded(3).training == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
     assert (chain.way.adapter, chain.sequential) == ("full", True)
     assert chain.way.training.lr == load("full").lr  # its own, where the suite gives none
@@ -207,9 +207,11 @@ def example(name: str, data: Path) -> Suite:
 
 def test_no_two_methods_of_the_ablation_are_the_same_and_one_of_them_is_the_default(tmp_path: Path) -> None:
     methods = example("ablation", tmp_path).methods
-    assert len({(method.way.adapter, method.way.pairs, method.way.training) for method in methods}) == len(methods)
+    assert len({(method.way.adapter, method.way.options, method.way.training) for method in methods}) == len(methods)
     [default] = [
-        method for method in methods if not method.way.pairs and method.way.training == LearnConfig(lr=load("left").lr)
+        method
+        for method in methods
+        if method.way.options == load("left").Config() and method.way.training == LearnConfig(lr=load("left").lr)
     ]
     assert (default.name, default.way.adapter) == ("default", "left")
 

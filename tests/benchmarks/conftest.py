@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lfsgan_adapters.left import LeFT
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import lfsgan_cli
+from lfsgan_cli import options
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.loop import TrainingLoop
@@ -111,7 +112,9 @@ def learning(base: Base) -> Steps:
     generator, discriminator = base.average, copy.deepcopy(base.discriminator)  # learning leaves the base alone
     pictures = _noise_pictures(SHOTS)
     likeness = perceptual_distance_to(pictures, "efficientnet-lite0", torch.device("cpu"))
-    config = replace(LearnConfig(), anchor_candidates=0)  # few latents to choose among: that is before the first step
+    config = options.changed(
+        LearnConfig(), {"anchors.candidates": 0}
+    )  # few latents to choose among: that is before the first step
     adapter = LeFT(generator, LeFT.Config())
     return _standing_still(Learning(generator, adapter, discriminator, list(pictures), likeness, config))
 

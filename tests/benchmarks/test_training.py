@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.config import AnchorsConfig, ModeSeekingConfig
 
 if TYPE_CHECKING:
     from tests.benchmarks.conftest import Steps, Timed
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time)
 
-PATCHES, WHOLE, SEEKING = 1, LearnConfig.anchor_every, LearnConfig.seeking_every  # steps by number
+PATCHES, WHOLE, SEEKING = 1, AnchorsConfig.every, ModeSeekingConfig.every  # steps by number
 
 
 def test_learning_on_patches(learning: "Steps", against_a_convolution: "Timed") -> None:

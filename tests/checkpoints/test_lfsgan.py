@@ -130,7 +130,7 @@ def test_rank_and_sums_are_read_from_the_tensors_and_go_back(
     done("tasks", "import", published(tmp_path / "there.pt", there), "--name", "cats", "--activation")
     info = read_info(home / "tasks" / "cats.safetensors")
     theirs = {"rank": rank, "additive": additive, "activation": True, "init": "paper"}
-    ours = {"gates": "hard", "biases": False, "crossed": False, "gains": False}
+    ours = {"gates": "hard", "biases": False, "crossed": False}
     assert info.config == theirs | ours
     done("tasks", "export", "cats", tmp_path / "again.pt")
     again = official(tmp_path / "again.pt")
@@ -210,9 +210,7 @@ def test_a_task_learned_here_goes_out_and_comes_back_with_equal_tensors(learned:
     assert all(torch.equal(one[name].float(), two[name]) for name in one)  # the mean w too, from the same seed
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("gates", "soft"), ("biases", "true"), ("crossed", "true"), ("gains", "true")]
-)
+@pytest.mark.parametrize(("option", "value"), [("gates", "soft"), ("biases", "true"), ("crossed", "true")])
 def test_what_the_public_code_does_not_know_stays_here(learned: Any, option: str, value: str) -> None:
     learn(learned, {**KNOWN, option: value})
     assert "has what the public LFS-GAN code does not know" in learned.refused("tasks", "export", "new", "out.pt")

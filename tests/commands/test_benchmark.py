@@ -31,13 +31,13 @@ reals = "cats"
 name = "left"
 adapter = "left"
 options = {rank = 1, biases = false}
-training = {steps = STEPS, batch = 2, anchor_candidates = 10}
+training = {steps = STEPS, batch = 2, anchors.candidates = 10}
 
 [[method]]
 name = "full"
 adapter = "full"
 sequential = true
-training = {steps = STEPS, batch = 2, anchor_candidates = 10}
+training = {steps = STEPS, batch = 2, anchors.candidates = 10}
 """
 RUN = ("benchmark", "tiny.toml", "--out", "out")
 LINES = "out/runs.jsonl"
@@ -78,8 +78,7 @@ def test_each_step_is_a_line_with_a_number_for_every_domain_so_far(program: "Pro
 
 def test_a_method_that_cannot_be_learned_is_refused_before_another_begins(program: "Program") -> None:
     for setting, words in (
-        ("held_out = 4", "method 'full': held_out=4 leaves"),
-        ("freeze_blocks = 9", "method 'full': freeze_blocks is 9: expected at most 2"),
+        ("discriminator.freeze_blocks = 9", "method 'full': discriminator.freeze_blocks is 9: expected at most 2"),
     ):
         write(program, SUITE[: -len("}\n")] + f", {setting}}}\n")
         assert words in program.refused(*RUN)
@@ -191,7 +190,7 @@ def test_a_line_that_does_not_name_a_setting_yet_was_not_learned_by_its_default(
     program.done(*RUN, "--method", "left")
     early = lines(program)
     for line in early:
-        del line["training"]["own_rates"], line["training"]["copy_weight"]
+        del line["training"]["optim.adapter_rates"], line["training"]["memorization_weight"]
     program.folder.joinpath(LINES).write_text("".join(json.dumps(line) + "\n" for line in early))
     assert "another own_rates of method left (false, now true)" in program.refused(*RUN)
 
@@ -201,8 +200,8 @@ def test_a_line_of_another_discriminator_is_not_one_of_the_default(program: "Pro
     program.done(*RUN, "--method", "left")
     kept = lines(program)
     for line in kept:
-        assert line["training"]["freeze_blocks"] == 1  # of the two that a discriminator of 16×16 has
-        line["training"]["freeze_blocks"] = 0
+        assert line["training"]["discriminator.freeze_blocks"] == 1  # of the two that a discriminator of 16×16 has
+        line["training"]["discriminator.freeze_blocks"] = 0
     program.folder.joinpath(LINES).write_text("".join(json.dumps(line) + "\n" for line in kept))
     assert "another freeze_blocks of method left (0, now 1)" in program.refused(*RUN)
 
@@ -219,30 +218,3 @@ def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "P
     assert again == first
     assert [one["domain"] for one in second["results"]] == ["cats", "dogs"]
     assert second["results"][0] == first["results"][0]
-
-
-@pytest.mark.parametrize("recipe", ["default", "paper"])
-def test_a_longer_method_that_passes_through_a_shorter_learns_both_at_once(program: "Program", recipe: str) -> None:
-    given = {
-        "recipe": f'recipe = "{recipe}"\nadapter = "left"',
-        "rest": "batch = 2, anchor_candidates = 10, decay = 0.0",
-    }
-    short = '[[method]]\nname = "short"\n{recipe}\ntraining = {{steps = 11, {rest}}}\n'.format(**given)
-    long = '[[method]]\nname = "long"\n{recipe}\ntraining = {{steps = 13, {rest}}}\n'.format(**given)
-    write(program, SUITE[: SUITE.index("[[method]]")] + short + long)
-    program.done(*RUN)
-    assert [(line["method"], line["step"]) for line in lines(program)] == [
-        ("long", 1), ("long", 2), ("short", 1), ("short", 2),
-    ]  # fmt: skip
-    *_, first, second = lines(program)
-    assert (first["processes"], second["processes"]) == (2, 2)  # learned by one, and finished later
-    log = program.contents("out/short/seed0/tasks/cats/stats.jsonl")
-    program.done(*RUN, "--method", "short", "--out", "alone")
-    alone = [json.loads(line) for line in program.contents("alone/runs.jsonl").decode().splitlines()]
-    for mine, its in zip((first, second), alone, strict=True):
-        assert its["processes"] == 1
-        assert {key: mine[key] for key in ("task_sha256", "results", "training")} == {
-            key: its[key] for key in ("task_sha256", "results", "training")
-        }
-    # Every tenth step is logged, and the last.
-    assert log == b"".join(program.contents("alone/short/seed0/tasks/cats/stats.jsonl").splitlines(keepends=True)[:-1])

@@ -44,18 +44,19 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "--lr", "nan"), "lr is nan: expected at least 0"),
         ((*LEARN, "new", "-t", "lr=-1"), "lr is -1.0: expected at least 0"),
         ((*LEARN, "new", "-t", "anchor=random"), "unknown option 'anchor'; the known ones are: "),
-        ((*LEARN, "new", "-t", "anchors=none"), "option anchors='none': expected relative|alike|random"),
+        ((*LEARN, "new", "-t", "anchors.kind=none"), "option anchors.kind='none': expected relative|random"),
         ((*LEARN, "new", "--steps", 3, "-t", "steps=4"), "option 'steps' is given twice"),
-        ((*LEARN, "new", "-t", "held_out=4"), "held_out=4 leaves 1 of 5 pictures to learn from: expected 2 or more"),
-        ((*LEARN, "new", "-t", "freeze_blocks=9"), "freeze_blocks is 9: expected at most 2, which is what the discri"),
-        ((*LEARN, "new", "-t", "patch_heads=2"), "patch_heads is 2: expected at most 1, which is what the discrimin"),
         (
-            (*LEARN, "new", "--recipe", "paper", "-t", "likeness=vgg"),
-            "likeness is 'vgg', and its weights are not at ",
+            (*LEARN, "new", "-t", "discriminator.freeze_blocks=9"),
+            "freeze_blocks is 9: expected at most 2, which is what the discri",
         ),
         (
-            (*LEARN, "new", "-t", "likeness=vgg"),
-            "likeness is 'vgg' with anchor_weight 30.0 and energy_weight 100.0: expected efficientnet-lite0, through",
+            (*LEARN, "new", "--recipe", "paper", "-t", "perceptual=vgg"),
+            "perceptual is 'vgg', and its weights are not at ",
+        ),
+        (
+            (*LEARN, "new", "-t", "perceptual=vgg"),
+            "perceptual is 'vgg' with anchors.weight 30.0 and energy_weight 100.0: expected efficientnet-lite0, the",
         ),
         ((*LEARN, "new", "--recipe", "papper"), "--recipe"),
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
@@ -115,25 +116,38 @@ def planned(program: "Program", *words: object) -> Any:
 
 def test_a_recipe_is_where_settings_begin_and_what_is_said_stands(program: "Program") -> None:
     plain, paper = planned(program), planned(program, "--recipe", "paper")
-    assert (plain["recipe"], plain["training"]["steps"], plain["training"]["anchors"]) == ("default", 1000, "relative")
+    assert (plain["recipe"], plain["training"]["steps"], plain["training"]["anchors"]["kind"]) == (
+        "default",
+        1000,
+        "relative",
+    )
     # The public code's own defaults, and the rank of its README.
-    assert (paper["recipe"], paper["training"]["steps"], paper["training"]["anchors"]) == ("paper", 3002, "random")
+    assert (paper["recipe"], paper["training"]["steps"], paper["training"]["anchors"]["kind"]) == (
+        "paper",
+        3002,
+        "random",
+    )
     assert (paper["training"]["lr"], paper["options"]["rank"], paper["options"]["init"]) == (0.002, 1, "paper")
-    assert (paper["training"]["precision"], paper["training"]["likeness"]) == ("fp32", "efficientnet-lite0")
-    said = planned(program, "--recipe", "paper", "--steps", 7, "-t", "anchors=alike", "-o", "rank=3")
-    assert (said["training"]["steps"], said["training"]["anchors"], said["options"]["rank"]) == (7, "alike", 3)
+    assert (paper["training"]["precision"], paper["training"]["perceptual"]) == ("fp32", "efficientnet-lite0")
+    said = planned(program, "--recipe", "paper", "--steps", 7, "-t", "anchors.kind=relative", "-o", "rank=3")
+    assert (said["training"]["steps"], said["training"]["anchors"]["kind"], said["options"]["rank"]) == (
+        7,
+        "relative",
+        3,
+    )
     assert planned(program, "--recipe", "paper", "--adapter", "cam")["options"] == {}
 
 
 def test_a_task_tells_its_recipe_and_goes_on_only_with_the_same(program: "Program") -> None:
-    paper = ("--recipe", "paper", "-t", "seeking_batch=4", "--steps", 2, "--batch", 2)
+    paper = ("--recipe", "paper", "-t", "mode_seeking.batch=4", "--steps", 2, "--batch", 2)
     program.done(*LEARN, "new", *paper)
     training = shown(program, "new")["training"]
-    assert (training["recipe"], training["seeking_pairs"], training["seeking_batch"]) == ("paper", "first", 4)
+    seeking = training["mode_seeking"]
+    assert (training["recipe"], seeking["pairs"], seeking["batch"]) == ("paper", "first", 4)
     again = program.done(*RESUME, *paper).stderr
     assert "is learned already, nothing is left to do" in again
     assert "recipe was paper, now default" in program.refused(*RESUME, "--recipe", "default")
-    assert "-t seeking_batch was 4, now 5" in program.refused(*RESUME, "-t", "seeking_batch=5")
+    assert "-t mode_seeking.batch was 4, now 5" in program.refused(*RESUME, "-t", "mode_seeking.batch=5")
 
 
 def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") -> None:
@@ -143,7 +157,7 @@ def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") 
     size, parameters = f"{summary['bytes']:,} bytes", f"{summary['parameters']:,} parameters"
     assert f"Task 'cats' is in {CATS}: {size}, {parameters}." in result.stderr
     assert "Draw it: lfsgan generate --task cats -n 64" in result.stderr
-    assert "Likeness is judged by efficientnet-lite0." in result.stderr
+    assert "Perceptual distance: efficientnet-lite0." in result.stderr
     run = {path.removeprefix("lfsgan_workspace/tasks/cats/") for path in program.tree("lfsgan_workspace/tasks/cats")}
     assert {"few_shots/000004.png", "stats.jsonl", "run.json", "fakes000002.png"} <= run
     assert not [path for path in run if "state" in path]
@@ -213,7 +227,7 @@ def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...
 
 def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program") -> None:
     assert "was begun and not finished: go on by `lfsgan learn-task` with --resume" in (begun.refused(*LEARN, "new"))
-    same = ("-t", "likeness=auto", "--precision", "auto")  # what the program chose, it has chosen
+    same = ("-t", "perceptual=auto", "--precision", "auto")  # what the program chose, it has chosen
     begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats", *same)
     assert shown(begun, "new")["config"]["rank"] == 2
 

@@ -1,13 +1,13 @@
 """The parts of a step are the run's own, and together they are its steps."""
 
 import copy
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from lfsgan_adapters.left import LeFT
 
+from lfsgan_cli import options
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.profiling.counters import counted
 from lfsgan_cli.profiling.phases import PhaseCost, learning_parts, pretraining_parts
@@ -21,8 +21,18 @@ from tests.brightness import InBrightness
 SHOTS = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), np.uint8))
 CYCLE = 12  # steps after which all intervals of LEARN have come round
 # Two latents in every picture, where the defaults mix them by chance.
-LEARN = LearnConfig(
-    steps=CYCLE, batch=2, anchor_every=2, r1_every=3, seeking_every=4, seeking_batch=4, anchor_candidates=5, mixing=1.0
+LEARN = options.build(
+    LearnConfig,
+    {
+        "steps": CYCLE,
+        "batch": 2,
+        "anchors.every": 2,
+        "discriminator.r1_every": 3,
+        "mode_seeking.every": 4,
+        "mode_seeking.batch": 4,
+        "anchors.candidates": 5,
+        "mixing": 1.0,
+    },
 )
 PRETRAIN = PretrainConfig(kimg=0.016, batch=4, r1_every=4, path_every=2, mixing=1.0)  # four steps
 
@@ -75,17 +85,17 @@ def test_every_kind_of_step_has_its_part_as_often_as_it_comes() -> None:
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("changed", [{"anchor_every": 1, "path_weight": 2.0}, {"seeking_every": 2}])
+@pytest.mark.parametrize("changed", [{"anchors.every": 1, "path_weight": 2.0}, {"mode_seeking.every": 2}])
 def test_other_schedules_add_up_too(changed: dict[str, float]) -> None:
-    config = replace(LEARN, **changed)  # type: ignore[arg-type]
+    config = options.changed(LEARN, changed)
     assert average_step(learning_parts(learning(config))) == pytest.approx(whole(learning(config)), rel=1e-3)
 
 
 def test_measuring_leaves_the_networks_as_they_are() -> None:
     run = learning()
     parts = learning_parts(run)
-    before = copy.deepcopy({**run.adapter.state_dict(), **run.judge.discriminator.state_dict()})
+    before = copy.deepcopy({**run.adapter.state_dict(), **run.discriminator.discriminator.state_dict()})
     for part in parts:
         part.action()
-    after = {**run.adapter.state_dict(), **run.judge.discriminator.state_dict()}
+    after = {**run.adapter.state_dict(), **run.discriminator.discriminator.state_dict()}
     assert [name for name in before if not torch.equal(before[name], after[name])] == []

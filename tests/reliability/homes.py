@@ -14,7 +14,7 @@ from tests.reliability.forked import done
 
 WORKSPACE = Path("lfsgan_workspace")
 # As few latents to choose the anchors among as can be: that takes most of the time of a run so short.
-LEARN = ("learn-task", "--images", "cats", "--batch", 2, "-t", "anchor_candidates=1", "-t", "seeking_batch=4")
+LEARN = ("learn-task", "--images", "cats", "--batch", 2, "-t", "anchors.candidates=1", "-t", "mode_seeking.batch=4")
 # A task that the public LFS-GAN code has a form for.
 PUBLIC = ("-o", "rank=1", "-o", "gates=hard", "-o", "biases=false", "-o", "crossed=false")
 

@@ -55,7 +55,7 @@ def test_the_advice_names_what_can_be_lowered() -> None:
     )
 
 
-LEARNING = {"batch": 8, "seeking_batch": 16, "seeking_weight": 0.0, "energy_weight": 100.0}
+LEARNING = {"batch": 8, "mode_seeking": {"batch": 16, "weight": 0.0}, "energy_weight": 100.0}
 
 
 @dataclass
@@ -88,9 +88,7 @@ def test_full_memory_is_told_with_the_batch_and_the_way_on(fill: Callable[[], No
         enough_memory(cast(TrainingLoop, Standing(40)), LEARNING, "lfsgan …"),
     ):
         fill()
-    said = (
-        "--batch 8 (after step 40): start again with --overwrite and --batch 4 and -t seeking_batch=8, or free memory"
-    )
+    said = "--batch 8 (after step 40): start again with --overwrite and --batch 4 and -t mode_seeking.batch=8, or free"
     assert said in str(caught.value)
 
 
@@ -98,14 +96,14 @@ def test_full_memory_is_told_with_the_batch_and_the_way_on(fill: Callable[[], No
     ("training", "words"),
     [
         ({"batch": 8}, ": start again with --overwrite and --batch 4, or free memory"),
-        ({"batch": 8, "seeking_batch": 16, "seeking_weight": 0.0}, "--batch 4, or free memory"),
+        ({"batch": 8, "mode_seeking": {"batch": 16, "weight": 0.0}}, "--batch 4, or free memory"),
         (
-            {"batch": 1, "seeking_batch": 2, "seeking_weight": 7.0},
+            {"batch": 1, "mode_seeking": {"batch": 2, "weight": 7.0}},
             ": free memory, or take a machine with more, and go on with: lfsgan …",
         ),
     ],
 )
-def test_nothing_is_to_be_lowered_that_is_not_there_or_is_the_least(training: dict[str, int], words: str) -> None:
+def test_nothing_is_to_be_lowered_that_is_not_there_or_is_the_least(training: dict[str, Any], words: str) -> None:
     assert words in str(OutOfMemoryRunError(40, training, "lfsgan …"))
 
 

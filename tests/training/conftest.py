@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from lfsgan_adapters.left import LeFT
-from lfsgan_adapters.left_names import left_names
+from lfsgan_adapters.left.reference_names import left_names
 from torch import Tensor, nn
 
 from lfsgan_cli.apply import adapt

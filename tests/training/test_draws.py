@@ -17,7 +17,6 @@ def test_equal_seeds_give_equal_draws_and_torchs_own_state_is_not_touched() -> N
         assert torch.equal(one, other)
     pairs = zip(first.noises(config, 2) or (), second.noises(config, 2) or (), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
-    assert first.one_of(1000) == second.one_of(1000)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -26,11 +25,3 @@ def test_every_convolution_gets_noise_of_its_size() -> None:
     noises = draws().noises(config, 2)
     assert noises is not None
     assert [noise.shape for noise in noises] == [(2, 1, side, side) for side in config.noise_sides]
-
-
-def test_of_one_nothing_is_drawn() -> None:
-    some = draws()
-    state = some.choices.get_state()
-    assert some.one_of(1) == 0
-    assert torch.equal(some.choices.get_state(), state)
-    assert {some.one_of(3) for _ in range(50)} == {0, 1, 2}

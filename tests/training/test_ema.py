@@ -31,13 +31,6 @@ def test_early_on_the_half_life_is_a_share_of_the_pictures_seen() -> None:
     assert average.module.bias.item() == pytest.approx(0.5)
 
 
-def test_the_even_mean_forgets_what_was_before_its_first() -> None:
-    average = EMA(pair(7.0)[1], half_life=1, ramp=1)
-    for nth, value in enumerate((1.0, 2.0, 6.0), start=1):
-        average.include(pair(value)[1], nth)
-    assert average.module.weight.flatten().tolist() == pytest.approx([3.0, 3.0])
-
-
 def test_it_is_a_copy_that_needs_no_gradient() -> None:
     old, new = pair(1.0)
     average = EMA(old, half_life=1, ramp=1)

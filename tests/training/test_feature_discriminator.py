@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lfsgan_cli.training.feature_discriminator import CHANNELS, SURE, FeatureDiscriminator
+from lfsgan_cli.training.discriminator import CHANNELS, SURE, FeatureDiscriminator
 
 
 def images(count: int, seed: int = 0) -> Tensor:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lfsgan_cli import options
 from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
 from lfsgan_cli.training.config import LearnConfig, TrainingConfigError
 from lfsgan_cli.training.discriminator import check_fits, fitted, frozen_blocks
@@ -15,17 +16,19 @@ def test_the_blocks_before_the_one_that_patches_are_scored_from_stay(side: int, 
 
 def test_a_record_says_how_many_blocks_stay_and_what_is_asked_for_stays_as_it_is() -> None:
     network = NetworkConfig.standard(64)
-    assert fitted(LearnConfig(), network) == LearnConfig(freeze_blocks=2)
-    assert fitted(LearnConfig(freeze_blocks=0), network) == LearnConfig(freeze_blocks=0)
+    assert fitted(LearnConfig(), network) == options.build(LearnConfig, {"discriminator.freeze_blocks": 2})
+    assert fitted(options.build(LearnConfig, {"discriminator.freeze_blocks": 0}), network) == options.build(
+        LearnConfig, {"discriminator.freeze_blocks": 0}
+    )
 
 
 def test_every_base_is_large_enough_for_the_default_and_none_for_more_blocks_than_it_has() -> None:
     for side in RESOLUTIONS:
         check_fits(LearnConfig(), NetworkConfig.standard(side))
     with pytest.raises(TrainingConfigError, match=r"freeze_blocks is 3: expected at most 2, .* of 16×16 has"):
-        check_fits(LearnConfig(freeze_blocks=3), NetworkConfig.standard(16))
+        check_fits(options.build(LearnConfig, {"discriminator.freeze_blocks": 3}), NetworkConfig.standard(16))
 
 
 def test_fewer_than_no_blocks_cannot_stay() -> None:
     with pytest.raises(TrainingConfigError, match="freeze_blocks is -1"):
-        LearnConfig(freeze_blocks=-1)
+        options.build(LearnConfig, {"discriminator.freeze_blocks": -1})

@@ -13,6 +13,7 @@ from lfsgan_adapters.full import FullFineTune
 from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
+from lfsgan_cli import options
 from lfsgan_cli.apply import adapt, merge
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.discriminator import Discriminator
@@ -20,23 +21,26 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training.anchors import Near
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.learning import Learning, Seeking, rated
+from lfsgan_cli.training.learning import Learning, SampleComparison, rated
 from tests.brightness import InBrightness
 
 KINDS: list[Any] = [LeFT, FullFineTune, CAM]
 SHOTS = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), np.uint8))
 # Within six steps everything happens more than once: whole pictures, patches, both regularizers and mode seeking.
-CONFIG = LearnConfig(
-    steps=6,
-    batch=2,
-    r1_every=3,
-    path_weight=2.0,
-    path_every=2,
-    anchor_every=2,
-    seeking_every=2,
-    seeking_batch=4,
-    average_steps=5,
-    anchor_candidates=10,
+CONFIG = options.build(
+    LearnConfig,
+    {
+        "steps": 6,
+        "batch": 2,
+        "discriminator.r1_every": 3,
+        "path_weight": 2.0,
+        "path_every": 2,
+        "anchors.every": 2,
+        "mode_seeking.every": 2,
+        "mode_seeking.batch": 4,
+        "optim.ema_steps": 5,
+        "anchors.candidates": 10,
+    },
 )
 
 
@@ -85,7 +89,7 @@ def test_a_learned_full_network_can_be_merged() -> None:
     run, base = new_run(FullFineTune), tiny_generator()
     finished(run)
     z = torch.randn(2, base.config.w_dim, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(merge(base, run.average.module)(z), adapt(base, run.average.module)(z))
+    torch.testing.assert_close(merge(base, run.ema.module)(z), adapt(base, run.ema.module)(z))
 
 
 def test_every_phase_runs_at_its_interval() -> None:
@@ -97,54 +101,47 @@ def test_every_phase_runs_at_its_interval() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "phases"),
-    [({"r1_gamma": 0.0}, ["d", "g", "path"]), ({"path_weight": 0.0}, ["d", "r1", "g"])],
+    [({"discriminator.r1_gamma": 0.0}, ["d", "g", "path"]), ({"path_weight": 0.0}, ["d", "r1", "g"])],
 )
 def test_a_weight_of_zero_switches_a_regularizer_off(changed: dict[str, float], phases: list[str]) -> None:
-    assert [phase.name for phase in new_run(config=replace(CONFIG, **changed)).phases] == phases  # type: ignore[arg-type]
+    assert [phase.name for phase in new_run(config=options.changed(CONFIG, changed)).phases] == phases
 
 
-@pytest.mark.parametrize("weight", ["seeking_weight", "anchor_weight", "energy_weight", "coverage_weight"])
+@pytest.mark.parametrize("weight", ["mode_seeking.weight", "anchors.weight", "energy_weight"])
 def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) -> None:
     on, off = (
-        next(iter(new_run(config=replace(CONFIG, **{weight: value})).steps())).losses["g"]  # type: ignore[arg-type]
-        for value in (1.0, 0.0)
+        next(iter(new_run(config=options.changed(CONFIG, {weight: value})).steps())).losses["g"] for value in (1.0, 0.0)
     )
     assert on > off
 
 
-def test_what_is_unlike_the_base_costs_something_where_correspondence_is_asked_for() -> None:
-    def cost(weight: float) -> Tensor:
-        run = new_run(config=replace(CONFIG, correspondence_weight=weight))
-        rng = torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            for parameter in run.adapter.parameters():
-                parameter.add_(0.3 * torch.randn(parameter.shape, generator=rng))
-        return next(iter(run.steps())).losses["g"]
-
-    assert cost(1.0) > cost(0.0)
-
-
 def sets_cost(shots: Tensor, **changed: Any) -> float:
     """What the first set of pictures costs whose shots, float [K, 3, R, R], are what the base itself draws."""
-    run = new_run(config=replace(CONFIG, seeking_batch=16, seeking_weight=0.0, energy_weight=0.0, **changed))
-    seeking = Seeking(run.generator, run.likeness, shots, run.config, run.draws, run.dtype)
-    return float(seeking.loss(shots).detach())
+    run = new_run(
+        config=options.changed(
+            CONFIG, {"mode_seeking.batch": 16, "mode_seeking.weight": 0.0, "energy_weight": 0.0, **changed}
+        )
+    )
+    comparison = SampleComparison(run.generator, run.perceptual, shots, run.config, run.random, run.dtype)
+    return float(comparison.loss(shots).detach())
 
 
 def test_pictures_near_a_shot_cost_something_and_near_its_mirror_image_where_shots_are_mirrored() -> None:
     z = torch.randn(5, 16, generator=torch.Generator().manual_seed(1))
     own = tiny_generator()(z)
-    near, less = (sets_cost(own, copy_weight=weight, mirror=False) for weight in (10.0, 1.0))
+    near, less = (sets_cost(own, memorization_weight=weight, mirror=False) for weight in (10.0, 1.0))
     assert near == pytest.approx(10 * less)
     assert less > 0
     turned = own.flip(3)
-    assert sets_cost(turned, copy_weight=1.0, mirror=True) > sets_cost(turned, copy_weight=1.0, mirror=False)
+    assert sets_cost(turned, memorization_weight=1.0, mirror=True) > sets_cost(
+        turned, memorization_weight=1.0, mirror=False
+    )
 
 
 def test_the_pull_to_a_shot_is_of_likeness_and_of_pixels() -> None:
     run = new_run()
     near = Near(torch.zeros(1, 16), torch.tensor([0]), torch.ones(1))
-    shot = run.targets[:1]
+    shot = run.references[:1]
     # Stripes leave a picture as bright in the mean.
     offsets = torch.zeros(16), torch.tensor([0.5, -0.5]).repeat(8), torch.full((16,), 0.5)
     pulls = [float(run._anchor_loss(shot + offset, near)) for offset in offsets]
@@ -153,42 +150,37 @@ def test_the_pull_to_a_shot_is_of_likeness_and_of_pixels() -> None:
 
 def test_r1_grows_with_the_number_of_pixels_unless_it_is_taken_as_it_stands() -> None:
     scaled, plain = (
-        float(next(iter(new_run(config=replace(CONFIG, r1_scaled=is_scaled)).steps())).losses["r1"])
+        float(
+            next(iter(new_run(config=options.changed(CONFIG, {"discriminator.r1_scaled": is_scaled})).steps())).losses[
+                "r1"
+            ]
+        )
         for is_scaled in (True, False)
     )
     assert scaled == pytest.approx(plain * (16 / 64) ** 2)  # 64×64 is where it stands
 
 
-def test_steps_on_patches_judge_whole_pictures_too_unless_their_weight_is_zero() -> None:
-    config = replace(CONFIG, anchor_every=2, steps=2)
-    (anchored, patched), (alone, patches_alone) = (
-        [float(step.losses["d"]) for step in new_run(config=replace(config, whole_weight=weight)).steps()]
-        for weight in (1.0, 0.0)
-    )
-    assert anchored == alone
-    assert patched > patches_alone
-
-
-def first_g(**changed: float) -> float:
-    config = replace(CONFIG, anchor_weight=1.0, **changed)  # type: ignore[arg-type]
+def first_g(**anchors: float) -> float:
+    changed = {f"anchors.{name}": value for name, value in anchors.items()}
+    config = options.changed(CONFIG, {"anchors.weight": 1.0, **changed})
     return float(next(iter(new_run(config=config).steps())).losses["g"])
 
 
 def test_the_steeper_the_focus_the_less_do_pictures_far_from_their_anchors_count() -> None:
-    flat, linear, steep = (first_g(anchor_spread=2.5, anchor_focus=power) for power in (0.0, 1.0, 4.0))
+    flat, linear, steep = (first_g(spread=2.5, focus=power) for power in (0.0, 1.0, 4.0))
     assert flat > linear > steep
 
 
 def test_the_focus_does_not_matter_at_the_anchors_themselves() -> None:
-    assert first_g(anchor_spread=0.0, anchor_focus=0.0) == first_g(anchor_spread=0.0, anchor_focus=4.0)
+    assert first_g(spread=0.0, focus=0.0) == first_g(spread=0.0, focus=4.0)
 
 
 def test_the_average_lies_between_the_start_and_the_live_adapter() -> None:
-    run = new_run(config=replace(CONFIG, average_steps=1e9, steps=1))
+    run = new_run(config=options.changed(CONFIG, {"optim.ema_steps": 1e9, "steps": 1}))
     start = copy.deepcopy(run.adapter)
     finished(run)
     for first, mean, last in zip(
-        start.parameters(), run.average.module.parameters(), run.adapter.parameters(), strict=True
+        start.parameters(), run.ema.module.parameters(), run.adapter.parameters(), strict=True
     ):
         assert bool(((mean - first) * (mean - last) <= 0).all())
 
@@ -199,81 +191,48 @@ def test_more_shots_than_a_batch_and_fewer_are_both_learned_from() -> None:
         assert all(tensor.isfinite().all() for tensor in state.values())
 
 
-def test_what_is_stored_may_be_the_even_mean_of_the_last_states() -> None:
-    run = new_run(config=replace(CONFIG, average_last=0.5))
-    states = [[p.detach().clone() for p in run.adapter.parameters()] for _ in run.steps()]
-    for found, *last in zip(run.learned.parameters(), *states[3:], strict=True):  # of six
-        torch.testing.assert_close(found, torch.stack(last).mean(0))
-
-
 def test_another_seed_learns_another_task() -> None:
     first, second = (finished(new_run(config=replace(CONFIG, seed=seed, steps=1))) for seed in (0, 1))
     assert any(not torch.equal(first[name], second[name]) for name in first if name.startswith("module.adapter."))
 
 
-def held_out_run() -> Learning:
-    base = tiny_generator()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        adapter, discriminator = LeFT(base, LeFT.Config()), Discriminator(base.config)
-    shots, config = SHOTS[:3], replace(CONFIG, held_out=2)
-    return Learning(base, adapter, discriminator, shots, InBrightness(shots), config, SHOTS[3:])
-
-
-def test_a_run_that_chooses_its_snapshot_goes_on_with_the_best_so_far(tmp_path: Path) -> None:
-    run = held_out_run()
-    for step in run.steps():
-        if step.done == 3:
-            safetensors.write(tmp_path / "3", run.pack(), {})
-    resumed = held_out_run()
-    resumed.unpack(safetensors.read(tmp_path / "3")[0])
-    again, whole = finished(resumed), run.pack()
-    assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
-    assert float(whole["scalar.score"]) < torch.inf
-
-
-def test_without_held_out_shots_the_last_average_is_learned() -> None:
+def test_the_ema_is_learned() -> None:
     run = new_run()
-    assert run.learned is run.average.module
+    assert run.learned is run.ema.module
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"correspondence_weight": 1.0, "correspondence_every": 2},
-        {"coverage_weight": 1.0},
-        {"copy_weight": 40.0},
+        {"memorization_weight": 40.0},
         {"energy_weight": 0.0},
-        {"seeking_weight": 0.0},
-        {"anchors": "alike"},
-        {"patch_heads": 4},
-        {"freeze_blocks": 0},
-        {"freeze_blocks": 2},
-        {"gradients": "zeroed"},
-        {"anchors": "random", "anchor_weight": 0.0, "anchor_noise": "fixed"},
-        {"seeking_pairs": "first"},
-        {"seeking_scale": "sum"},
-        {"seeking_centres": "batch"},
-        {"seeking_noise": "random"},
-        {"seeking_epsilon": 1.0},
-        {"r1_scaled": False},
-        {"average_steps": 0.0},
-        {"average_last": 0.5},
-        {"anchor_inversion": 2},
-        {"own_rates": False},
+        {"mode_seeking.weight": 0.0},
+        {"discriminator.freeze_blocks": 0},
+        {"discriminator.freeze_blocks": 2},
+        {"optim.gradients": "zeroed"},
+        {"anchors.kind": "random", "anchors.weight": 0.0, "anchors.noise": "fixed"},
+        {"mode_seeking.pairs": "first"},
+        {"mode_seeking.reduction": "sum"},
+        {"mode_seeking.centers": "batch"},
+        {"mode_seeking.noise": "random"},
+        {"mode_seeking.epsilon": 1.0},
+        {"discriminator.r1_scaled": False},
+        {"optim.ema_steps": 0.0},
+        {"anchors.inversion_steps": 2},
+        {"optim.adapter_rates": False},
     ],
 )
 def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes_on_bit_for_bit(
     changed: dict[str, Any], tmp_path: Path
 ) -> None:
-    usual = replace(CONFIG, seeking_batch=8)  # enough for a cluster of more than one pair
-    config = replace(usual, **changed)
+    usual = options.changed(CONFIG, {"mode_seeking.batch": 8})  # enough for a cluster of more than one pair
+    config = options.changed(usual, {**changed})
     run = new_run(config=config)
     for step in run.steps():
         if step.done == 3:
             safetensors.write(tmp_path / "3", run.pack(), {})
     whole, plain = run.pack(), finished(new_run(config=usual))
-    learned = [name for name in whole if name.startswith("module.average.")]
+    learned = [name for name in whole if name.startswith("module.ema.")]
     assert any(not torch.equal(whole[name], plain[name]) for name in learned)
     resumed = new_run(config=config)
     resumed.unpack(safetensors.read(tmp_path / "3")[0])
@@ -283,21 +242,23 @@ def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes
 
 @pytest.mark.parametrize("asked", [1, None])
 def test_frozen_blocks_of_the_discriminator_stay_as_they_are(asked: int | None) -> None:
-    run = new_run(config=replace(CONFIG, freeze_blocks=asked))  # 16×16: patches are scored from the second of two
-    before = copy.deepcopy(run.judge.discriminator.state_dict())
+    run = new_run(
+        config=options.changed(CONFIG, {"discriminator.freeze_blocks": asked})
+    )  # 16×16: patches are scored from the second of two
+    before = copy.deepcopy(run.discriminator.discriminator.state_dict())
     finished(run)
-    after = run.judge.discriminator.state_dict()
+    after = run.discriminator.discriminator.state_dict()
     still = {name.split(".")[0] + "." + name.split(".")[1] for name in after if torch.equal(after[name], before[name])}
     assert still == {"from_rgb.weight", "from_rgb.bias", "blocks.0"}
     assert not any(
         name.startswith(tuple(still)) and parameter.grad is not None
-        for name, parameter in run.judge.discriminator.named_parameters()
+        for name, parameter in run.discriminator.discriminator.named_parameters()
     )
 
 
 def test_a_step_without_a_gradient_moves_adam_only_where_gradients_are_zeroed() -> None:
     def counted(gradients: Any) -> set[int]:
-        run = new_run(config=replace(CONFIG, gradients=gradients, r1_gamma=0.0))
+        run = new_run(config=options.changed(CONFIG, {"optim.gradients": gradients, "discriminator.r1_gamma": 0.0}))
         finished(run)
         return {int(slots["step"]) for slots in run.optimizers["d"].state.values()}
 
@@ -307,7 +268,7 @@ def test_a_step_without_a_gradient_moves_adam_only_where_gradients_are_zeroed() 
 
 
 def test_learning_rates_fall_to_zero_in_the_last_share_of_the_steps() -> None:
-    run = new_run(config=replace(CONFIG, decay=0.5))
+    run = new_run(config=options.changed(CONFIG, {"optim.decay": 0.5}))
     group = run.optimizers["g"].param_groups[0]
     rates = [float(group["lr"]) for _ in run.steps()]
     full = rates[0]
@@ -322,7 +283,9 @@ def test_tensors_learn_at_their_adapters_shares_of_the_rate_in_the_mapping_and_o
     adapter = LeFT(base, LeFT.Config(rank=1))
     slower = "weights.mapping/layers/0/weight.mul_out", "weights.synthesis/convs/1/conv/weight.inner"
     adapter.rates = dict.fromkeys(slower, 0.5)
-    config = replace(LearnConfig(), lr=0.01, mapping_rate=0.1, own_rates=own_rates)
+    config = options.changed(
+        LearnConfig(), {"lr": 0.01, "optim.mapping_lr_scale": 0.1, "optim.adapter_rates": own_rates}
+    )
     rates = {id(p): group.lr for group in rated(adapter, config) for p in group.parameters}
     found = {name: rates[id(parameter)] for name, parameter in adapter.named_parameters()}
     assert [found[name] for name in slower] == pytest.approx([0.001 * share, 0.01 * share])
@@ -331,7 +294,11 @@ def test_tensors_learn_at_their_adapters_shares_of_the_rate_in_the_mapping_and_o
 
 
 def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
-    run = new_run(config=replace(CONFIG, lr=0.01, mapping_rate=0.1, own_rates=False, path_weight=0.0))
+    run = new_run(
+        config=options.changed(
+            CONFIG, {"lr": 0.01, "optim.mapping_lr_scale": 0.1, "optim.adapter_rates": False, "path_weight": 0.0}
+        )
+    )
     mapping, synthesis = run.optimizers["g"].param_groups
     assert (mapping["lr"], synthesis["lr"]) == pytest.approx((0.001, 0.01))
     assert {id(parameter) for parameter in mapping["params"]} == {

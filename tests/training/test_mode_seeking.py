@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Close = Callable[[Tensor, Tensor], None]
 
 EPSILON = 1e-5  # that of the public code
-cluster_wise = partial(pairs_of, compared="members", scale="mean")
-published = partial(pairs_of, compared="first", scale="sum")
+cluster_wise = partial(pairs_of, compared="members", reduction="mean")
+published = partial(pairs_of, compared="first", reduction="sum")
 
 
 @pytest.mark.parametrize("clusters", ["even", "uneven"])

@@ -1,13 +1,12 @@
 """The recipe `paper` trains as the public LFS-GAN code does: eight steps of it, with that code's own random draws."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from lfsgan_adapters.left import CANCELLED, LeFT
-from lfsgan_adapters.left_names import left_names
+from lfsgan_adapters.left.reference_names import left_names
 from torch import Tensor
 
 from lfsgan_cli import options
@@ -16,7 +15,7 @@ from lfsgan_cli.networks.rosinality import discriminator_names, generator_names
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learning import Learning
-from lfsgan_cli.training.recipes import PAPER, option_pairs, training_of
+from lfsgan_cli.training.recipes import PAPER, adapter_options, training_of
 from tests.training.conftest import fill
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 STEPS = 8
 # The reference drew one latent for a picture, two pictures in a step, never flipped, and eight for mode seeking.
-SAID = {"steps": STEPS, "batch": 2, "mixing": 0.0, "mirror": False, "seeking_batch": 8}
+SAID = {"steps": STEPS, "batch": 2, "mixing": 0.0, "mirror": False, "mode_seeking.batch": 8}
 PATH_STEPS = (0, 4)
 PATCH_LAYERS = {"p8": ("extra", 0), "p32": ("extra32", -4)}  # -4: the second convolution of the first block
 # Of the largest entry. What the reference states: 1e-12 for another order of its sums, 1e-13 in the random runs, and
@@ -60,7 +59,7 @@ class InOrder:
     def __init__(self, clusters: Tensor) -> None:
         self.clusters = iter(clusters)
 
-    shots = torch.zeros(10, 1)
+    images = torch.zeros(10, 1)
 
     def embed(self, images: Tensor) -> Tensor:
         return images.flatten(1)
@@ -69,7 +68,7 @@ class InOrder:
         assert len(others) == SAID["batch"]
         return 1.0 - torch.nn.functional.one_hot(next(self.clusters), 2)[: len(embeddings)]
 
-    def to_shots(self, images: Tensor) -> Tensor:
+    def to_images(self, images: Tensor) -> Tensor:
         raise NotImplementedError("the public code tells no shots apart but by the step's pictures")
 
 
@@ -109,7 +108,7 @@ def frozen_base(reference: "Reference") -> Generator:
 
 def start(reference: "Reference", base: Generator, kind: str) -> LeFT:
     """The published start, or the reference's random one."""
-    adapter = LeFT(base, options.parse(LeFT.Config, option_pairs(PAPER, "left", []))).double()
+    adapter = LeFT(base, adapter_options(PAPER, "left", LeFT.Config, [])).double()
     state = reference.part("left.")
     if kind == "random":
         fill(adapter, state, left_names(state), {})
@@ -128,10 +127,10 @@ def rerun(reference: "Reference", kind: str, patch: str, config: LearnConfig) ->
     shots = [numbers["in.real"][0].permute(1, 2, 0).numpy()] * 10
     likeness = InOrder(numbers["traj.indices"])
     run = Rerun(base, start(reference, base, kind), reference.discriminator, shots, likeness, config)
-    run.judge.layers[0], run.judge.heads[0] = layer, reference.patch_head(extra)
-    run._file_phases()  # with the optimizer of that head
+    run.discriminator.layer, run.discriminator.head = layer, reference.patch_head(extra)
+    run.set_phases()  # with the optimizer of that head
     run.path_mean = run.path_mean.double()
-    run.draws = run.judge.draws = run.seeking.draws = Told(told(numbers))
+    run.random = run.discriminator.random = run.comparison.random = Told(told(numbers))
     run.anchors.points = numbers["traj.anchors"]
     run.reals = iter(numbers["in.real"][numbers["traj.real_index"]])
     return run
@@ -150,7 +149,7 @@ RUNS = [
 def test_eight_steps_are_those_of_the_public_code(reference: "Reference", kind: str, patch: str, mended: str) -> None:
     config = training_of(PAPER, 0.002, (), SAID)
     if mended:
-        config = replace(config, seeking_pairs="members", seeking_scale="mean")
+        config = options.changed(config, {"mode_seeking.pairs": "members", "mode_seeking.reduction": "mean"})
     run, out = rerun(reference, kind, patch, config), reference.part(f"out.traj.{kind}.{patch}{mended}.")
     assert close(in_order(reference, run.adapter.tensors()), reference.numbers[f"out.traj.{kind}.start_left"])
     steps = list(run.steps())
@@ -164,15 +163,15 @@ def test_eight_steps_are_those_of_the_public_code(reference: "Reference", kind: 
 
 
 def assert_learned(reference: "Reference", run: Rerun, out: dict[str, Tensor]) -> None:
-    learned, head = run.adapter.tensors(), run.judge.heads[0].state_dict()
+    learned, head = run.adapter.tensors(), run.discriminator.head.state_dict()
     cancelled = {name for name, why in run.adapter.nulls.items() if why == CANCELLED}
     told = in_order(reference, {name: torch.full_like(t, name not in cancelled) for name, t in learned.items()}).bool()
     assert close(in_order(reference, learned)[told], out["final_left"][told])
-    assert all(torch.equal(t, learned[name]) for name, t in run.average.module.tensors().items()), "none is averaged"
+    assert all(torch.equal(t, learned[name]) for name, t in run.ema.module.tensors().items()), "none is averaged"
     assert close(head["weight"], out["final_extra.new_conv.0.0.weight"])
     assert close(head["bias"], out["final_extra.new_conv.0.1.bias"])
     names = discriminator_names(reference.part("net.d."))
-    state = run.judge.discriminator.state_dict()
+    state = run.discriminator.discriminator.state_dict()
     assert close(state[names["convs.0.0.weight"]], out["final_d.convs.0.0.weight"])
     assert close(torch.stack([state[names[name]].norm() for name in sorted(names)]), out["final_d_norms"])
 

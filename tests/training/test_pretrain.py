@@ -15,7 +15,7 @@ from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.pretraining import Pretraining
 
 PICTURES = list(np.random.RandomState(0).randint(0, 256, (7, 16, 16, 3), np.uint8))
-CONFIG = PretrainConfig(kimg=0.012, batch=2, r1_every=3, path_every=2, average_kimg=0.01, feature_ramp_kimg=0.004)
+CONFIG = PretrainConfig(kimg=0.012, batch=2, r1_every=3, path_every=2, ema_kimg=0.01, feature_ramp_kimg=0.004)
 STEPS = 6  # 12 pictures, two a step
 
 
@@ -52,7 +52,7 @@ def test_every_tensor_of_both_networks_learns_and_the_average_follows() -> None:
     run = new_run()
     before = {name: tensor.clone() for name, tensor in run.pack().items()}
     after = finished(run)
-    learned = [f"module.{part}.{name}" for part in ("live", "average") for name, _ in run.generator.named_parameters()]
+    learned = [f"module.{part}.{name}" for part in ("generator", "ema") for name, _ in run.generator.named_parameters()]
     learned += [f"module.discriminator.{name}" for name, _ in run.discriminator.named_parameters()]
     assert [name for name in learned if torch.equal(before[name], after[name])] == []
 
@@ -76,18 +76,18 @@ def test_the_heads_learn_and_the_generator_learns_from_them() -> None:
     weights = [name for name in before if name.startswith("heads.") and not name.endswith(("_u", "_v"))]
     assert weights
     assert [name for name in weights if torch.equal(before[name], after[f"module.heads.{name}"])] == []
-    name = next(name for name in without if name.startswith("module.live.") and "affine" in name)
+    name = next(name for name in without if name.startswith("module.generator.") and "affine" in name)
     assert not torch.equal(after[name], without[name])
 
 
 def test_at_the_end_rates_and_the_weight_of_the_heads_have_fallen_to_zero_and_the_average_is_slow() -> None:
     run = new_run(replace(CONFIG, decay=0.5))
-    shares = [(run.optimizers["g"].param_groups[0]["lr"], run.average.half_life) for _ in run.steps()]
+    shares = [(run.optimizers["g"].param_groups[0]["lr"], run.ema.half_life) for _ in run.steps()]
     first, last = shares[0], shares[-1]
     assert first == shares[1] == shares[2]
     assert 0 < shares[4][0] < shares[3][0] < first[0]
     assert last[0] == run.optimizers["d"].param_groups[0]["lr"] == run.optimizers["heads"].param_groups[0]["lr"] == 0
-    assert last[1] == 5 * first[1] == 5 * CONFIG.average_kimg * 1000
+    assert last[1] == 5 * first[1] == 5 * CONFIG.ema_kimg * 1000
 
 
 def test_a_longer_end_raises_the_rates_again() -> None:

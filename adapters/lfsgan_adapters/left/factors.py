@@ -105,7 +105,8 @@ class ConvModulator(nn.Module):
             rows = torch.addmm(rows, shift.flatten(0, 1), self.shift_in.T)
         if self.add_out is not None and self.add_in is not None and self.add_taps is not None:
             rows = torch.addmm(rows, (self.add_out[:, None] * self.add_taps).flatten(0, 1), self.add_in.T)
-        return rows.view(raw.shape).transpose(-1, -2).view_as(weight)
+        modulated: Tensor = rows.view(raw.shape).transpose(-1, -2).view_as(weight)
+        return modulated
 
 
 class Shift(nn.Module):
