@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.install]
+pytestmark = pytest.mark.slow  # half an hour; needs the package index
 
 ROOT = Path(__file__).parents[2]
 
 
 def console_blocks(page: Path) -> list[str]:
     """What a page shows to be typed, without the command that runs the tests."""
-    text = re.sub(r"<!-- the test command -->\n```console\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    text = re.sub(
+        r"<!-- the test command -->\n```console\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     return re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
 
 
