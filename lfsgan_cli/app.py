@@ -14,13 +14,16 @@ from lfsgan_cli.commands.doctor import doctor
 from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
 from lfsgan_cli.commands.help import GENERATE, LEARN, MANAGE, MEASURE, help_
+from lfsgan_cli.commands.interpolate import interpolate
 from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.main import Cli
+from lfsgan_cli.commands.mix_tasks import mix_tasks
 from lfsgan_cli.commands.options import everywhere, register
 from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.profile import profile
 from lfsgan_cli.commands.recipes import recipes
 from lfsgan_cli.commands.report import report
+from lfsgan_cli.commands.style_mix import style_mix
 from lfsgan_cli.commands.tasks import tasks
 
 app = typer.Typer(
@@ -79,7 +82,20 @@ register(
 register(
     app, "generate", generate,
     "lfsgan generate --task cats -n 64",
-    "lfsgan generate --task cats --task dogs --seeds 0-7 --truncation 0.7",
+    "lfsgan generate cats dogs --with-base --seeds 0-7 --truncation 0.7",
+    "lfsgan generate --task sketch=0.6,babies=0.4 --grid strength=0:1:0.25 --grid truncation=0.5,1",
+    panel=GENERATE,
+)  # fmt: skip
+register(
+    app, "style-mix", style_mix,
+    "lfsgan style-mix --rows 0-3 --cols 8-11 --task cats",
+    "lfsgan style-mix --rows 0-3 --cols 8-11 --layers middle+fine --task base",
+    panel=GENERATE,
+)  # fmt: skip
+register(
+    app, "interpolate", interpolate,
+    "lfsgan interpolate --seeds 0-7 --task cats --frames 24 --out walk.webp",
+    "lfsgan interpolate --task cats --task dogs --seeds 0-5 --grid 3x2 --out tasks.gif",
     panel=GENERATE,
 )  # fmt: skip
 register(
@@ -125,6 +141,11 @@ register(
     tasks, "remove", task_commands.remove_tasks,
     "lfsgan tasks remove cats",
     "lfsgan tasks remove cats dogs --dry-run",
+)  # fmt: skip
+register(
+    tasks, "mix", mix_tasks,
+    "lfsgan tasks mix both --task sketch=0.6,babies=0.4",
+    "lfsgan tasks mix toon --task sketch=1 --strength 4-16=1,32-64=0",
 )  # fmt: skip
 register(
     tasks, "merge", task_commands.merge,

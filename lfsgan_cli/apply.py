@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -122,57 +122,74 @@ def _check_names(frozen: nn.Module, weights: Mapping[str, nn.Module], features: 
             raise UnknownLayerError(name, "the layer")
 
 
-# A task at less or more than its full strength: a share of all that its adapter changes.
+# Tasks at a share of their full strength, alone or added up.
 
 
 LARGEST = 1.2
 
+Strength: TypeAlias = Callable[[str], float]  # from the name of a weight or layer to the share of its change
+
 
 class StrengthError(LfsganError):
-    """A strength at which nothing is drawn."""
+    """A strength outside of its range."""
 
     def __init__(self, strength: float) -> None:
-        super().__init__(
-            f"strength {strength}: expected a number from 0, which draws the base, over 1, the task, to {LARGEST}"
-        )
+        super().__init__(f"strength {strength}: expected a number from 0 (the base) over 1 (the task) to {LARGEST}")
 
 
-# `lerp` gives back its ends bit for bit: a task at 0 is the base, and at 1 it is the task.
+class BlendedWeight(nn.Module):
+    """W + Σ sᵢ (Ŵᵢ - W).
 
+    `lerp` returns its ends bit for bit: one task at 0 is the base, and at 1 it is the task.
+    """
 
-class ScaledWeight(nn.Module):
-    """W + s (Ŵ - W)."""
-
-    def __init__(self, task: nn.Module, strength: float) -> None:
+    def __init__(self, tasks: Sequence[nn.Module], strengths: Sequence[float]) -> None:
         super().__init__()
-        self.task, self.strength = task, strength
+        self.tasks, self.strengths = nn.ModuleList(tasks), tuple(strengths)
 
     def forward(self, frozen: Tensor) -> Tensor:
         """Any shape."""
-        return frozen.lerp(self.task(frozen), self.strength)
+        changed = frozen.lerp(self.tasks[0](frozen), self.strengths[0])
+        for task, strength in zip(self.tasks[1:], self.strengths[1:], strict=True):
+            changed = changed.add(task(frozen) - frozen, alpha=strength)
+        return changed
 
 
-class ScaledBranch(nn.Module):
-    """y + s (ŷ - y)."""
+class BlendedBranch(nn.Module):
+    """y + Σ sᵢ (ŷᵢ - y)."""
 
-    def __init__(self, branch: nn.Module, strength: float) -> None:
+    def __init__(self, branches: Sequence[nn.Module], strengths: Sequence[float]) -> None:
         super().__init__()
-        self.branch, self.strength = branch, strength
+        self.branches, self.strengths = nn.ModuleList(branches), tuple(strengths)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """x, y: input and output of a layer."""
-        return y.lerp(self.branch(x, y.clone()), self.strength)  # a copy, since a branch may work in place
+        changed = y.lerp(self.branches[0](x, y.clone()), self.strengths[0])  # a copy: a branch may work in place
+        for branch, strength in zip(self.branches[1:], self.strengths[1:], strict=True):
+            changed = changed.add(branch(x, y.clone()) - y, alpha=strength)
+        return changed
 
 
-class Scaled(Adapter):
-    """Another adapter, all of whose changes are scaled by its strength; it has that one's parameters."""
+class Blended(Adapter):
+    """Several adapters on one network, each with a strength: their scaled changes are added up.
 
-    def __init__(self, adapter: Adapter, strength: float) -> None:
+    Changes of weights are added as weights, changes of feature maps where they act. It has the parameters of its parts;
+    what has strength 0 is left out.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Adapter, Strength]]) -> None:
         super().__init__()
-        for name, task in adapter.weights.items():
-            self.weights[name] = ScaledWeight(task, strength)
-        for name, branch in adapter.features.items():
-            self.features[name] = ScaledBranch(branch, strength)
+        for target, shelves, blended in (
+            (self.weights, [adapter.weights for adapter, _ in parts], BlendedWeight),
+            (self.features, [adapter.features for adapter, _ in parts], BlendedBranch),
+        ):
+            changes: dict[str, list[tuple[nn.Module, float]]] = {}
+            for shelf, (_, strength) in zip(shelves, parts, strict=True):
+                for name, module in shelf.items():
+                    if strength(name):
+                        changes.setdefault(name, []).append((module, strength(name)))
+            for name, found in changes.items():
+                target[name] = blended([module for module, _ in found], [share for _, share in found])
 
 
 def check_strength(strength: float) -> None:
@@ -184,4 +201,4 @@ def check_strength(strength: float) -> None:
 def at_strength(adapter: Adapter, strength: float) -> Adapter:
     """The adapter at a strength: 0 leaves the base as it is, 1 is the adapter itself; StrengthError elsewhere."""
     check_strength(strength)
-    return adapter if strength == 1 else Scaled(adapter, strength)
+    return adapter if strength == 1 else Blended([(adapter, lambda _: strength)])

@@ -28,7 +28,7 @@ from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.runs.folder import RunFolder
 from lfsgan_cli.runs.plan import free_folder
 from lfsgan_cli.runs.pretrain import UnfinishedBaseError
-from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
+from lfsgan_cli.workspace import base_file, blend, checkpoint_file, task_file
 from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.paths import base_path, find_task, task_path, tasks_folder
 from lfsgan_cli.workspace.task_file import TaskInfo, TaskSummary
@@ -113,6 +113,8 @@ def plan_task_export(root: Path, name: str, out: Path, *, overwrite: bool) -> Ex
     """A task under the public code's names; NotPublishableError where that has none for it. Nothing is written yet."""
     info, tensors = task_file.read(find_task(root, name))
     check_free(out, overwrite=overwrite)
+    if info.adapter == blend.ADAPTER:
+        raise NotPublishableError(name, info.adapter)
     cls = registry.load(info.adapter)
     table = cls.published_names(NetworkConfig.from_json(info.base.network), read_config(cls, info.config))
     if tensors.keys() - {task_file.W_MEAN} - set(table.values()):

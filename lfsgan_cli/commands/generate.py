@@ -1,4 +1,4 @@
-"""`lfsgan generate`: pictures of learned tasks."""
+"""`lfsgan generate`: images of learned tasks and blends, and the options that all generating commands share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -6,22 +6,37 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lfsgan_cli.commands.completion import task_names
-from lfsgan_cli.commands.console import print_json, print_text, progress, say
+from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+from lfsgan_cli.errors import choices
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
 if TYPE_CHECKING:
-    from lfsgan_cli.generation.generate import Drawing, Means
+    from lfsgan_cli.generation.generate import Axes, Compute, GenerateJob, Variant
+    from lfsgan_cli.generation.latents import Latents
+    from lfsgan_cli.generation.sampling import SamplingOptions
+    from lfsgan_cli.workspace.workspace import Workspace
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TASK]...", autocompletion=task_names, show_default=False,
+        help="Tasks or blends.  [default: the only task, if there is one]",
+    ),
+]  # fmt: skip
 Tasks = Annotated[
     list[str] | None,
     typer.Option(
         "--task", metavar="NAME", rich_help_panel=INPUT, autocompletion=task_names,
-        help="Task to sample from; may be repeated.",
+        help="Task to sample from, or a blend such as sketch=0.6,babies=0.4; may be repeated.",
     ),
 ]  # fmt: skip
+AllTasks = Annotated[bool, typer.Option("--all", help="Every task of the workspace.", rich_help_panel=INPUT)]
+WithBase = Annotated[
+    bool, typer.Option("--with-base", rich_help_panel=INPUT, help="Also sample from the base, with the same seeds.")
+]
 Count = Annotated[
     int | None,
     typer.Option(
@@ -32,6 +47,12 @@ Seeds = Annotated[
     str | None,
     typer.Option("--seeds", metavar="0-63,70", rich_help_panel=SAMPLING, help="Seeds to use instead of -n."),
 ]
+LatentsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--latents", metavar="FILE.npz", help="Latents from `lfsgan project`, instead of seeds.", rich_help_panel=INPUT
+    ),
+]  # fmt: skip
 Truncation = Annotated[
     float,
     typer.Option(
@@ -45,10 +66,46 @@ Strength = Annotated[
         "--strength", min=0, max=1.2, rich_help_panel=SAMPLING, help="Strength of the task: 0 is the base, 1 the task."
     ),
 ]
+LayerStrengths = Annotated[
+    str,
+    typer.Option(
+        "--strength", metavar="0.7|coarse=1,fine=0.5",
+        help="Share of what a task changes (0 to 1.2), also by layer: coarse, middle, fine, 4-16, mapping.",
+        rich_help_panel=SAMPLING,
+    ),
+]  # fmt: skip
 NoiseChoice = Annotated[
     Literal["seed", "const", "none"],
     typer.Option(
         "--noise", rich_help_panel=SAMPLING, help="Noise inputs: from the seed, the same for all images, or none."
+    ),
+]
+GridAxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grid", metavar="NAME=VALUES",
+        help="X/Y grid, given once or twice: strength=0:1:0.25, truncation=0.5,1, noise=seed,none, task=all.",
+        rich_help_panel=SAMPLING,
+    ),
+]  # fmt: skip
+Background = Annotated[
+    Literal["keep", "transparent"],
+    typer.Option(
+        "--background", help="transparent cuts out a plain background by colour (an approximation).",
+        rich_help_panel=OUTPUT,
+    ),
+]  # fmt: skip
+Size = Annotated[
+    int | None,
+    typer.Option(
+        "--size", min=16, max=4096, help="Side in pixels, resampled by Lanczos. Adds no detail.", rich_help_panel=OUTPUT
+    ),
+]
+OutDir = Annotated[Path, typer.Option("--outdir", metavar="DIR", help="Output folder.", rich_help_panel=OUTPUT)]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Remove images of other settings that lfsgan wrote there.", rich_help_panel=OUTPUT
     ),
 ]
 Batch = Annotated[
@@ -73,73 +130,137 @@ CompileChoice = Annotated[
         help="Compile the generator first, which takes half a minute. auto compiles for very many images.",
     ),
 ]  # fmt: skip
-OutDir = Annotated[Path, typer.Option("--outdir", metavar="DIR", rich_help_panel=OUTPUT, help="Output folder.")]
-WithBase = Annotated[
-    bool, typer.Option("--with-base", rich_help_panel=INPUT, help="Also sample from the base, with the same seeds.")
-]
 
 DEFAULT_COUNT = 16
 
 
 def generate(
+    names: Names = None,
     task: Tasks = None,
+    all_tasks: AllTasks = False,
+    with_base: WithBase = False,
     count: Count = None,
     seeds: Seeds = None,
+    latents: LatentsFile = None,
     truncation: Truncation = 1.0,
-    strength: Strength = 1.0,
+    strength: LayerStrengths = "1",
     noise: NoiseChoice = "seed",
-    with_base: WithBase = False,
+    grid: GridAxes = None,
+    background: Background = "keep",
+    size: Size = None,
+    outdir: OutDir = Path("out"),
+    overwrite: Overwrite = False,
     batch: Batch = None,
     precision: PrecisionChoice = "auto",
     compile_: CompileChoice = "auto",
-    outdir: OutDir = Path("out"),
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Generate images of learned tasks.
+    """Generate images of learned tasks, one for each seed.
 
-    Writes one PNG for each task and seed into --outdir, and grid.png with all of them. The same seed always gives the
-    same image.
+    Writes a PNG for each task and seed, and a labelled grid. A seed always gives the same image.
     """
-    names: list[str | None] = [*([None] if with_base else []), *dict.fromkeys(task or [])]
-    if not names:
-        raise typer.BadParameter("expected a learned task (or --with-base); `lfsgan tasks list`", param_hint="--task")
-    if strength != 1 and not any(names):
-        raise typer.BadParameter(
-            "scales what a task changes, and the base has no task; give --task", param_hint="--strength"
-        )
-    wanted = _seeds(count, seeds)
-    from lfsgan_cli.generation.generate import Drawing
+    wanted = parse_seeds(count, seeds, latents)
+    given = [*(names or []), *(task or [])]
+    from lfsgan_cli.generation.generate import GenerateJob
+    from lfsgan_cli.generation.latents import read_latents
+    from lfsgan_cli.generation.postprocess import Postprocess
     from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
-    from lfsgan_cli.workspace.workspace import check_workspace
+    from lfsgan_cli.workspace.blend import parse_strength
 
-    place, where = check_workspace(workspace), pick(device)
-    drawing = Drawing(place, names, wanted, SamplingOptions(truncation, noise, strength), outdir)
-    means = drawing.means(where, batch, "bf16" if precision == "bf16" else "fp32", compile_)
+    options = SamplingOptions(truncation, noise, parse_strength(strength))
+    place, where = (
+        open_for_sampling(workspace, needs_task=bool(given or all_tasks or not with_base or grid)),
+        pick(device),
+    )
+    chosen: list[str | None] = [None] if with_base else []
+    if not (grid and any(axis.startswith("task=") for axis in grid)):
+        chosen += tasks_of(place, given, all_tasks=all_tasks, with_base=with_base)
+    if options.strength != 1 and not any(chosen) and not grid:
+        raise typer.BadParameter("scales what a task changes; name a task with --task", param_hint="--strength")
+    items: list[int] | Latents = wanted
+    if latents is not None:
+        items = read_latents(latents, place.base.average.config)
+    variants, axes = _variants(place, chosen, options, grid)
+    job = GenerateJob(place, variants, items, outdir, Postprocess(background, size), axes)
+    compute = job.compute(where, batch, "bf16" if precision == "bf16" else "fp32", compile_)
+    job.check(compute, overwrite=overwrite, dry_run=dry_run)
     if not dry_run:
-        _draw(drawing, means)
+        _run(job, compute)
     if as_json:
-        print_json({"pictures": [str(path) for path in drawing.paths()], "grid": str(drawing.sheet)})
+        print_json({"pictures": [str(path) for path in job.paths()], "grid": str(job.grid)})
     elif dry_run:
-        say(f"Would draw {len(drawing.paths()):,} pictures into {str(outdir)!r}.")
+        say(f"Would generate {len(job.paths()):,} images into {str(outdir)!r}.")
     else:
-        print_text(str(drawing.sheet))
+        print_text(str(job.grid))
 
 
-def _draw(drawing: "Drawing", means: "Means") -> None:
-    with progress("Drawing", len(drawing.paths()) + 1, unit="pictures") as advance:
-        for _ in drawing.run(means):
-            advance()
+def open_for_sampling(root: Path, *, needs_task: bool) -> "Workspace":
+    """The workspace; where only the base is sampled, it need not be there, and the embedded base is taken."""
+    from lfsgan_cli.workspace.workspace import EMBEDDED, check_workspace, workspace_at
+
+    place = check_workspace(root) if needs_task else workspace_at(root)
+    if not needs_task and not place.base_path.exists():
+        say(f"No base in {str(root)!r}: sampling the embedded base {EMBEDDED}.")
+    return place
 
 
-def _seeds(count: int | None, seeds: str | None) -> list[int]:
-    from lfsgan_cli.options import parse_seeds
+def tasks_of(place: "Workspace", given: list[str], *, all_tasks: bool = False, with_base: bool = False) -> list[str]:
+    """The tasks and blends that a command is about, each once: those named, all, or the only one there is."""
+    from lfsgan_cli.workspace.paths import task_names
 
+    if given and all_tasks:
+        raise typer.BadParameter("pass either tasks or --all", param_hint="--all")
+    if given or (with_base and not all_tasks):
+        return list(dict.fromkeys(given))
+    known = task_names(place.root)
+    if not known:
+        raise typer.BadParameter(
+            "no task has been learned here; `lfsgan learn-task` learns one, --with-base samples the base",
+            param_hint="--task",
+        )
+    if len(known) > 1 and not all_tasks:
+        raise typer.BadParameter(
+            f"several tasks have been learned: {choices(known)}; name some, or pass --all", param_hint="--task"
+        )
+    if not all_tasks:
+        say(f"Task: {known[0]}, the only one here.")
+    return known
+
+
+def parse_seeds(count: int | None, seeds: str | None, latents: Path | None = None) -> list[int]:
+    """The seeds of `-n` or `--seeds`; `--latents` takes neither."""
+    from lfsgan_cli.options import parse_seeds as parse
+
+    if latents is not None and not (count is None and seeds is None):
+        raise typer.BadParameter("pass either --latents, or -n or --seeds", param_hint="--latents")
     if seeds is None:
         return list(range(DEFAULT_COUNT if count is None else count))
     if count is not None:
-        raise typer.BadParameter("give either -n or --seeds", param_hint="-n")
-    return parse_seeds(seeds)
+        raise typer.BadParameter("pass either -n or --seeds", param_hint="-n")
+    return parse(seeds)
+
+
+def _variants(
+    place: "Workspace", chosen: list[str | None], options: "SamplingOptions", grid: list[str] | None
+) -> "tuple[list[Variant], Axes | None]":
+    from lfsgan_cli.generation.axes import arrange, parse_axis
+    from lfsgan_cli.generation.generate import variant
+
+    if not grid:
+        return [variant(place, task, options, Path()) for task in chosen], None
+    if len(chosen) > 1 or None in chosen:
+        raise typer.BadParameter("takes one task; compare tasks with --grid task=NAME,NAME", param_hint="--grid")
+    axes = [parse_axis(text, place) for text in grid]
+    return arrange(axes, chosen[0] if chosen else None, options, place)
+
+
+def _run(job: "GenerateJob", compute: "Compute") -> None:
+    with progress("Generating", len(job.paths()) + 1, unit="images") as advance:
+        for _ in job.run(compute):
+            advance()
+    if job.not_plain:
+        warn(f"{job.not_plain:,} images have no background of one colour; what was cut out there may be wrong")

@@ -1,39 +1,45 @@
-"""Drawing tasks into a folder: one file for each task and seed, one sheet for all."""
+"""Sampling tasks into a folder: one PNG for each task and seed, and a labelled grid of all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
-from lfsgan_cli.generation.contact_sheet import (
-    Pixels,
-    check_folder,
-    check_ours,
-    near_square,
-    save,
-    save_grid,
-    to_arrays,
+from lfsgan_cli.generation.image_grid import MAX_IMAGES, Block, labelled, to_arrays, wrapped
+from lfsgan_cli.generation.latents import Latents
+from lfsgan_cli.generation.output import Pixels, check_folder, check_ours, make_room, save
+from lfsgan_cli.generation.postprocess import Postprocess, is_plain
+from lfsgan_cli.generation.sampling import (
+    SamplingOptions,
+    generator_of,
+    noise_maps,
+    sample,
+    synthesize,
+    usual_batch,
 )
-from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample, usual_batch
+from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import Choice, compiled, is_worth_it, prepared
 from lfsgan_cli.system.device import Precision, dtype_of
 from lfsgan_cli.system.memory import keep_freed
+from lfsgan_cli.workspace.blend import LayerStrength
+from lfsgan_cli.workspace.paths import find_task
 from lfsgan_cli.workspace.workspace import Workspace
 
-BASE = "base"  # the folder of the base's own pictures; no task can have that name
-SHEET_COLUMNS = 64  # more pictures than this in a row of the sheet could not be looked at
-SHEET_PICTURES = 1024
+BASE = "base"  # the folder of the base's images; no task can have that name
+GRID = "grid.png"
 
 
 @dataclass(frozen=True)
-class Means:
-    """How pictures are computed. compile: see `lfsgan_cli.networks.inference`."""
+class Compute:
+    """How images are computed. compile: see `lfsgan_cli.networks.inference`."""
 
     device: torch.device
     batch: int
@@ -41,97 +47,202 @@ class Means:
     compile: bool = False
 
 
-class Drawing:
-    """Checked before anything is drawn: every task can be read, and no file of others is in the way.
+@dataclass(frozen=True)
+class Variant:
+    """One task (None for the base) with its options; its images go into `folder`, below the output folder."""
 
-    names: tasks in the order of the sheet's rows; None is the base.
+    task: str | None
+    options: SamplingOptions
+    folder: Path
+
+    @property
+    def title(self) -> str:
+        """As labels and notes name it."""
+        return self.task or BASE
+
+
+@dataclass(frozen=True)
+class Axes:
+    """An X/Y grid: the labels of columns and rows; without rows, every seed is a row. note: what the axes set."""
+
+    columns: Sequence[str]
+    rows: Sequence[str]
+    note: dict[str, Any]
+
+
+def variant(workspace: Workspace, task: str | None, options: SamplingOptions, below: Path) -> Variant:
+    """A task, blend or the base with options, in a folder of its name and `below` that; raises as `Workspace.blend`.
+
+    LayersError for a strength of layers that the base lacks.
+    """
+    if isinstance(options.strength, LayerStrength):
+        options.strength.table(workspace.base.average.config)
+    if task is None:
+        return Variant(None, options.of_base, Path(BASE) / below)
+    blend = workspace.blend(task)
+    return Variant(blend.title, options, Path(blend.folder) / below)
+
+
+@dataclass
+class GenerateJob:
+    """All images of one command. Everything is checked before anything is sampled or written (`check`).
+
+    items: seeds, or latents from a file. axes: the arrangement of an X/Y grid; None gives one row a variant.
     """
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        names: Sequence[str | None],
-        seeds: Sequence[int],
-        style: SamplingOptions,
-        outdir: Path,
-    ) -> None:
-        self.workspace, self.names, self.seeds = workspace, names, seeds
-        self.style, self.outdir = style, outdir
-        for name in names:
-            if name is not None:
-                workspace.info(name)
-        for name in names:
-            check_folder(self.outdir / (name or BASE))
-        check_ours([*self.paths(), self.sheet])
+    workspace: Workspace
+    variants: Sequence[Variant]
+    items: Sequence[int] | Latents
+    outdir: Path
+    postprocess: Postprocess = field(default_factory=Postprocess)
+    axes: Axes | None = None
+    not_plain: int = 0  # images whose background was to be cut out, and that have none of one colour
 
     @property
-    def sheet(self) -> Path:
-        """The file with all pictures."""
-        return self.outdir / "grid.png"
+    def grid(self) -> Path:
+        """The file with all images."""
+        return self.outdir / GRID
 
     def paths(self) -> list[Path]:
-        """The files of all pictures, in the order in which they are drawn."""
-        return [self.path(name, seed) for name in self.names for seed in self.seeds]
+        """The files of all images, in the order in which they are sampled."""
+        return [self.outdir / one.folder / name for one in self.variants for name in self._names]
 
-    def path(self, name: str | None, seed: int) -> Path:
-        """The file of one picture."""
-        return self.outdir / (name or BASE) / f"seed{seed:04}.png"
+    def check(self, compute: Compute, *, overwrite: bool, dry_run: bool = False) -> None:
+        """Make the folders; ForeignFileError, NotAFolderError, OtherSettingsError or StrengthError before anything."""
+        folders = {self.outdir / one.folder: one for one in self.variants}
+        for folder in folders:
+            check_folder(folder)
+        check_ours([*self.paths(), self.grid])
+        notes = {folder: self._note(one, None, compute) for folder, one in folders.items()}
+        make_room({**notes, self.outdir: self._grid_note(compute)}, overwrite=overwrite, dry_run=dry_run)
 
-    def means(self, device: torch.device, batch: int | None, precision: Precision, choice: Choice) -> Means:
-        """How to draw all of it; what is not given is what suits the device. NoCompilerError as `is_worth_it`."""
+    def compute(self, device: torch.device, batch: int | None, precision: Precision, choice: Choice) -> Compute:
+        """How to compute all of it; None is what suits the device. NoCompilerError as `is_worth_it`."""
         config = self.workspace.base.average.config
-        worth = is_worth_it(choice, len(self.seeds), config.resolution, device)
-        return Means(device, batch or usual_batch(config, device), precision, worth)
+        worth = is_worth_it(choice, len(self.items), config.resolution, device)
+        return Compute(device, batch or usual_batch(config, device), precision, worth)
 
-    def run(self, means: Means) -> Iterator[Path]:
-        """Draw everything; yields each picture's file once it is written, and the sheet last."""
-        rows = []
+    def run(self, compute: Compute) -> Iterator[Path]:
+        """Sample everything; yields each image's file once it is written, and the grid last."""
         keep_freed()
-        for name in self.names:
+        shown = max(1, MAX_IMAGES // len(self.variants))  # of each variant, in the grid
+        rows: list[list[Pixels]] = []
+        for one in self.variants:
             row: list[Pixels] = []
-            for path, picture in self._draw(name, means):
-                row += [picture] if len(row) < self._kept else []
+            for path, image in self._sample(one, compute):
+                row += [image] if len(row) < shown else []
                 yield path
             rows.append(row)
-        layout = near_square(rows[0]) if len(rows) == 1 else rows
-        note = self._note(self.style, [name or BASE for name in self.names], list(self.seeds), means)
-        save_grid(self.sheet, layout, note)
-        yield self.sheet
+        save(self.grid, labelled(self._blocks(rows), self._heading(len(rows[0]))), self._grid_note(compute))
+        yield self.grid
 
-    @property
-    def _kept(self) -> int:
-        return SHEET_PICTURES if len(self.names) == 1 else SHEET_COLUMNS
+    def _sample(self, one: Variant, compute: Compute) -> Iterator[tuple[Path, Pixels]]:
+        names = iter(zip(self._names, self._keys, strict=True))
 
-    def _draw(self, name: str | None, means: Means) -> Iterator[tuple[Path, Pixels]]:
-        (self.outdir / (name or BASE)).mkdir(parents=True, exist_ok=True)
-        style, left = self.style if name else self.style.of_base, iter(self.seeds)
-        own = self._generator(name, means)
-        batches = sample(
-            own, self.seeds, truncation=style.truncation, noise=style.noise, batch=means.batch,
-            dtype=dtype_of(means.precision, own.w_mean.dtype),
-        )  # fmt: skip
-        # The pictures first: `zip` would take one seed too many from an iterator that came before them.
-        seeded = (list(zip(to_arrays(batch), left, strict=False)) for batch in batches)
+        def finished(batch: Tensor) -> Iterator[tuple[Pixels, str, int]]:
+            for image in to_arrays(batch):
+                name, key = next(names)
+                self.not_plain += self.postprocess.background == "transparent" and not is_plain(image)
+                yield self.postprocess(image), name, key
 
-        def write(item: tuple[Pixels, int]) -> None:
-            save(self.path(name, item[1]), item[0], self._note(style, name or BASE, item[1], means))
+        def write(item: tuple[Pixels, str, int]) -> None:
+            image, name, key = item
+            save(self.outdir / one.folder / name, image, self._note(one, key, compute))
 
-        for picture, seed in written(seeded, write):
-            yield self.path(name, seed), picture
+        for image, name, _ in written(map(list, map(finished, self._batches(one, compute))), write):
+            yield self.outdir / one.folder / name, image
 
-    def _generator(self, name: str | None, means: Means) -> Generator:
-        workspace, device = self.workspace, means.device
-        plain = generator_of(workspace, name, self.style, device) if name else workspace.base.average.to(device)
-        if means.compile:
-            return compiled(plain, means.batch)
-        return prepared(plain, dtype_of(means.precision, plain.w_mean.dtype))
+    def _batches(self, one: Variant, compute: Compute) -> Iterator[Tensor]:
+        generator = self._generator(one, compute)
+        options, dtype = one.options, dtype_of(compute.precision, generator.w_mean.dtype)
+        if not isinstance(self.items, Latents):
+            return sample(
+                generator, self.items, truncation=options.truncation, noise=options.noise,
+                batch=compute.batch, dtype=dtype,
+            )  # fmt: skip
+        ws = generator.w_mean.lerp(self.items.w.to(generator.w_mean), options.truncation)
+        noise = self.items.noise if options.noise == "seed" else None
+        if options.noise == "none":
+            noise = noise_maps("none", [], generator.config, torch.device("cpu"))
+        return synthesize(generator, ws, noise, batch=compute.batch, dtype=dtype)
 
-    def _note(self, style: SamplingOptions, task: Any, seed: Any, means: Means) -> dict[str, Any]:
-        note = {"task": task, "seed": seed, "base": self.workspace.base.identity, **style.note()}
-        return note if means.precision == "fp32" else {**note, "precision": means.precision}
+    def _generator(self, one: Variant, compute: Compute) -> Generator:
+        workspace, device = self.workspace, compute.device
+        if one.task is None:
+            generator = workspace.base.average.to(device)
+        else:
+            generator = generator_of(workspace, one.task, one.options, device)
+        if compute.compile:
+            return compiled(generator, compute.batch)
+        return prepared(generator, dtype_of(compute.precision, generator.w_mean.dtype))
 
+    @cached_property
+    def _keys(self) -> list[int]:
+        return list(range(len(self.items))) if isinstance(self.items, Latents) else list(self.items)
 
-# Writing pictures in other threads while the next ones are drawn, so that compressing and the disk cost no time.
+    @cached_property
+    def _names(self) -> list[str]:
+        stem = "latent" if isinstance(self.items, Latents) else "seed"
+        return [f"{stem}{key:04}.png" for key in self._keys]
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        """SHA-256 of each task's file."""
+        blends = [self.workspace.blend(one.task) for one in self.variants if one.task is not None]
+        tasks = sorted({task for blend in blends for task, _ in blend.parts})
+        return {task: file_hash(find_task(self.workspace.root, task)) for task in tasks}
+
+    def _note(self, one: Variant, key: int | None, compute: Compute) -> dict[str, Any]:
+        tasks = [task for task, _ in self.workspace.blend(one.task).parts] if one.task else []
+        hashes = {task: self._hashes[task] for task in tasks}
+        return {
+            "task": one.title, "seed": key, **({"file_sha256": hashes} if hashes else {}),
+            **self._shared_note(compute), **one.options.note(),
+        }  # fmt: skip
+
+    def _grid_note(self, compute: Compute) -> dict[str, Any]:
+        options = self.variants[-1].options.note() if self.axes is None else self.axes.note
+        titles = list(dict.fromkeys(one.title for one in self.variants))
+        return {
+            "task": titles, "seed": self._keys, "file_sha256": self._hashes, **self._shared_note(compute), **options,
+        }  # fmt: skip
+
+    def _shared_note(self, compute: Compute) -> dict[str, Any]:
+        precision = {} if compute.precision == "fp32" else {"precision": compute.precision}
+        latents = {"latents_sha256": self.items.sha256} if isinstance(self.items, Latents) else {}
+        return {"base": self.workspace.base.identity, **precision, **latents, **self.postprocess.note()}
+
+    def _blocks(self, rows: list[list[Pixels]]) -> list[Block]:
+        names = [name.removesuffix(".png") for name in self._names[: len(rows[0])]]
+        labels = [name.replace("seed", "seed ").replace("latent", "latent ") for name in names]
+        if self.axes is not None and not self.axes.rows:
+            return [Block([[row[index] for row in rows] for index in range(len(labels))], self.axes.columns, labels)]
+        if self.axes is not None:
+            wide, high = len(self.axes.columns), len(self.axes.rows)
+            places = [range(first, first + wide) for first in range(0, wide * high, wide)]
+            return [
+                Block(
+                    [[rows[place][index] for place in line] for line in places],
+                    self.axes.columns,
+                    self.axes.rows,
+                    label if len(labels) > 1 else "",
+                )
+                for index, label in enumerate(labels)
+            ]
+        if len(self.variants) == 1:
+            return wrapped(rows[0], labels)
+        return [Block(rows, labels, [one.title for one in self.variants])]
+
+    def _heading(self, shown: int) -> str:
+        """The grid's title: the task, the settings, and what is not shown."""
+        options = self.variants[-1].options.note() if self.axes is None else self.axes.note
+        words = [] if len(self.variants) > 1 else [self.variants[0].title]
+        words += [f"{key} {value}" for key, value in {**options, **self.postprocess.note()}.items()]
+        if len(self._keys) == 1:
+            words.append(self._names[0].removesuffix(".png"))
+        if shown < len(self._keys):
+            words.append(f"the first {shown:,} of {len(self._keys):,}")
+        return ", ".join(words)
 
 
 T = TypeVar("T")
@@ -140,9 +251,9 @@ THREADS = 4  # they mostly wait: each file is forced to the disk before it gets 
 
 
 def written(batches: Iterable[list[T]], write: Callable[[T], None]) -> Iterator[T]:
-    """Each item of each batch in order, once it is written; at most two batches are waiting.
+    """Each item of each batch in order, once it is written, while the next batch is sampled.
 
-    An error of `write` comes up when its item would have; what was begun is still finished.
+    At most two batches wait. An error of `write` is raised when its item's turn comes; what was begun is finished.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         before: list[tuple[T, Future[None]]] = []

@@ -1,8 +1,8 @@
-"""Drawing: one seed, one picture, whatever is drawn before, after or beside it."""
+"""From seeds and latents to images. A seed always gives the same image, whatever is sampled with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -13,40 +13,65 @@ from torch import Tensor
 from lfsgan_cli.apply import check_strength
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.workspace.blend import LayerStrength
 from lfsgan_cli.workspace.workspace import Workspace
 
 NoiseMode: TypeAlias = Literal["seed", "const", "none"]
-Noises: TypeAlias = list[Tensor] | None
 
-MEAN_SAMPLES = 10_000
+W_AVG_SAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """What identifies an image besides its task and seed.
+
+    truncation: 1 leaves w alone, 0 gives the mean image. strength: the share of what a task changes, for all layers or
+    for single ones; 0 gives the base.
+    """
+
+    truncation: float
+    noise: NoiseMode
+    strength: float | LayerStrength = 1.0
+
+    def __post_init__(self) -> None:
+        """StrengthError before anything is sampled."""
+        if not isinstance(self.strength, LayerStrength):
+            check_strength(self.strength)
+
+    @property
+    def of_base(self) -> SamplingOptions:
+        """The same for the base, where a strength has nothing to scale."""
+        return replace(self, strength=1.0)
+
+    def note(self) -> dict[str, Any]:
+        """For PNG text and records; full strength is left out."""
+        options = {"truncation": self.truncation, "noise": self.noise}
+        if self.strength == 1:
+            return options
+        return {
+            **options,
+            "strength": str(self.strength) if isinstance(self.strength, LayerStrength) else self.strength,
+        }
 
 
 def latent(stream: np.random.RandomState, config: NetworkConfig) -> Tensor:
-    """The first draw of a seed's stream: z, [1, w_dim], as NVIDIA's tools draw it."""
+    """z, [1, w_dim]: the first numbers of a seed's stream, as in NVIDIA's tools."""
     return torch.from_numpy(stream.randn(1, config.w_dim)).float()
 
 
-def seed_noise(streams: Sequence[np.random.RandomState], config: NetworkConfig) -> Noises:
-    """What each stream gives after its z: noise for every convolution, each [N, 1, side, side]."""
-    drawn = [[stream.randn(1, side, side).astype(np.float32) for side in config.noise_sides] for stream in streams]
-    return [torch.from_numpy(np.stack(layer)) for layer in zip(*drawn, strict=True)]
+def noise_maps(
+    mode: NoiseMode, streams: Sequence[np.random.RandomState], config: NetworkConfig, device: torch.device
+) -> list[Tensor] | None:
+    """The noise of every convolution, [N or 1, 1, side, side]; None for the network's constant noise.
 
-
-def const_noise(_streams: Sequence[np.random.RandomState], _config: NetworkConfig) -> Noises:
-    """The network's own noise, the same for every picture."""
-    return None
-
-
-def no_noise(_streams: Sequence[np.random.RandomState], config: NetworkConfig) -> Noises:
-    """Zeros."""
-    return [torch.zeros(1, 1, side, side) for side in config.noise_sides]
-
-
-NOISES: dict[NoiseMode, Callable[[Sequence[np.random.RandomState], NetworkConfig], Noises]] = {
-    "seed": seed_noise,
-    "const": const_noise,
-    "none": no_noise,
-}
+    streams: one for each image, from which z has been taken; `seed` takes the noise from them too.
+    """
+    if mode == "const":
+        return None
+    if mode == "none":
+        return [torch.zeros(1, 1, side, side, device=device) for side in config.noise_sides]
+    maps = [[stream.randn(1, side, side).astype(np.float32) for side in config.noise_sides] for stream in streams]
+    return [torch.from_numpy(np.stack(layer)).to(device) for layer in zip(*maps, strict=True)]
 
 
 @torch.inference_mode()
@@ -59,118 +84,84 @@ def sample(
     batch: int = 16,
     dtype: torch.dtype | None = None,
 ) -> Iterator[Tensor]:
-    """Pictures of the seeds in batches, in order: uint8 [up to `batch`, 3, R, R] on the CPU.
+    """Images of the seeds in order, in batches: uint8 [up to `batch`, 3, R, R] on the CPU.
 
-    dtype: of the feature maps; the weights' own when None.
+    dtype: of the feature maps; None means the dtype of the weights.
     """
     device = generator.w_mean.device
     for first in range(0, len(seeds), batch):
         streams = [np.random.RandomState(seed) for seed in seeds[first : first + batch]]
         z = torch.cat([latent(stream, generator.config) for stream in streams]).to(device)
-        grain = NOISES[noise](streams, generator.config)
-        image = generator(z, truncation=truncation, noise=grain and [layer.to(device) for layer in grain], dtype=dtype)
-        yield to_pixels(image).cpu()
+        maps = noise_maps(noise, streams, generator.config, device)
+        yield to_pixels(generator(z, truncation=truncation, noise=maps, dtype=dtype)).cpu()
 
 
-def draw_mixed(
-    generators: Mapping[str, Generator],
-    pictures: Sequence[tuple[str, int]],
+@torch.inference_mode()
+def map_seeds(generator: Generator, seeds: Sequence[int], truncation: float = 1.0) -> Tensor:
+    """w of the seeds, [N, w_dim], on the generator's device."""
+    z = torch.cat([latent(np.random.RandomState(seed), generator.config) for seed in seeds])
+    return generator.w_mean.lerp(generator.mapping(z.to(generator.w_mean.device)), truncation)
+
+
+@torch.inference_mode()
+def synthesize(
+    generator: Generator,
+    ws: Tensor,
+    noise: Sequence[Tensor] | None = None,
     *,
-    truncation: float = 1.0,
-    noise: NoiseMode = "seed",
     batch: int = 16,
     dtype: torch.dtype | None = None,
 ) -> Iterator[Tensor]:
-    """Pictures of any generators in any order, each a name and a seed; batches as `draw` gives them, one resolution.
+    """Images of latents in order, in batches, as `sample` gives them.
 
-    Generators that share their base (`adapt`) keep it in memory once for all. Within a batch each draws what is its
-    own at once: faster than one network with a weight for every picture, in all but the smallest (docs/performance.md).
+    ws: [N, L, w_dim] (see `Synthesis.forward`) or [N, w_dim] for one w in all layers. noise: maps for each convolution,
+    [N or 1, 1, side, side].
     """
-    for first in range(0, len(pictures), batch):
-        wanted = pictures[first : first + batch]
-        drawn: dict[tuple[str, int], Tensor] = {}
-        for name, seeds in _by_name(wanted).items():
-            own = sample(generators[name], seeds, truncation=truncation, noise=noise, batch=batch, dtype=dtype)
-            drawn.update(zip(((name, seed) for seed in seeds), torch.cat(list(own)), strict=True))
-        yield torch.stack([drawn[picture] for picture in wanted])
-
-
-def _by_name(pictures: Sequence[tuple[str, int]]) -> dict[str, list[int]]:
-    """The seeds of each name, in order and each once."""
-    seeds: dict[str, list[int]] = {}
-    for name, seed in dict.fromkeys(pictures):
-        seeds.setdefault(name, []).append(seed)
-    return seeds
+    device = generator.w_mean.device
+    wide = ws if ws.dim() == 3 else generator.spread(ws)
+    for first in range(0, len(wide), batch):
+        part = slice(first, first + batch)
+        maps = noise and [(layer[part] if len(layer) > 1 else layer).to(device) for layer in noise]
+        yield to_pixels(generator.synthesis(wide[part].to(device), maps, dtype=dtype)).cpu()
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """[N, 3, R, R] from -1..1 to uint8 0..255, as NVIDIA's tools round: x · 127.5 + 128, cut."""
+    """[N, 3, R, R] from -1..1 to uint8 0..255, rounded as in NVIDIA's tools: x · 127.5 + 128, clipped."""
     return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
 
 
 @torch.inference_mode()
 def mean_w(generator: Generator) -> Tensor:
-    """The mean of 10,000 mapped latents, [w_dim], drawn from seed 0: what truncation pulls towards."""
-    z = torch.from_numpy(np.random.RandomState(0).randn(MEAN_SAMPLES, generator.config.w_dim)).float()
+    """`w_avg`: the mean of 10,000 mapped latents of seed 0, [w_dim]. Truncation moves w towards it."""
+    z = torch.from_numpy(np.random.RandomState(0).randn(W_AVG_SAMPLES, generator.config.w_dim)).float()
     w: Tensor = generator.mapping(z.to(generator.w_mean.device))
-    return w.cpu().double().mean(0).to(generator.w_mean)  # MPS has no doubles
+    return w.cpu().double().mean(0).to(generator.w_mean)  # MPS has no float64
 
 
-# How pictures are drawn: truncation, noise and a task's strength, and the network that draws so.
+def generator_of(workspace: Workspace, name: str, options: SamplingOptions, device: torch.device) -> Generator:
+    """The generator of a task or blend; raises as `Workspace.generator`.
 
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How pictures are drawn; part of what identifies each.
-
-    truncation: 1 draws everything, 0 the mean picture. strength: the share of what a task changes; 0 draws the base.
+    At strength 0 it is the base itself: an overlay that changes nothing would round differently. For a blend, or a
+    strength between 0 and 1, `w_avg` is computed where truncation needs it.
     """
-
-    truncation: float
-    noise: NoiseMode
-    strength: float = 1.0
-
-    def __post_init__(self) -> None:
-        """StrengthError, before anything is drawn."""
-        check_strength(self.strength)
-
-    @property
-    def of_base(self) -> SamplingOptions:
-        """How the base is drawn beside tasks: it has nothing that a strength could scale."""
-        return replace(self, strength=1.0)
-
-    def note(self) -> dict[str, Any]:
-        """As pictures and records note it; full strength goes without saying."""
-        drawn = {"truncation": self.truncation, "noise": self.noise}
-        return drawn if self.strength == 1 else {**drawn, "strength": self.strength}
-
-
-def generator_of(workspace: Workspace, name: str, style: SamplingOptions, device: torch.device) -> Generator:
-    """What draws a task in a style; raises as `Workspace.generator`.
-
-    At strength 0 that is the base itself: an overlay that changes nothing would round otherwise than what is prepared
-    for drawing. Between the two, the mean w is nobody's yet: it is found anew, where truncation pulls to it.
-    """
-    if style.strength == 0:
+    blend = workspace.blend(name)
+    if options.strength == 0 or not any(weight for _, weight in blend.parts):
         return workspace.base.average.to(device)
-    generator = workspace.generator(name, device, style.strength)
-    if style.truncation != 1 and style.strength != 1:
+    generator = workspace.generator(name, device, options.strength)
+    if options.truncation != 1 and not (blend.task and options.strength == 1):
         generator.w_mean = mean_w(generator)
     return generator
 
 
-# How many pictures are drawn at once, unless the user says.
-
-
-MOST_ON_CPU, MOST_ON_GPU = 32, 256
-CACHED = 16 << 20  # bytes of the largest feature map of a batch: more gains nothing on a CPU (docs/performance.md)
-MAPS = 8  # largest feature maps that are in memory at once while drawing: conv, blur and noise, with room to spare
+MAX_BATCH_CPU, MAX_BATCH_GPU = 32, 256
+CPU_CACHE = 16 << 20  # bytes of the largest feature map of a batch: more is not faster on a CPU (docs/performance.md)
+MAPS = 8  # largest feature maps in memory at once: convolution, blur and noise, with a margin
 
 
 def usual_batch(config: NetworkConfig, device: torch.device) -> int:
-    """As many as fit a processor's cache, or half of a GPU's free memory."""
-    largest = config.largest_map * 4  # bytes, of one picture
+    """The batch size: as many images as fit a CPU's cache, or half of a GPU's free memory."""
+    largest = config.largest_map * 4  # bytes of one image
     if device.type != "cuda":
-        return max(1, min(MOST_ON_CPU, CACHED // largest))
+        return max(1, min(MAX_BATCH_CPU, CPU_CACHE // largest))
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(MOST_ON_GPU, free // 2 // (MAPS * largest)))
+    return max(1, min(MAX_BATCH_GPU, free // 2 // (MAPS * largest)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from importlib.resources import as_file, files
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from lfsgan_cli import registry
 from lfsgan_cli.adapter import construct, read_config
-from lfsgan_cli.apply import adapt, merge
+from lfsgan_cli.apply import Blended, Strength, adapt, merge
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import FileWriteError, write_atomic
 from lfsgan_cli.system.memory import Budget, OverBudgetError
 from lfsgan_cli.workspace import base_file, task_file
+from lfsgan_cli.workspace import blend as blends
+from lfsgan_cli.workspace.blend import Blend, LayerStrength, StoredPart
 from lfsgan_cli.workspace.paths import BASE_FILE, SUFFIX, NoWorkspaceError, find_task, run_folder, task_names
 from lfsgan_cli.workspace.task_file import BaseInfo, TaskInfo
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lfsgan_cli.adapter import Adapter
+    from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.networks.generator import Generator
     from lfsgan_cli.workspace.base_file import Base
 
@@ -133,19 +136,33 @@ class Workspace:
             raise BaseMismatchError(info, self.base.name, self.base.identity)
         return info
 
-    def generator(self, name: str, device: torch.device, strength: float = 1.0) -> Generator:
-        """What draws a task: merged into a copy of the base where the adapter allows, an overlay elsewhere.
+    def blend(self, text: str) -> Blend:
+        """A task or a blend of tasks, all of which are there and fit the base; raises as `parse_blend` and `info`."""
+        blend = blends.parse_blend(text)
+        for task, _ in blend.parts:
+            self.info(task)
+        return blend
 
-        strength: the share of what the task changes. The mean w is the task's own at 1, and the base's otherwise.
+    def generator(self, name: str, device: torch.device, strength: float | LayerStrength = 1.0) -> Generator:
+        """The generator of a task or blend: merged into a copy of the base where the adapters allow, else an overlay.
+
+        name: a task, or a blend such as `sketch=0.6,babies=0.4`. strength: the share of what it changes. `w_mean` is
+        the task's own for one task at 1, and the base's otherwise.
         """
-        info = self.info(name)
-        _, tensors = task_file.read(find_task(self.root, name))
-        # Built beside the base on the CPU, then moved together: an overlay does not take its base along.
-        adapter = rebuild(info, tensors, self.base.average.cpu()).to(device)
-        draw = merge if adapter.mergeable else adapt
-        generator = draw(self.base.average.to(device), adapter, strength)
-        if strength == 1:
-            generator.w_mean = tensors[task_file.W_MEAN].float().to(device)
+        blend, config = self.blend(name), self.base.average.config
+        parts: list[tuple[Adapter, Mapping[str, float]]] = []
+        w_mean = self.base.average.w_mean
+        for task, weight in blend.parts:
+            info, tensors = task_file.read(find_task(self.root, task))
+            # Built beside the base on the CPU, then moved together: an overlay does not take its base along.
+            adapter = rebuild(info, tensors, self.base.average.cpu()).to(device)
+            w_mean = tensors[task_file.W_MEAN].float()
+            parts.append((adapter, blends.shares(weight, strength, config)))
+        whole = len(parts) == 1 and set(parts[0][1].values()) == {1.0}
+        combined = parts[0][0] if whole else Blended([(one, by_layer(table, config)) for one, table in parts])
+        generator = (merge if combined.mergeable else adapt)(self.base.average.to(device), combined)
+        if whole:
+            generator.w_mean = w_mean.to(device)
         return generator
 
     def remove_run(self, name: str) -> None:
@@ -154,24 +171,60 @@ class Workspace:
 
 
 def rebuild(info: TaskInfo, tensors: Mapping[str, Tensor], network: Generator) -> Adapter:
-    """The adapter as it was learned, from a task's header and tensors."""
-    cls = registry.load(info.adapter)
-    if info.adapter_version != str(cls.version):
-        raise AdapterStateError(
-            info, f"the file is of its version {info.adapter_version}, installed is {cls.version}; install that version"
-        )
-    config = read_config(cls, info.config)
+    """The adapter as it was learned, or the blend as it was stored, from a task's header and tensors."""
+    parts = rebuild_parts(info, tensors, network)
+    return parts[0][1] if info.adapter != blends.ADAPTER else _blended(parts, network)
+
+
+def rebuild_parts(
+    info: TaskInfo, tensors: Mapping[str, Tensor], network: Generator
+) -> list[tuple[StoredPart, Adapter]]:
+    """The same as its parts: those of a stored blend, or the task itself with strength 1 for all layers."""
     state = {name: tensor for name, tensor in tensors.items() if name != task_file.W_MEAN}
     numbers = sum(tensor.numel() for tensor in state.values())
+    stored = info.adapter == blends.ADAPTER
     try:
         with Budget(MARGIN * numbers + SMALL):
-            adapter = construct(cls, network, config)
-        adapter.load_state_dict(state)
+            parts = [(part, _adapter(info, part, network)) for part in _stored_parts(info, network.config)]
+        (_blended(parts, network) if stored else parts[0][1]).load_state_dict(state)
     except (RuntimeError, OverBudgetError) as error:
         raise AdapterStateError(info, MISFIT) from error
     if tensors[task_file.W_MEAN].shape != network.w_mean.shape:
         raise AdapterStateError(info, MISFIT)
-    return adapter.requires_grad_(False)  # noqa: FBT003
+    return [(part, adapter.requires_grad_(False)) for part, adapter in parts]  # noqa: FBT003
+
+
+def by_layer(table: Mapping[str, float], config: NetworkConfig) -> Strength:
+    """A table of strengths by layer, as `Blended` takes it."""
+    return lambda name: table[blends.layer_of(name, config)]
+
+
+def _stored_parts(info: TaskInfo, config: NetworkConfig) -> list[StoredPart]:
+    if info.adapter != blends.ADAPTER:
+        table = dict.fromkeys(blends.layers(config), 1.0)
+        return [StoredPart(info.name, info.adapter, info.adapter_version, info.config, table)]
+    _check_version(info, info.adapter_version, blends.VERSION)
+    try:
+        return blends.read_parts(info.config, config)
+    except ValueError as error:
+        raise AdapterStateError(info, str(error)) from error
+
+
+def _adapter(info: TaskInfo, part: StoredPart, network: Generator) -> Adapter:
+    cls = registry.load(part.adapter)
+    _check_version(info, part.adapter_version, str(cls.version))
+    return construct(cls, network, read_config(cls, part.config))
+
+
+def _blended(parts: Sequence[tuple[StoredPart, Adapter]], network: Generator) -> Adapter:
+    return Blended([(adapter, by_layer(part.table, network.config)) for part, adapter in parts])
+
+
+def _check_version(info: TaskInfo, found: str, installed: str) -> None:
+    if found != installed:
+        raise AdapterStateError(
+            info, f"the file is of its version {found}, installed is {installed}; install that version"
+        )
 
 
 def embedded_base() -> AbstractContextManager[Path]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from lfsgan_cli.generation.sampling import MOST_ON_CPU, usual_batch
+from lfsgan_cli.generation.sampling import MAX_BATCH_CPU, usual_batch
 from lfsgan_cli.networks.config import NetworkConfig
 
 CPU = torch.device("cpu")
@@ -16,4 +16,4 @@ def test_small_networks_draw_many_pictures_at_once_and_large_ones_few() -> None:
 
 def test_there_is_an_end_to_it() -> None:
     narrow = NetworkConfig(16, {4: 1, 8: 1, 16: 1}, w_dim=4, mapping_layers=1)
-    assert usual_batch(narrow, CPU) == MOST_ON_CPU
+    assert usual_batch(narrow, CPU) == MAX_BATCH_CPU

@@ -5,15 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
-from lfsgan_adapters.left import LeFT
 from torch import Tensor
 
-from lfsgan_cli.apply import adapt
 from lfsgan_cli.generation.sampling import (
-    MEAN_SAMPLES,
-    NOISES,
+    W_AVG_SAMPLES,
     NoiseMode,
-    draw_mixed,
     latent,
     mean_w,
     sample,
@@ -22,20 +18,12 @@ from lfsgan_cli.generation.sampling import (
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
 
+NOISES: tuple[NoiseMode, ...] = ("seed", "const", "none")
 SEEDS = [0, 7, 2**32 - 1, 3, 12]
 
 
 def pictures(generator: Generator, seeds: list[int], **style: object) -> Tensor:
     return torch.cat(list(sample(generator, seeds, **style))).int()  # type: ignore[arg-type]
-
-
-def shifted(base: Generator, by: float) -> LeFT:
-    """A task that is not the base."""
-    adapter = LeFT(base, LeFT.Config())
-    with torch.no_grad():
-        for parameter in adapter.parameters():
-            parameter.add_(by)
-    return adapter
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -45,7 +33,7 @@ def test_z_is_what_nvidias_tools_draw(seed: int) -> None:
     assert torch.equal(latent(np.random.RandomState(seed), config), torch.from_numpy(expected).float())
 
 
-@pytest.mark.parametrize("noise", list(NOISES))
+@pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("batch", [1, 2, 3, 16])
 def test_a_picture_does_not_depend_on_the_batch(noise: NoiseMode, batch: int) -> None:
     generator = tiny_generator()
@@ -61,16 +49,6 @@ def test_pictures_come_in_the_order_of_their_seeds_in_batches() -> None:
     assert all(batch.dtype == torch.uint8 and batch.shape[1:] == (3, 16, 16) for batch in batches)
     backwards = pictures(generator, SEEDS[::-1])
     assert (torch.cat(batches).int() - backwards.flip(0)).abs().max() <= 1
-
-
-def test_a_batch_may_be_of_several_tasks_in_any_order() -> None:
-    base, wanted = tiny_generator(), [("cats", 7), ("dogs", 7), ("cats", 3), ("dogs", 0), ("dogs", 7)]
-    tasks = {name: adapt(base, shifted(base, by)) for name, by in (("cats", 0.1), ("dogs", 0.2))}
-    batches = list(draw_mixed(tasks, wanted, batch=3, noise="none"))
-    assert [len(batch) for batch in batches] == [3, 2]
-    alone = torch.cat([pictures(tasks[name], [seed], noise="none") for name, seed in wanted])
-    assert (torch.cat(batches).int() - alone).abs().max() <= 1
-    assert not torch.equal(alone[0], alone[1])
 
 
 def test_constant_noise_is_the_networks_own() -> None:
@@ -111,5 +89,5 @@ def test_the_mean_latent_is_that_of_10_000_z_of_seed_0() -> None:
     generator = tiny_generator()
     z = np.random.RandomState(0).randn(10_000, generator.config.w_dim)
     expected = generator.mapping(torch.from_numpy(z).float()).double().mean(0).float()
-    assert len(z) == MEAN_SAMPLES
+    assert len(z) == W_AVG_SAMPLES
     assert torch.equal(mean_w(generator), expected)

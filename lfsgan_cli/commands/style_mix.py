@@ -1,0 +1,90 @@
+"""`lfsgan style-mix`: a matrix of images that take some layers from one seed and the rest from another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lfsgan_cli.commands.completion import task_names
+from lfsgan_cli.commands.console import print_json, print_text, progress, say
+from lfsgan_cli.commands.generate import (
+    Batch,
+    LayerStrengths,
+    NoiseChoice,
+    OutDir,
+    Overwrite,
+    PrecisionChoice,
+    Truncation,
+    open_for_sampling,
+    tasks_of,
+)
+from lfsgan_cli.commands.help import INPUT, SAMPLING
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+
+OneTask = Annotated[
+    str | None,
+    typer.Option(
+        "--task", metavar="NAME", rich_help_panel=INPUT, autocompletion=task_names,
+        help="Task or blend; base is the base.  [default: the only task, if there is one]",
+    ),
+]  # fmt: skip
+Rows = Annotated[str, typer.Option("--rows", metavar="0-3", rich_help_panel=SAMPLING, help="Seeds of the rows.")]
+Columns = Annotated[str, typer.Option("--cols", metavar="8-11", rich_help_panel=SAMPLING, help="Seeds of the columns.")]
+Layers = Annotated[
+    str,
+    typer.Option(
+        "--layers", metavar="NAME", rich_help_panel=SAMPLING,
+        help="Layers taken from the columns: coarse, middle, fine, or sides in pixels such as 4-16.",
+    ),
+]  # fmt: skip
+
+
+def style_mix(
+    rows: Rows,
+    columns: Columns,
+    layers: Layers = "coarse",
+    task: OneTask = None,
+    truncation: Truncation = 1.0,
+    strength: LayerStrengths = "1",
+    noise: NoiseChoice = "seed",
+    outdir: OutDir = Path("out/style-mix"),
+    overwrite: Overwrite = False,
+    batch: Batch = None,
+    precision: PrecisionChoice = "auto",
+    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Mix the styles of two sets of seeds.
+
+    Writes a matrix: each image takes some layers from its column's seed, and the rest and the noise from its row's.
+    """
+    from lfsgan_cli.generation.generate import Compute
+    from lfsgan_cli.generation.mixing import MixingJob
+    from lfsgan_cli.generation.sampling import SamplingOptions, usual_batch
+    from lfsgan_cli.options import parse_seeds
+    from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.blend import parse_strength
+
+    options = SamplingOptions(truncation, noise, parse_strength(strength))
+    row_seeds, column_seeds = parse_seeds(rows), parse_seeds(columns)
+    place, chosen = open_for_sampling(workspace, needs_task=task != "base"), task
+    if chosen is None:
+        (chosen,) = tasks_of(place, [])
+    where = pick(device)
+    name = None if chosen == "base" else chosen
+    job = MixingJob(place, name, row_seeds, column_seeds, layers, options, outdir)
+    usual = batch or usual_batch(place.base.average.config, where)
+    compute = Compute(where, usual, "bf16" if precision == "bf16" else "fp32")
+    job.check(compute, overwrite=overwrite, dry_run=dry_run)
+    if not dry_run:
+        with progress("Generating", len(job.paths()) + 1, unit="images") as advance:
+            for _ in job.run(compute):
+                advance()
+    if as_json:
+        print_json({"pictures": [str(path) for path in job.paths()], "grid": str(job.grid)})
+    elif dry_run:
+        say(f"Would generate {len(job.paths()):,} images into {str(outdir)!r}.")
+    else:
+        print_text(str(job.grid))
