@@ -23,13 +23,9 @@ from lfsgan_cli.evaluation.features import (
     load_cached,
     save_cached,
 )
-<<<<<<< HEAD
 from lfsgan_cli.evaluation.image_sets import RESIZE, ImageSet, SampleImages, StoredImages, describe
 from lfsgan_cli.evaluation.registry import Collected, Collector, Metric, Need, Rows, Setting, Value
-from lfsgan_cli.generation.contact_sheet import save_grid, to_arrays
-=======
 from lfsgan_cli.generation.image_grid import save_grid, to_arrays
->>>>>>> 6891a87 (generate: blends, layer strengths, X/Y grids, safe output folders; style-mix; interpolate; tasks mix)
 from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace.paths import METRICS
 

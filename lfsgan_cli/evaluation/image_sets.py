@@ -14,14 +14,9 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
-<<<<<<< HEAD
 from lfsgan_cli.evaluation.features import Images
-from lfsgan_cli.generation.contact_sheet import check_folder, check_ours, save, to_arrays
-=======
-from lfsgan_cli.generation.generate import BASE
 from lfsgan_cli.generation.image_grid import to_arrays
 from lfsgan_cli.generation.output import check_folder, check_ours, save
->>>>>>> 6891a87 (generate: blends, layer strengths, X/Y grids, safe output folders; style-mix; interpolate; tasks mix)
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample
 from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.decode import decode
@@ -93,16 +88,6 @@ class WorkspaceSets:
         return [*([self.base()] if with_base else []), *map(self.task, tasks)]
 
     def task(self, name: str) -> ImageSet:
-<<<<<<< HEAD
-        """A learned task. Raises what reading it raises, and where `save` has files of others in the way."""
-        self.workspace.info(name)
-        content = safetensors.read_header(task_path(self.workspace.root, name)).metadata["modelspec.hash_sha256"]
-        folder = self.workspace.task_run(name)
-        use: Use = "reference" if self.few_shots else "own"
-        learned_from = self.few_shots or folder / FEW_SHOTS
-        few_shots = stored_images(learned_from, self.resolution, use) if learned_from.exists() else None
-        suffix = "" if self.style.strength == 1 else f" strength={self.style.strength:g}"
-=======
         """A learned task or a blend. Raises what reading it raises, and where `save` has files of others in the way."""
         blend, root = self.workspace.blend(name), self.workspace.root
         hashes = {
@@ -110,20 +95,17 @@ class WorkspaceSets:
             for task, _ in blend.parts
         }
         folder = self.workspace.task_run(blend.task) if blend.task else None
-        learned_from = self.shots or (folder / FEW_SHOTS if folder else None)
-        shots = found(learned_from, self.resolution) if learned_from and learned_from.exists() else None
-        way = "" if self.style.strength == 1 else f" strength={self.style.note()['strength']}"
->>>>>>> 6891a87 (generate: blends, layer strengths, X/Y grids, safe output folders; style-mix; interpolate; tasks mix)
+        use: Use = "reference" if self.few_shots else "own"
+        learned_from = self.few_shots or (folder / FEW_SHOTS if folder else None)
+        known = learned_from is not None and learned_from.exists()
+        few_shots = stored_images(learned_from, self.resolution, use) if learned_from and known else None
+        suffix = "" if self.style.strength == 1 else f" strength={self.style.note()['strength']}"
 
         def network() -> Generator:
             return generator_of(self.workspace, name, self.style, self.device)
 
-<<<<<<< HEAD
-        return replace(self._set(name, network, self.style, few_shots, content, folder), suffix=suffix)
-=======
         content = hashes[blend.task] if blend.task else hashes
-        return replace(self._subject(blend.title, network, self.style, shots, content, folder), way=way)
->>>>>>> 6891a87 (generate: blends, layer strengths, X/Y grids, safe output folders; style-mix; interpolate; tasks mix)
+        return replace(self._set(blend.title, network, self.style, few_shots, content, folder), suffix=suffix)
 
     def base(self) -> ImageSet:
         """The base itself."""
@@ -142,15 +124,9 @@ class WorkspaceSets:
         title: str,
         network: Callable[[], Generator],
         style: SamplingOptions,
-<<<<<<< HEAD
         few_shots: StoredImages | None,
-        content: str | None,
-        log: Path,
-=======
-        shots: Found | None,
         content: str | dict[str, str] | None,
         log: Path | None,
->>>>>>> 6891a87 (generate: blends, layer strengths, X/Y grids, safe output folders; style-mix; interpolate; tasks mix)
     ) -> ImageSet:
         note = {
             "seeds": f"0-{self.count - 1}",

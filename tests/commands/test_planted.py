@@ -15,13 +15,8 @@ from torch import Tensor
 
 from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct
-<<<<<<< HEAD
 from lfsgan_cli.evaluation.metrics.memorization import CLOSEST
-from lfsgan_cli.generation.contact_sheet import KEY
-=======
-from lfsgan_cli.evaluation.evaluate import CLOSEST
 from lfsgan_cli.generation.output import KEY
->>>>>>> 6891a87 (generate: blends, layer strengths, X/Y grids, safe output folders; style-mix; interpolate; tasks mix)
 from lfsgan_cli.images.dataset import load_images
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import task_path
