@@ -82,8 +82,7 @@ register(
 register(
     app, "generate", generate,
     "lfsgan generate --task cats -n 64",
-    "lfsgan generate cats dogs --with-base --seeds 0-7 --truncation 0.7",
-    "lfsgan generate --task sketch=0.6,babies=0.4 --grid strength=0:1:0.25 --grid truncation=0.5,1",
+    "lfsgan generate cats dogs sketch=0.6,babies=0.4 --with-base --seeds 0-7",
     panel=GENERATE,
 )  # fmt: skip
 register(
@@ -95,7 +94,7 @@ register(
 register(
     app, "interpolate", interpolate,
     "lfsgan interpolate --seeds 0-7 --task cats --frames 24 --out walk.webp",
-    "lfsgan interpolate --task cats --task dogs --seeds 0-5 --grid 3x2 --out tasks.gif",
+    "lfsgan interpolate --task cats --task dogs --seeds 0-5 --out tasks.gif",
     panel=GENERATE,
 )  # fmt: skip
 register(

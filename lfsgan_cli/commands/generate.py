@@ -91,7 +91,7 @@ GridAxes = Annotated[
 Background = Annotated[
     Literal["keep", "transparent"],
     typer.Option(
-        "--background", help="transparent cuts out a plain background by colour (an approximation).",
+        "--background", help="Keep the background, or cut a plain one out by colour (an approximation).",
         rich_help_panel=OUTPUT,
     ),
 ]  # fmt: skip

@@ -100,15 +100,13 @@ class Group(TyperGroup):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, and after them the names of the options: all of it fits a small terminal."""
         self.format_commands(ctx, formatter)
-        options = [min(param.opts, key=len) for param in self.get_params(ctx)]  # of --help, in either order
-        formatter.write_paragraph()
-        formatter.write_text(f"Options: {', '.join(options)}. `lfsgan help COMMAND` explains a command.")
+        options = [min(param.opts, key=len) for param in self.get_params(ctx)]
+        formatter.write(f"Options: {', '.join(options)}\n")
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under their headings."""
         shown = [(name, command) for name in self.list_commands(ctx) if not (command := self.commands[name]).hidden]
         width = max(len(name) for name, _ in shown)
-        formatter.write_paragraph()
         for heading in sorted({_panel(command): None for _, command in shown}, key=_place):
             formatter.write_heading(heading or "Commands")
             for name, command in shown:

@@ -44,7 +44,7 @@ Frames = Annotated[
 ]
 SpaceChoice = Annotated[
     Literal["z", "w"],
-    typer.Option("--space", rich_help_panel=SAMPLING, help="w: straight lines in w. z: along the sphere of z (slerp)."),
+    typer.Option("--space", rich_help_panel=SAMPLING, help="Straight lines in w, or slerp along the sphere of z."),
 ]
 EasingChoice = Annotated[
     Literal["linear", "smooth"],
@@ -60,7 +60,7 @@ Out = Annotated[
     Path,
     typer.Option(
         "--out", metavar="FILE|DIR", rich_help_panel=OUTPUT,
-        help="FILE.webp, .gif, .png or .mp4 (needs the extra [video]), or a folder for the frames.",
+        help="A .webp, .gif, .png or .mp4 file (needs the extra [video]), or a folder for frames.",
     ),
 ]  # fmt: skip
 FramesPerSecond = Annotated[
