@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lfsgan_cli import options
 from lfsgan_cli.commands.completion import adapter_names, recipe_names, task_names
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
@@ -146,7 +145,7 @@ def learn_task(
     from lfsgan_cli.runs import plan
     from lfsgan_cli.runs.plan import Repeated
     from lfsgan_cli.system.device import pick
-    from lfsgan_cli.training.recipes import task_recipe
+    from lfsgan_cli.training.recipes import setting_values, task_recipe
     from lfsgan_cli.workspace.locks import hold_tasks
     from lfsgan_cli.workspace.workspace import workspace_at
 
@@ -158,7 +157,7 @@ def learn_task(
     if not dry_run:
         ctx.with_resource(hold_tasks(place.root, name))
     said = given_options(ctx, REPEATABLE)
-    repeated = Repeated(said, options.values(LearnConfig, settings or []), pairs or [], images)
+    repeated = Repeated(said, setting_values(settings or []), pairs or [], images)
     if resume and plan.is_learned(place, name):
         learned = plan.check_learned(place, name, repeated)
         say(f"Task {name!r} is learned already, nothing is left to do.")

@@ -28,6 +28,13 @@ class UnknownRecipeError(LfsganError):
         super().__init__(f"there is no recipe {name!r}; the known ones are: {choices(known, name)}")
 
 
+class SettingError(options.OptionError):
+    """A `key=value` that a user passes, with the command that lists what is known."""
+
+    def __init__(self, flag: str, error: options.OptionError, command: str) -> None:
+        super().__init__(f"{flag}: {error}; `{command}` lists all of them with their meaning")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What differs from the defaults. training: of `LearnConfig`, by dotted names; options: of adapters, by name."""
@@ -143,15 +150,26 @@ def task_recipe(
 
 def training_of(recipe: Recipe, lr: float, settings: Sequence[str], given: Mapping[str, Any]) -> LearnConfig:
     """The training that a recipe asks for with an adapter whose learning rate is `lr`; see `task_recipe`."""
-    said = options.values(LearnConfig, settings)
+    said = setting_values(settings)
     for key in said.keys() & given.keys():
         raise options.RepeatedOptionError(key)
     return options.changed(LearnConfig(lr=lr), {**recipe.training, **said, **given})
 
 
+def setting_values(settings: Sequence[str]) -> dict[str, Any]:
+    """The values that `key=value` pairs of training settings name; SettingError."""
+    try:
+        return options.values(LearnConfig, settings)
+    except options.OptionError as error:
+        raise SettingError("-t", error, "lfsgan recipes") from error
+
+
 def adapter_options(recipe: Recipe, adapter: str, config: type[C], pairs: Sequence[str]) -> C:
     """The adapter's options: the recipe's, except where the user says otherwise; see `task_recipe`."""
-    return options.build(config, {**recipe.options.get(adapter, {}), **options.values(config, pairs)})
+    try:
+        return options.build(config, {**recipe.options.get(adapter, {}), **options.values(config, pairs)})
+    except options.OptionError as error:
+        raise SettingError("-o", error, f"lfsgan adapters {adapter}") from error
 
 
 def spelled(values: Mapping[str, Any]) -> list[str]:
