@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lfsgan_cli import options
 from lfsgan_cli.commands.completion import adapter_names, recipe_names, task_names
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
