@@ -26,15 +26,6 @@ def adapter_names(incomplete: str) -> Proposals:
     return _starting(registry.names(), incomplete)
 
 
-def recipe_names(incomplete: str) -> Proposals:
-    """The recipes."""
-    from typing import get_args
-
-    from lfsgan_cli.training.recipes import Name
-
-    return _starting(get_args(Name), incomplete)
-
-
 def base_files(incomplete: str) -> Proposals:
     """Files that may be bases, here and in the workspaces beside; folders as well, to go on from."""
     typed = Path(incomplete)

@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lfsgan_cli.commands import options as given
 from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, progress, say, table, warn
-from lfsgan_cli.commands.generate import NoiseChoice, Strength, Truncation
 from lfsgan_cli.commands.help import INPUT, METRICS, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, check_images
+from lfsgan_cli.commands.options import (
+    DEFAULT_WORKSPACE,
+    Batch,
+    Device,
+    DryRun,
+    InceptionWeights,
+    Json,
+    NoiseChoice,
+    Offline,
+    Strength,
+    Truncation,
+    VggWeights,
+    WorkspaceDir,
+    check_images,
+)
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
 from lfsgan_cli.options import MOST
 
@@ -132,13 +144,13 @@ def evaluate(
     features: Features = "auto",
     fid_mode: FidMode = "clean",
     lpips_features: LpipsFeatures = "auto",
-    inception_weights: given.InceptionWeights = None,
-    vgg_weights: given.VggWeights = None,
-    offline: given.Offline = False,
+    inception_weights: InceptionWeights = None,
+    vgg_weights: VggWeights = None,
+    offline: Offline = False,
     truncation: Truncation = 1.0,
     strength: Strength = 1.0,
     noise: NoiseChoice = "seed",
-    batch: given.Batch = 50,
+    batch: Batch = 50,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
@@ -294,23 +306,29 @@ def _number(measured: "Measurement") -> str:
 
 def prove(workspace: Path, task: list[str] | None, device: str, *, dry_run: bool, as_json: bool) -> None:
     """Compare tasks with what was recorded of them; exit code 1 where one is not what it was."""
-    from lfsgan_cli.evaluation import retention
     from lfsgan_cli.evaluation.image_sets import NoTaskError
+    from lfsgan_cli.evaluation.retention import check_all, save_verdicts
+    from lfsgan_cli.evaluation.retention import names as recorded_names
+    from lfsgan_cli.io.files import FileWriteError
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.workspace import check_workspace
 
     place, where = check_workspace(workspace), pick(device)
-    names = list(dict.fromkeys(task)) if task else retention.names(place)
+    names = list(dict.fromkeys(task)) if task else recorded_names(place)
     if not names:
         raise NoTaskError(place.root)
     if dry_run:
         say(f"Would compare {', '.join(names)} with what was recorded.")
         return
-    verdicts = retention.check_all(place, names, where)
+    verdicts = check_all(place, names, where)
     if as_json:
         print_json({"tasks": {name: verdict.to_json() for name, verdict in verdicts.items()}})
     else:
         table(("task", "retained", "pictures", "difference", "why"), [_row(*item) for item in verdicts.items()])
+    try:
+        save_verdicts(place, verdicts)
+    except FileWriteError as error:
+        warn(f"the verdicts are not saved for the report: {error}")
     if not all(verdict.retained for verdict in verdicts.values()):
         raise typer.Exit(1)
 

@@ -8,7 +8,16 @@ import typer
 from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, MACHINE, OUTPUT, SAMPLING
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
+from lfsgan_cli.commands.options import (
+    DEFAULT_WORKSPACE,
+    Device,
+    DryRun,
+    Json,
+    LayerStrengths,
+    NoiseChoice,
+    Truncation,
+    WorkspaceDir,
+)
 from lfsgan_cli.errors import choices
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
@@ -53,33 +62,6 @@ LatentsFile = Annotated[
         "--latents", metavar="FILE.npz", help="Latents from `lfsgan project`, instead of seeds.", rich_help_panel=INPUT
     ),
 ]  # fmt: skip
-Truncation = Annotated[
-    float,
-    typer.Option(
-        "--truncation", min=0, max=2, rich_help_panel=SAMPLING,
-        help="Truncation psi: below 1 gives more typical, less varied images.",
-    ),
-]  # fmt: skip
-Strength = Annotated[
-    float,
-    typer.Option(
-        "--strength", min=0, max=1.2, rich_help_panel=SAMPLING, help="Strength of the task: 0 is the base, 1 the task."
-    ),
-]
-LayerStrengths = Annotated[
-    str,
-    typer.Option(
-        "--strength", metavar="0.7|coarse=1,fine=0.5",
-        help="Share of what a task changes (0 to 1.2), also by layer: coarse, middle, fine, 4-16, mapping.",
-        rich_help_panel=SAMPLING,
-    ),
-]  # fmt: skip
-NoiseChoice = Annotated[
-    Literal["seed", "const", "none"],
-    typer.Option(
-        "--noise", rich_help_panel=SAMPLING, help="Noise inputs: from the seed, the same for all images, or none."
-    ),
-]
 GridAxes = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,17 +8,18 @@ import typer
 
 from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
-from lfsgan_cli.commands.generate import (
-    Batch,
-    LatentsFile,
+from lfsgan_cli.commands.generate import Batch, LatentsFile, open_for_sampling, tasks_of
+from lfsgan_cli.commands.help import INPUT, OUTPUT, SAMPLING
+from lfsgan_cli.commands.options import (
+    DEFAULT_WORKSPACE,
+    Device,
+    DryRun,
+    Json,
     LayerStrengths,
     NoiseChoice,
     Truncation,
-    open_for_sampling,
-    tasks_of,
+    WorkspaceDir,
 )
-from lfsgan_cli.commands.help import INPUT, OUTPUT, SAMPLING
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lfsgan_cli import options
-from lfsgan_cli.commands.completion import adapter_names, recipe_names, task_names
+from lfsgan_cli.commands.completion import adapter_names, task_names
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
@@ -21,6 +21,7 @@ from lfsgan_cli.commands.options import (
     tell_memory,
     to_repeat,
 )
+from lfsgan_cli.commands.recipes import recipe_names
 from lfsgan_cli.options import LARGEST, MOST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT

@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from lfsgan_cli.commands.console import print_json, say
-from lfsgan_cli.commands.generate import LayerStrengths
 from lfsgan_cli.commands.help import INPUT, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, to_repeat
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, LayerStrengths, WorkspaceDir, to_repeat
 
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new task.")]
 BlendOf = Annotated[

@@ -5,12 +5,12 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
 from lfsgan_cli.commands.console import Verbosity, detail, progress, say, set_verbosity, warn
-from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, OUTPUT
+from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.help import Command as HelpfulCommand
 from lfsgan_cli.commands.main import DEBUG
 from lfsgan_cli.options import MOST
@@ -204,3 +204,35 @@ def tell_memory(needed: int, free: int | None, fewer: str) -> None:
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
+
+
+Truncation = Annotated[
+    float,
+    typer.Option(
+        "--truncation", min=0, max=2, rich_help_panel=SAMPLING,
+        help="Truncation psi: below 1 gives more typical, less varied images.",
+    ),
+]  # fmt: skip
+
+Strength = Annotated[
+    float,
+    typer.Option(
+        "--strength", min=0, max=1.2, rich_help_panel=SAMPLING, help="Strength of the task: 0 is the base, 1 the task."
+    ),
+]
+
+LayerStrengths = Annotated[
+    str,
+    typer.Option(
+        "--strength", metavar="0.7|coarse=1,fine=0.5",
+        help="Share of what a task changes (0 to 1.2), also by layer: coarse, middle, fine, 4-16, mapping.",
+        rich_help_panel=SAMPLING,
+    ),
+]  # fmt: skip
+
+NoiseChoice = Annotated[
+    Literal["seed", "const", "none"],
+    typer.Option(
+        "--noise", rich_help_panel=SAMPLING, help="Noise inputs: from the seed, the same for all images, or none."
+    ),
+]

@@ -7,19 +7,18 @@ import typer
 
 from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
-from lfsgan_cli.commands.generate import (
-    Batch,
+from lfsgan_cli.commands.generate import Batch, OutDir, Overwrite, PrecisionChoice, open_for_sampling, tasks_of
+from lfsgan_cli.commands.help import INPUT, SAMPLING
+from lfsgan_cli.commands.options import (
+    DEFAULT_WORKSPACE,
+    Device,
+    DryRun,
+    Json,
     LayerStrengths,
     NoiseChoice,
-    OutDir,
-    Overwrite,
-    PrecisionChoice,
     Truncation,
-    open_for_sampling,
-    tasks_of,
+    WorkspaceDir,
 )
-from lfsgan_cli.commands.help import INPUT, SAMPLING
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
 
 OneTask = Annotated[
     str | None,

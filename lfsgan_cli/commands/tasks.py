@@ -8,9 +8,8 @@ import typer
 
 from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
-from lfsgan_cli.commands.generate import Strength
 from lfsgan_cli.commands.help import INPUT, OUTPUT, Group
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, to_repeat
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Strength, WorkspaceDir, to_repeat
 from lfsgan_cli.errors import LfsganError
 
 if TYPE_CHECKING:

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.extractors import inception, vgg
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite2Features
+from lfsgan_cli.evaluation.extractors.inception import WEIGHTS as INCEPTION
 from lfsgan_cli.evaluation.extractors.inception import InceptionFeatures, LegacyInceptionFeatures
 from lfsgan_cli.evaluation.extractors.perceptual import EfficientNetEmbedder, Embedder
 from lfsgan_cli.evaluation.extractors.pixels import PixelFeatures
+from lfsgan_cli.evaluation.extractors.vgg import WEIGHTS as VGG
+from lfsgan_cli.evaluation.extractors.vgg import LpipsVgg
 from lfsgan_cli.evaluation.extractors.weights import cache_folder, cached, locate
 from lfsgan_cli.evaluation.registry import Collector, Need
 from lfsgan_cli.io import safetensors
@@ -70,7 +72,7 @@ class LegacyWithoutInceptionError(LfsganError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(
             f"--fid-mode legacy-pytorch with {name} ({why}): expected inception, which that protocol uses; pass "
-            f"--features inception, with {inception.WEIGHTS.option} FILE if its weights are not in the cache, or "
+            f"--features inception, with {INCEPTION.option} FILE if its weights are not in the cache, or "
             "--fid-mode clean"
         )
 
@@ -93,15 +95,15 @@ def pick_extractor(
         MissingPackageError: the package with the weights of `efficientnet-lite2` is not installed.
         LegacyWithoutInceptionError: "legacy-pytorch", and it is not Inception that was asked for or is at hand.
     """
-    path, why = inception_weights or cached(inception.WEIGHTS), "as requested"
+    path, why = inception_weights or cached(INCEPTION), "as requested"
     if name == "inception":
-        path = locate(inception.WEIGHTS, inception_weights, offline=offline)
+        path = locate(INCEPTION, inception_weights, offline=offline)
     elif name == "auto":
         found = inception_weights is not None or path.exists()
         why = (
             f"weights from {str(path)!r}"
             if found
-            else (f"no Inception weights at {str(path)!r}; pass {inception.WEIGHTS.option} FILE to use them")
+            else (f"no Inception weights at {str(path)!r}; pass {INCEPTION.option} FILE to use them")
         )
         name = "inception" if found else "efficientnet-lite0"
     if name != "inception" and mode == "legacy-pytorch":
@@ -129,10 +131,10 @@ def pick_embedder(
         WrongWeightsError, UnreadableWeightsError: the file given or in the cache is not the one expected.
     """
     if name == "vgg":
-        return vgg.LpipsVgg(locate(vgg.WEIGHTS, vgg_weights, offline=offline), device)
-    path = vgg_weights or cached(vgg.WEIGHTS)
+        return LpipsVgg(locate(VGG, vgg_weights, offline=offline), device)
+    path = vgg_weights or cached(VGG)
     if name == "auto" and (vgg_weights or path.exists()):
-        return vgg.LpipsVgg(path, device)
+        return LpipsVgg(path, device)
     shared = extractor if isinstance(extractor, EfficientNetFeatures) else EfficientNetFeatures(device)
     return EfficientNetEmbedder(shared)
 

@@ -102,17 +102,20 @@ def check(workspace: Workspace, name: str, device: torch.device) -> Verdict:
 
 
 def check_all(workspace: Workspace, names: Sequence[str], device: torch.device) -> dict[str, Verdict]:
-    """Check tasks, and write the verdicts into the workspace's `retention.json`; raises as `check` does."""
+    """Check several tasks; raises as `check` does."""
     for name in names:
         if not record_path(workspace.task_run(name)).exists():
             find_task(workspace.root, name)  # a mistyped name is refused before work begins
     opened = Workspace(workspace.root)  # what is on disk counts, not what was read earlier
-    verdicts = {name: check(opened, name, device) for name in names}
+    return {name: check(opened, name, device) for name in names}
+
+
+def save_verdicts(workspace: Workspace, verdicts: Mapping[str, Verdict]) -> None:
+    """Write verdicts into the workspace's `retention.json`, for the report."""
     checked = datetime.now(UTC).isoformat(timespec="seconds")
     document = {"checked": checked, "tasks": {name: verdict.to_json() for name, verdict in verdicts.items()}}
     path = workspace.root / RETENTION
     write_atomic(path, (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
-    return verdicts
 
 
 def _begin(workspace: Workspace, name: str, device: torch.device) -> Verdict:

@@ -10,7 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from lfsgan_cli.evaluation.retention import ARITHMETIC, RECORDED_NOW, Verdict, check, check_all, digest, names
+from lfsgan_cli.evaluation.retention import (
+    ARITHMETIC,
+    RECORDED_NOW,
+    Verdict,
+    check,
+    check_all,
+    digest,
+    names,
+    save_verdicts,
+)
 from lfsgan_cli.images.png import text_of
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.safetensors import read_header
@@ -85,7 +94,7 @@ def test_a_second_task_leaves_the_first_as_it_was(learned: "Program") -> None:
 
 
 def test_verdicts_are_kept_in_the_workspace() -> None:
-    check_all(Workspace(ROOT), ["cats"], CPU)
+    save_verdicts(Workspace(ROOT), check_all(Workspace(ROOT), ["cats"], CPU))
     document = json.loads((ROOT / "retention.json").read_text())
     assert document["checked"] >= recorded()["recorded"]
     assert document["tasks"]["cats"] == {
