@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and says which names a task may have."""
+"""Files: written whole or not at all, opened only if they are plain files, and the names that tasks may have."""
 
 import contextlib
 import errno
@@ -37,56 +37,40 @@ class TaskNameError(LfsganError):
     """A name that cannot be a task's."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name!r} cannot name a task: {reason}; take a name such as 'cats' or 'cats-2'")
+        super().__init__(f"{name!r} cannot name a task: {reason}; use a name such as 'cats' or 'cats-2'")
 
 
 def write_atomic(path: Path, data: Chunk | Iterable[Chunk]) -> None:
     """Write `data` (in one piece or in many) under a temporary name beside `path`, then put it in place at once.
 
     Whatever goes wrong, `path` holds the old content or the new, and no other file is left. An OSError becomes
-    FileWriteError; any other exception of `data` passes.
+    FileWriteError; an exception that `data` raises passes.
     """
-    chunks = [data] if isinstance(data, Chunk) else data
+    partial = path.with_name(f".{secrets.token_hex(_TOKEN_BYTES)}.partial")
     try:
-        _write_beside(path, chunks)
+        try:
+            with partial.open("xb") as file:
+                for chunk in [data] if isinstance(data, Chunk) else data:
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
     except OSError as error:
         raise FileWriteError(path, error) from error
 
 
 def partials(folder: Path) -> list[Path]:
-    """Temporary files of `write_atomic` below a folder: of a write that is under way, or that was killed."""
+    """Temporary files of `write_atomic` below a folder: of a write that is in progress, or that was killed."""
     return sorted(path for path in folder.rglob(".*.partial") if _PARTIAL.fullmatch(path.name))
 
 
-def check_name(name: str) -> str:
-    """`name`, if every file system can hold it: letters a-z, digits and `._-`, at most 100; TaskNameError otherwise."""
-    if len(name) > MAX_NAME:
-        raise TaskNameError(name, f"it has {len(name)} characters, and {MAX_NAME} is the most")
-    if not _NAME.fullmatch(name):
-        raise TaskNameError(name, "expected letters a-z, digits and ._- with a letter or digit in front")
-    if name.split(".", maxsplit=1)[0].upper() in _RESERVED or name.endswith("."):
-        raise TaskNameError(name, "Windows does not allow it as a file's name")
-    return name
-
-
-def _write_beside(path: Path, chunks: Iterable[Chunk]) -> None:
-    partial = path.with_name(f".{secrets.token_hex(_TOKEN_BYTES)}.partial")
-    try:
-        with partial.open("xb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
 def sync_folder(folder: Path) -> None:
-    """Have names that came, went or changed in a folder on the disk; OSError."""
+    """Write the names in a folder, new, changed or removed, to the disk; OSError."""
     if os.name == "nt":  # a folder cannot be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -99,11 +83,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-# Opens plain files and nothing else: reading a pipe or a device may never end, and opening one may do something.
-
-
 def open_plain(path: Path) -> BinaryIO:
-    """A file opened for reading its bytes; OSError for a folder, a pipe, a device, or where it cannot be opened."""
+    """A file opened for reading its bytes; OSError for a folder, a pipe, a device, or where it cannot be opened.
+
+    Reading a pipe or a device may never end, and opening one may have effects.
+    """
     _refuse_special(path, path.stat().st_mode)
     # Should it have become a pipe since, opening it does not wait for somebody to write.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -129,3 +113,14 @@ def _refuse_special(path: Path, mode: int) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+
+
+def check_name(name: str) -> str:
+    """`name`, if every file system can hold it: letters a-z, digits and `._-`, at most 100; TaskNameError otherwise."""
+    if len(name) > MAX_NAME:
+        raise TaskNameError(name, f"it has {len(name)} characters, and {MAX_NAME} is the most")
+    if not _NAME.fullmatch(name):
+        raise TaskNameError(name, "expected letters a-z, digits and ._- with a letter or digit in front")
+    if name.split(".", maxsplit=1)[0].upper() in _RESERVED or name.endswith("."):
+        raise TaskNameError(name, "Windows does not allow it as a file's name")
+    return name

@@ -1,4 +1,7 @@
-"""Reads JSON of strangers: whatever a reader would stumble over later is a ValueError at once."""
+"""Strict JSON from untrusted files: values, whole files, and files with one object a line.
+
+Whatever would fail later is refused at once: repeated names, deep nesting, huge numbers, text that UTF-8 cannot hold.
+"""
 
 import json
 import math
@@ -10,8 +13,23 @@ from typing import Any
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import read_plain
 
-DEEPEST = 32  # lists and objects within one another; the deepest that we write has five
-LARGEST = 2**63  # whole numbers lie below it, as in every other language
+DEEPEST = 32  # lists and objects inside each other; the deepest that we write has five
+LARGEST = 2**63  # whole numbers are below it, as in every other language
+MOST_BYTES = 18_000_000  # of a file; in memory, JSON takes up to twenty-five times its size
+
+
+class DamagedLinesError(LfsganError):
+    """A line that this program did not write."""
+
+    def __init__(self, path: Path, number: int, expected: str) -> None:
+        super().__init__(f"{str(path)!r}, line {number}: expected {expected}; repair or delete that line")
+
+
+class UnreadableLinesError(LfsganError):
+    """A JSON file that cannot be read."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"cannot read {str(path)!r}: {error.strerror or error}; put a whole copy there, or remove it")
 
 
 def loads(text: str | bytes) -> Any:
@@ -24,13 +42,13 @@ def loads(text: str | bytes) -> Any:
 
 
 def loads_lenient(text: str | bytes) -> Any:
-    """The value that `text` spells, infinite ones and NaN among its numbers, as logs may hold them.
+    """The value that `text` spells; numbers may be infinite or NaN, as in logs.
 
     Raises ValueError for what is no JSON, a name given twice, nesting beyond `DEEPEST`, whole numbers beyond
     `LARGEST`, and text that UTF-8 cannot hold.
     """
     try:
-        found = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_named_once)
+        found = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_unique_names)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     check(found)
@@ -46,7 +64,7 @@ def check(found: Any) -> None:
             raise ValueError("a whole number of more than 63 bits")
 
 
-def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) < len(pairs):
         raise ValueError("something is named twice")
@@ -55,41 +73,24 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _each(found: Any) -> Iterator[Any]:
     """Every name, text and number in a document; ValueError where it is nested too deeply."""
-    open_ones: list[Iterator[Any]] = [iter((found,))]
-    while open_ones:
-        for value in open_ones[-1]:
+    opened: list[Iterator[Any]] = [iter((found,))]
+    while opened:
+        for value in opened[-1]:
             if isinstance(value, dict | list):
-                if len(open_ones) > DEEPEST:
+                if len(opened) > DEEPEST:
                     raise ValueError("nested too deeply")
-                open_ones.append(iter(value) if isinstance(value, list) else chain(value, value.values()))
+                opened.append(iter(value) if isinstance(value, list) else chain(value, value.values()))
                 break
             yield value
         else:
-            open_ones.pop()
-
-
-# Reads files of one JSON object a line; a last line that was torn by a crash is left out.
-
-
-MOST_BYTES = 18_000_000  # in memory, JSON takes up to twenty-five times its size in a file
-
-
-class DamagedLinesError(LfsganError):
-    """A line that this program did not write."""
-
-    def __init__(self, path: Path, number: int, expected: str) -> None:
-        super().__init__(f"{str(path)!r}, line {number}: expected {expected}; mend or delete that line")
-
-
-class UnreadableLinesError(LfsganError):
-    """A file of lines that cannot be read."""
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"cannot read {str(path)!r}: {error.strerror or error}; put a whole copy there, or remove it")
+            opened.pop()
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file in order; none where there is no file. DamagedLinesError names the line."""
+    """The objects of a file with one JSON object a line, in order; empty where there is no file.
+
+    A last line without its end, torn by a crash, is left out. DamagedLinesError names the line.
+    """
     if not path.is_file():
         return []
     whole = _content(path).split("\n")[:-1]

