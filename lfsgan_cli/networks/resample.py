@@ -45,7 +45,7 @@ def _interpolation(
     side: int,
     size: int,
     mode: Literal["bilinear", "bicubic"],
-    antialias: bool,  # noqa: FBT001 - of a cache
+    antialias: bool,
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which machine this is."""
+"""The machine that numbers were computed on: processor, memory, device and versions."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import platform
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
 class Machine:
-    """device: what computes. cores: those that this process may use. memory: bytes, None where nobody says."""
+    """device: with the name of a GPU. cores: those that this process may use. memory: bytes; None where unknown."""
 
     device: str
     cpu: str
@@ -32,12 +29,13 @@ class Machine:
 
 
 def this_machine(device: torch.device) -> Machine:
-    """The one that we are on."""
+    """The one that this process runs on."""
     name, memory = str(device), _memory()
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         name, memory = f"{device} ({properties.name})", properties.total_memory
-    return Machine(name, _cpu(), _cores(), torch.get_num_threads(), torch.__version__, memory)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(name, _cpu(), cores, torch.get_num_threads(), torch.__version__, memory)
 
 
 def _cpu() -> str:
@@ -49,10 +47,6 @@ def _cpu() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _memory() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -61,9 +55,7 @@ def _memory() -> int | None:
 
 
 def machine() -> dict[str, Any]:
-    """What numbers and bytes may depend on."""
-    import torch
-
+    """Versions and settings that numbers and bytes may depend on, as plain JSON values."""
     return {
         "python": sys.version.split()[0],
         "torch": torch.__version__,

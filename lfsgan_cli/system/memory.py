@@ -1,4 +1,4 @@
-"""The most memory that a piece of work takes, and of what that is measured."""
+"""Memory: the peak that a piece of work takes, what is free, a budget for untrusted files, and keeping freed memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROCESS = "resident in the process since it started: this system cannot tell for
 
 
 class PeakMemory:
-    """Watches from when it is made. kind: what `mb` is of."""
+    """Measures from when it is made. kind: what `mb` is measured of."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -37,7 +37,10 @@ class PeakMemory:
     @property
     def mb(self) -> float | None:
         """Megabytes (10^6 bytes) at most so far; None where the system does not say."""
-        found = _on_device(self._device) if self.kind == DEVICE else _resident(since_start=self.kind == PROCESS)
+        if self.kind == DEVICE:
+            found: float | None = torch.cuda.max_memory_allocated(self._device)
+        else:
+            found = _resident_peak() if self.kind == STEP else _peak_since_start()
         return None if found is None else round(found / 1e6, 1)
 
 
@@ -46,16 +49,10 @@ def _reset() -> bool:
         _RESET.write_text(_RESET_PEAK, encoding="ascii")
     except OSError:  # another system, or a container that does not allow it
         return False
-    return _resident(since_start=False) is not None
+    return _resident_peak() is not None
 
 
-def _on_device(device: torch.device) -> float:
-    return float(torch.cuda.max_memory_allocated(device))
-
-
-def _resident(*, since_start: bool) -> float | None:
-    if since_start:
-        return _since_start()
+def _resident_peak() -> float | None:
     try:
         lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -64,7 +61,7 @@ def _resident(*, since_start: bool) -> float | None:
     return float(sizes[0]) * 1024 if sizes else None
 
 
-def _since_start() -> float | None:
+def _peak_since_start() -> float | None:
     if sys.platform == "win32":
         return None
     import resource
@@ -74,7 +71,7 @@ def _since_start() -> float | None:
 
 
 def available_memory() -> int | None:
-    """Bytes that programs can have without pushing others out; None where nobody says."""
+    """Bytes that programs can have without pushing others out; None where the system does not say."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -83,18 +80,20 @@ def available_memory() -> int | None:
     return int(kib[0]) * 1024 if kib else None
 
 
-# Refuses to make more numbers than a file can account for, before they take any memory: headers may claim any size.
+# A budget: the header of an untrusted file may claim tensors of any size.
 
-
-_MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+_FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
 
 
 class OverBudgetError(Exception):
-    """More numbers were asked for; whoever set the budget says what that means."""
+    """More numbers were asked for than the budget allows; the caller words the error."""
 
 
 class Budget(TorchFunctionMode):
-    """While this block lasts, at most `numbers` numbers are made by torch's makers of tensors; OverBudgetError."""
+    """While this block lasts, torch's factory functions create at most `numbers` numbers in all; OverBudgetError.
+
+    Raised before any memory is taken.
+    """
 
     def __init__(self, numbers: int) -> None:
         super().__init__()
@@ -107,22 +106,15 @@ class Budget(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Count what is asked for, then let it be made."""
+        """Count what is asked for, then create it."""
         options = kwargs or {}
-        if func in _MAKERS:
-            self.left -= math.prod(_size(args, options))
+        if func in _FACTORIES:
+            # `(2, 3)`, `2, 3` or `size=(2, 3)`
+            size = options.get("size", args[0] if args and isinstance(args[0], Sequence) else args)
+            self.left -= math.prod(number for number in size if isinstance(number, int))
             if self.left < 0:
                 raise OverBudgetError
         return func(*args, **options)
-
-
-def _size(args: Sequence[Any], options: Mapping[str, Any]) -> Sequence[int]:
-    """What a maker is asked for: `(2, 3)`, `2, 3` or `size=(2, 3)`."""
-    given = options.get("size", args[0] if args and isinstance(args[0], Sequence) else args)
-    return [number for number in given if isinstance(number, int)]
-
-
-# Memory that is let go stays with the process, for the next batch, instead of going back to the system.
 
 
 # The numbers of two settings of glibc's allocator (malloc.h), and one that no feature map exceeds.
@@ -131,7 +123,7 @@ LARGEST = 2**31 - 1
 
 
 def keep_freed() -> bool:
-    """Whether it could be set, for the whole process and until it ends; elsewhere than under glibc nothing is done.
+    """Keep freed memory in the process, for the next batch, until it ends. Whether that could be set: only under glibc.
 
     Large feature maps otherwise come from the system whenever they are made, and it clears each page anew.
     """

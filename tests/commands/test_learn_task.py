@@ -60,7 +60,7 @@ def shown(program: "Program", name: str) -> Any:
         ),
         ((*LEARN, "new", "--recipe", "papper"), "--recipe"),
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
-        ((*LEARN, "new", "--device", "gpu"), "device 'gpu': no such device; take one of auto, cpu, cuda, cuda:N, mps"),
+        ((*LEARN, "new", "--device", "gpu"), "device 'gpu': no such device; use one of auto, cpu, cuda, cuda:N, mps"),
         ((*LEARN, "new", "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),
         ((*LEARN, "new", "--resume", "--overwrite"), "give either --resume or --overwrite"),
         ((*LEARN, "new", "--resume"), "nothing to resume: 'lfsgan_workspace/tasks/new' holds no unfinished run"),
