@@ -58,8 +58,14 @@ class NetworkConfig:
 
     @property
     def largest_map(self) -> int:
-        """Numbers in the largest feature map of one picture."""
+        """Numbers in the largest feature map of one image."""
         return max(width * side * side for side, width in self.channels.items())
+
+    @property
+    def largest_batch(self) -> int:
+        """The most images in a batch: GPU kernels index the numbers of a map with 31 bits."""
+        # The largest map is blurred with a border of one pixel more on each side.
+        return max(1, (2**31 - 1) // max(width * (side + 3) ** 2 for side, width in self.channels.items()))
 
     @property
     def latents(self) -> int:

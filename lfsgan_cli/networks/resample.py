@@ -35,7 +35,7 @@ def translated(images: Tensor, offsets: Sequence[tuple[int, int]]) -> Tensor:
     """[N, C, H, W] with image n moved down and right by `offsets[n]` pixels (negative: up and left); edges repeat."""
     down, across = (
         _selection(side, torch.tensor(moves), images)
-        for side, moves in zip(images.shape[2:], zip(*offsets), strict=True)
+        for side, moves in zip(images.shape[2:], zip(*offsets, strict=True), strict=True)
     )
     return down[:, None] @ images @ across[:, None].mT
 

@@ -54,7 +54,7 @@ def pick(name: str) -> torch.device:
 
 
 def choose(choice: Choice, device: torch.device, side: int) -> Precision:
-    """The precision of feature maps for images of `side` pixels: `auto` is bf16 where the device multiplies it directly.
+    """The precision of feature maps for images of `side` pixels: `auto` is bf16 where the device multiplies it itself.
 
     Weights, styles and regularizers stay in fp32.
     """
