@@ -24,6 +24,7 @@ from lfsgan_cli.generation.sampling import (
     synthesize,
     usual_batch,
 )
+from lfsgan_cli.images import png
 from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import Choice, compiled, is_worth_it, prepared
@@ -133,7 +134,7 @@ class GenerateJob:
                 row += [image] if len(row) < shown else []
                 yield path
             rows.append(row)
-        save(self.grid, labelled(self._blocks(rows), self._heading(len(rows[0]))), self._grid_note(compute))
+        save(self.grid, labelled(self._blocks(rows), self._heading(len(rows[0]))), self._grid_note(compute), png.GRID)
         yield self.grid
 
     def _sample(self, one: Variant, compute: Compute) -> Iterator[tuple[Path, Pixels]]:

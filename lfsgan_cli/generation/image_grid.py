@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lfsgan_cli.generation.output import Pixels, save
-from lfsgan_cli.images.png import grid
+from lfsgan_cli.images.png import GRID, grid
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ def to_arrays(images: Tensor) -> list[Pixels]:
 
 def save_grid(path: Path, rows: Sequence[Sequence[Pixels]], note: Mapping[str, Any]) -> None:
     """Write an image grid without labels, with its note."""
-    save(path, grid(rows), note)
+    save(path, grid(rows), note, GRID)
 
 
 def near_square(images: Sequence[Pixels]) -> list[Sequence[Pixels]]:

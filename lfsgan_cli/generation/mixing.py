@@ -14,6 +14,7 @@ from lfsgan_cli.generation.generate import BASE, GRID, Compute
 from lfsgan_cli.generation.image_grid import Block, labelled, to_arrays
 from lfsgan_cli.generation.output import Pixels, check_folder, check_ours, make_room, save
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, latent, map_seeds, noise_maps, synthesize
+from lfsgan_cli.images import png
 from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
@@ -74,7 +75,7 @@ class MixingJob:
                     save(paths[len(images)], image, {**note, **sources[len(images)]})
                     yield paths[len(images)]
                     images.append(image)
-        save(self.grid, labelled([self._block(images)], self._heading()), {**note, "seed": None})
+        save(self.grid, labelled([self._block(images)], self._heading()), {**note, "seed": None}, png.GRID)
         yield self.grid
 
     @property

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.images.png import encode
+from lfsgan_cli.images.png import NOTE, encode
 from lfsgan_cli.io.files import open_plain, write_atomic
 
-KEY = "lfsgan"  # of the PNG text chunk
 LISTS = ("task", "seed", "file_sha256")  # entries of a note in which images of equal settings may differ
 
 Pixels = NDArray[np.uint8]
@@ -51,16 +50,16 @@ class OtherSettingsError(LfsganError):
         )
 
 
-def save(path: Path, image: Pixels, note: Note) -> None:
-    """Write a PNG with its note. image: uint8 [H, W, 3 or 4]."""
-    write_atomic(path, encode(image, {KEY: json.dumps(note, sort_keys=True)}))
+def save(path: Path, image: Pixels, note: Note, kind: str = "") -> None:
+    """Write a PNG with its note. image: uint8 [H, W, 3 or 4]. kind: as for `images.png.encode`."""
+    write_atomic(path, encode(image, {NOTE: json.dumps(note, sort_keys=True)}, kind))
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
     """The note of a PNG that lfsgan wrote; None for all other files. The pixels are not read."""
     try:
         with open_plain(path) as file, Image.open(file, formats=["PNG"]) as image:
-            note = json.loads(image.info[KEY])
+            note = json.loads(image.info[NOTE])
     except Exception:  # noqa: BLE001 - on foreign or damaged bytes Pillow's parsers raise nearly anything
         return None
     return note if isinstance(note, dict) else None

@@ -88,7 +88,7 @@ def sample(
 
     dtype: of the feature maps; None means the dtype of the weights.
     """
-    device = generator.w_mean.device
+    device, batch = generator.w_mean.device, min(batch, generator.config.largest_batch)
     for first in range(0, len(seeds), batch):
         streams = [np.random.RandomState(seed) for seed in seeds[first : first + batch]]
         z = torch.cat([latent(stream, generator.config) for stream in streams]).to(device)
@@ -117,7 +117,7 @@ def synthesize(
     ws: [N, L, w_dim] (see `Synthesis.forward`) or [N, w_dim] for one w in all layers. noise: maps for each convolution,
     [N or 1, 1, side, side].
     """
-    device = generator.w_mean.device
+    device, batch = generator.w_mean.device, min(batch, generator.config.largest_batch)
     wide = ws if ws.dim() == 3 else generator.spread(ws)
     for first in range(0, len(wide), batch):
         part = slice(first, first + batch)
@@ -164,4 +164,4 @@ def usual_batch(config: NetworkConfig, device: torch.device) -> int:
     if device.type != "cuda":
         return max(1, min(MAX_BATCH_CPU, CPU_CACHE // largest))
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(MAX_BATCH_GPU, free // 2 // (MAPS * largest)))
+    return max(1, min(MAX_BATCH_GPU, config.largest_batch, free // 2 // (MAPS * largest)))

@@ -14,7 +14,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.image_grid import to_arrays
 from lfsgan_cli.generation.output import check_folder
 from lfsgan_cli.generation.sampling import sample, usual_batch
-from lfsgan_cli.images.png import encode
+from lfsgan_cli.images.png import THUMBNAIL, encode
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.report import html, text
@@ -218,6 +218,6 @@ def row(generator: Generator, drawn: Callable[[int], None]) -> tuple[bytes, ...]
     pictures: list[bytes] = []
     batch_size = usual_batch(generator.config, generator.w_mean.device)
     for batch in sample(generator, SEEDS, batch=batch_size):
-        pictures += [encode(picture, {}) for picture in to_arrays(batch)]
+        pictures += [encode(picture, {}, THUMBNAIL) for picture in to_arrays(batch)]
         drawn(len(batch))
     return tuple(pictures)

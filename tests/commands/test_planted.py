@@ -16,8 +16,8 @@ from torch import Tensor
 from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.evaluation.metrics.memorization import CLOSEST
-from lfsgan_cli.generation.output import KEY
 from lfsgan_cli.images.dataset import load_images
+from lfsgan_cli.images.png import NOTE
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import task_path
 from lfsgan_cli.workspace.task_file import TaskInfo
@@ -164,7 +164,7 @@ def test_a_memorizer_is_caught_by_both_judges_and_the_base_is_not(values: Found)
 
 def test_the_closest_pairs_of_a_memorizer_are_a_picture_and_the_same_picture(evaluated: Path) -> None:
     with Image.open(evaluated / "lfsgan_workspace/tasks/memorizer/closest_pairs.png") as sheet:
-        note, (width, height) = json.loads(sheet.text[KEY]), sheet.size  # type: ignore[attr-defined]
+        note, (width, height) = json.loads(sheet.text[NOTE]), sheet.size  # type: ignore[attr-defined]
         rows = [sheet.crop((0, top, width, top + SIDE)).tobytes() for top in (GAP, height - SIDE - GAP)]
     assert note["rows"] == ["drawn", "nearest shot"]
     assert len(note["pairs"]) == CLOSEST
