@@ -47,7 +47,7 @@ class Adapter(nn.Module):
     At the start every module must give back what it got, so that the task begins as the base.
 
     version: raised when old task files of this adapter can no longer be read.
-    stored: the number type of a learned task's file; `fp16` where its rounding does not show in pictures.
+    stored: the dtype of a learned task's file; `fp16` where its rounding does not show in images.
     lr: the learning rate that suits it, unless the user gives one.
     nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
     rates: names of those that shall learn faster or slower than the rest, each with its share of the learning rate;

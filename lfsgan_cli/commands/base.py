@@ -141,7 +141,7 @@ def _tell_lacks(job: "BaseImport") -> None:
     if job.origin["noise"] == FRESH:
         say("The file has no constant noise; fresh noise of a fixed seed takes its place.")
     if job.origin["w_mean"] == COMPUTED:
-        say(f"The file has no mean w of {job.part!r}; it is computed.")
+        say(f"The file has no w_avg of {job.part!r}; it is computed.")
 
 
 def _tell_plan(job: "BaseImport", *, as_json: bool) -> None:

@@ -227,15 +227,15 @@ def _refuse_contradictions(
 ) -> None:
     if not wanted:
         flags = ", ".join(f"--{key}" for key in metrics())
-        raise typer.BadParameter(f"say what to measure: {flags}, --all or --retention", param_hint="--fid")
+        raise typer.BadParameter(f"no metric was chosen: pass {flags}, --all or --retention", param_hint="--fid")
     if fakes is not None and (task or with_base):
-        raise typer.BadParameter("give either --fakes, or --task and --with-base", param_hint="--fakes")
+        raise typer.BadParameter("pass either --fakes, or --task and --with-base", param_hint="--fakes")
     if fakes is None and count % blocks:
         raise typer.BadParameter(
-            f"{count} images do not make {blocks} equal blocks; give a multiple with -n", param_hint="--blocks"
+            f"{count} images do not make {blocks} equal blocks; pass a multiple with -n", param_hint="--blocks"
         )
     if with_base and reals is None:
-        raise typer.BadParameter("the base has no few shots of its own; give --reals", param_hint="--with-base")
+        raise typer.BadParameter("the base has no training images of its own; pass --reals", param_hint="--with-base")
 
 
 def _check_images(side: int, reals: Path | None, shots: Path | None, fakes: Path | None) -> "list[ImageSummary]":

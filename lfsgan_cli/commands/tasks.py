@@ -200,7 +200,7 @@ def _tell_activation(job: "Import", *, known: bool) -> None:
         )
 
 
-# `lfsgan tasks rename`, `lfsgan tasks remove` and `lfsgan tasks verify`: keeping house, without torch.
+# `lfsgan tasks rename`, `lfsgan tasks remove` and `lfsgan tasks verify`, without torch.
 
 
 RenamedTo = Annotated[str, typer.Argument(metavar="NEW", help="New name.")]

@@ -86,7 +86,7 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """A mapping and a synthesis, whatever they are made of, and the mean w that truncation pulls towards.
+    """A mapping and a synthesis, whatever they are made of, and `w_avg`, which truncation pulls towards.
 
     w_mean: [w_dim].
     """

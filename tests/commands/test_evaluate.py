@@ -94,8 +94,11 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("evaluate",), "say what to measure: --fid, --kid, --prdc, --lpips, --memorization, --all or --retention"),
-        ((*FID, "--fakes", "dogs", "--task", "cats"), "give either --fakes, or --task and --with-base"),
+        (
+            ("evaluate",),
+            "no metric was chosen: pass --fid, --kid, --prdc, --lpips, --memorization, --all or --retention",
+        ),
+        ((*FID, "--fakes", "dogs", "--task", "cats"), "pass either --fakes, or --task and --with-base"),
         ((*FID, "--blocks", 3), "4 images do not make 3 equal blocks"),
         ((*FID, "--blocks", 4), "have 1 each: expected 2 or more for FID"),
         (("evaluate", "--lpips", "-n", 4, "--blocks", 4), "have 1 each: expected 2 or more for B-LPIPS"),
@@ -106,7 +109,7 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
         ((*FID, "--fid-mode", "legacy-pytorch"), "expected inception"),
         (("evaluate", "--lpips", "--lpips-features", "vgg"), "is not there, and downloads are off"),
         ((*FID, "--save", "a_file"), "'a_file' is a file"),
-        ((*FID, "--with-base"), "the base has no few shots of its own; give --reals"),
+        ((*FID, "--with-base"), "the base has no training images of its own; pass --reals"),
         ((*FID, "--task", "cast"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
         ((*FID, "--workspace", "nowhere"), "there is no workspace at 'nowhere'"),
         ((*FID, "--workspace", "data"), "no task has been learned in 'data'; `lfsgan learn-task"),
