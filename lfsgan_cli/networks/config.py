@@ -1,4 +1,4 @@
-"""What a StyleGAN2 looks like: resolution, channel table, latent width, mapping depth (no torch)."""
+"""The shape of a StyleGAN2: resolution, channels, latent width, mapping depth (no torch)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NetworkConfigError(LfsganError):
 class NetworkConfig:
     """The shape of a generator and its discriminator.
 
-    resolution: side of the pictures in pixels, a power of two from 16 to 1024.
+    resolution: side of the images in pixels, a power of two from 16 to 1024.
     channels: feature maps at every side from 4 to `resolution`.
     w_dim: width of both latents, z and w.
     mapping_layers: fully connected layers from z to w.
@@ -36,7 +36,7 @@ class NetworkConfig:
     mapping_layers: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse what StyleGAN2 cannot be."""
+        """NetworkConfigError for values that no StyleGAN2 has."""
         if self.resolution not in RESOLUTIONS:
             raise NetworkConfigError(
                 f"resolution {self.resolution}: expected one of {', '.join(map(str, RESOLUTIONS))} (a power of two)"
@@ -69,7 +69,7 @@ class NetworkConfig:
 
     @property
     def latents(self) -> int:
-        """How many w vectors one picture takes: one per convolution, and one for the last ToRGB."""
+        """The number of w vectors of one image: one for each convolution, and one for the last ToRGB."""
         return 2 * len(self.sides)
 
     @property
@@ -90,7 +90,7 @@ class NetworkConfig:
 
     @classmethod
     def of_widths(cls, widths: Sequence[int], *, w_dim: int, mapping_layers: int) -> NetworkConfig:
-        """The network with so many channels at the sides 4, 8, 16 …, as a checkpoint's shapes tell them."""
+        """The network with these numbers of channels at the sides 4, 8, 16 …, as read from a checkpoint's shapes."""
         # Before sides are computed: a file may hold any number of layers, and each doubles the side.
         if len(widths) > MOST_SIDES:
             raise NetworkConfigError(f"{len(widths)} sizes of feature maps: expected at most {MOST_SIDES}")
@@ -108,7 +108,7 @@ class NetworkConfig:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> NetworkConfig:
-        """Back from `to_json`; anything else is refused."""
+        """Back from `to_json`; NetworkConfigError for anything else."""
         try:
             return cls(
                 resolution=_whole(document["resolution"]),

@@ -1,4 +1,4 @@
-"""The residual discriminator: one score for a picture, or features for scores of its patches."""
+"""The residual discriminator of StyleGAN2: logits of whole images, and features from which patches are scored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.layers import ActivatedLinear, Conv2d, DownConv2d, DownSkip, Linear, MinibatchStdDev
 
-# The convolution that patches are scored from, counted from the picture: the second one of the third block, 32×32
+# The convolution that patches are scored from, counted from the image: the second one of the third block, 32×32
 # features at 256 pixels, as LFS-GAN reads them.
 FIRST_PATCHES = 5
 
@@ -42,9 +42,9 @@ class ResBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Real or drawn? Karras et al., 2020, with minibatch standard deviation before the last layers.
+    """Real or generated? Karras et al., 2020, with minibatch standard deviation before the last layers.
 
-    The blocks compute in the type of the pictures, the last layers in that of the weights.
+    The blocks compute in the dtype of the images, the last layers in that of the weights.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -61,22 +61,22 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, sets: int = 1) -> Tensor:
         """[N, 3, R, R] → logits [N, 1], positive for real.
 
-        sets: so many of equal size, one after another; each is judged as if it were alone.
+        sets: the number of sets of equal size, one after another; each is scored as if it were alone.
         """
         return self._concluded(_through(self.blocks, self.from_rgb(images)), sets)
 
     def patch_features(self, images: Tensor, deeper: int = 0) -> Tensor:
         """[N, 3, R, R] → the output of a convolution inside, [N, C, side, side]; runs no deeper than that.
 
-        It is the second one of the patch block, R/8 wide, or so many convolutions `deeper`.
-        Features are of the weights' type, so that what scores them may be kept in it.
+        It is the second one of the patch block, R/8 wide, or `deeper` by so many convolutions.
+        Features have the dtype of the weights, so that the layers that score them may have it too.
         """
         x, (last, *_), second = self._before_patches(images, deeper)
         features: Tensor = last.residual(x) if second else last.conv1(x)
         return features.to(self.conv.weight.dtype)
 
     def with_patch_features(self, images: Tensor, deeper: int = 0, sets: int = 1) -> tuple[Tensor, Tensor]:
-        """What `forward` (with its `sets`) and `patch_features` give, by one pass."""
+        """What `forward` (with its `sets`) and `patch_features` return, in one pass."""
         x, (last, *after), second = self._before_patches(images, deeper)
         inner = last.conv1(x)
         residual = last.conv2(inner)
@@ -90,13 +90,13 @@ class Discriminator(nn.Module):
         return _through(blocks[:block], self.from_rgb(images)), blocks[block:], second
 
     def _concluded(self, x: Tensor, sets: int) -> Tensor:
-        alone = x.to(self.conv.weight.dtype).chunk(sets)  # pictures of a set are compared with each other
+        alone = x.to(self.conv.weight.dtype).chunk(sets)  # images of a set are compared with each other
         x = self.conv(torch.cat([self.spread(one) for one in alone]))
         logits: Tensor = self.score(self.dense(x.flatten(1)))
         return logits
 
     def first_blocks(self, count: int) -> Iterator[nn.Module]:
-        """The first blocks, and what makes features of the colours before them; nothing for 0, never more than all."""
+        """The first `count` blocks, and the layer from RGB before them; nothing for 0, all blocks at most."""
         if count:
             yield self.from_rgb
             yield from list(self.blocks)[:count]
@@ -109,7 +109,7 @@ def _through(blocks: Iterable[nn.Module], x: Tensor) -> Tensor:
 
 
 def patch_head(config: NetworkConfig, deeper: int = 0) -> Conv2d:
-    """Scores every patch of what `Discriminator.patch_features` gives: one 3×3 convolution to one channel.
+    """Scores every patch of what `Discriminator.patch_features` returns: one 3×3 convolution to one channel.
 
     As in LFS-GAN its logits pass through the leaky ReLU.
     """
@@ -119,17 +119,17 @@ def patch_head(config: NetworkConfig, deeper: int = 0) -> Conv2d:
 
 
 def block_count(config: NetworkConfig) -> int:
-    """How many blocks there are, each of two convolutions."""
+    """The number of blocks, each of two convolutions."""
     return len(config.sides) - 1
 
 
 def blocks_before_patches(config: NetworkConfig) -> int:
-    """How many blocks stand between the picture and the block that patches are first scored from: two, or fewer."""
+    """The number of blocks before the one that patches are first scored from: two, or fewer."""
     return _patch_convolution(config, 0) // 2
 
 
 def patch_layers(config: NetworkConfig) -> int:
-    """How many convolutions patches can be scored from: the patch block's second one and all deeper ones, or the last.
+    """The number of convolutions that patches can be scored from: the patch block's second and all deeper, or the last.
 
     Three at 64×64; the public code, at 256×256, has heads for the first four.
     """
@@ -137,5 +137,5 @@ def patch_layers(config: NetworkConfig) -> int:
 
 
 def _patch_convolution(config: NetworkConfig, deeper: int) -> int:
-    """Which convolution of the blocks patches are scored from, counted from the picture; the last in small networks."""
+    """Which convolution of the blocks patches are scored from, counted from the image; the last in small networks."""
     return min(FIRST_PATCHES + deeper, 2 * block_count(config) - 1)

@@ -1,4 +1,4 @@
-"""The generator: a mapping from z to w and a synthesis from w to a picture."""
+"""The generator: a mapping from z to w and a synthesis from w to an image."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Mapping(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w to a picture, from a learned 4×4 start; every resolution adds its colours (skip architecture).
+    """w to an image, from a learned 4×4 start; every resolution adds its RGB (skip architecture).
 
     convs: one at 4×4, then two for each larger side; to_rgbs: one for each side.
     """
@@ -62,12 +62,12 @@ class Synthesis(nn.Module):
         features: list[Tensor] | None = None,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
-        """Draw.
+        """Synthesize images.
 
         ws: [N, L, w_dim], one w for each of the `config.latents` inputs.
         noise: for each convolution [N, 1, side, side]; the network's constant noise when None.
         features: a list that receives the output of every convolution.
-        dtype: of the feature maps; the weights' own when None. Colours are always summed in the weights' own.
+        dtype: of the feature maps; that of the weights when None. RGB is always summed in that of the weights.
         Returns [N, 3, resolution, resolution], roughly -1 to 1.
         """
         grain: Sequence[Tensor | None] = [None] * len(self.convs) if noise is None else noise
@@ -86,9 +86,9 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """A mapping and a synthesis, whatever they are made of, and `w_avg`, which truncation pulls towards.
+    """A mapping, a synthesis, and the average w that truncation interpolates towards.
 
-    w_mean: [w_dim].
+    w_mean: [w_dim], `w_avg` elsewhere.
     """
 
     w_mean: Tensor
@@ -114,7 +114,7 @@ class Generator(nn.Module):
     ) -> Tensor:
         """[N, w_dim] → [N, 3, resolution, resolution].
 
-        truncation: 1 leaves w alone, 0 draws the mean picture. noise and dtype: as for `Synthesis`.
+        truncation: 1 leaves w as it is, 0 is the image of the average w. noise and dtype: as for `Synthesis`.
         """
         w = self.w_mean.lerp(self.mapping(z), truncation)
         image: Tensor = self.synthesis(self.spread(w), noise, dtype=dtype)

@@ -1,8 +1,7 @@
-"""3×3 convolutions with a quarter of the multiplications, for drawing on a CPU: F(4×4, 3×3) of Lavin & Gray (2016).
+"""Faster synthesis for inference: `prepared` computes once what depends on weights alone, `compiled` is torch.compile.
 
-A tile of 4×4 results needs 6×6 inputs. Inputs and kernel are taken as polynomials and evaluated at the points 0, 1, -1,
-2, -2 and infinity, in either direction; at each of these 36 points the convolution is a plain matrix product of the
-channels, and its results at the points give the tile's. Rounding is about four times that of the plain convolution.
+Both return a generator of the same weights without gradients. On a CPU, `prepared` uses Winograd convolutions where
+they are faster.
 """
 
 from __future__ import annotations
@@ -25,6 +24,71 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.networks.generator import Generator, Synthesis
 from lfsgan_cli.networks.layers import DemodulatedConv2d, UpConv2d, blur
 
+Convolution = Callable[[Tensor], Tensor]
+
+
+class Prepared(DemodulatedConv2d):
+    """A demodulated convolution, plain or upsampling, whose weight stays as it is: the same result, no gradients."""
+
+    def __init__(self, conv: DemodulatedConv2d, convolution: Convolution) -> None:
+        nn.Module.__init__(self)  # parameters are those of `conv`
+        self.affine, self.scale = conv.affine, conv.scale
+        self._energy, self._convolution = conv.energy(), convolution
+
+    def energy(self) -> Tensor:
+        """That of the weight as it was."""
+        return self._energy
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """By the implementation that was chosen."""
+        return self._convolution(x)
+
+
+@torch.no_grad()
+def prepared(generator: Generator, dtype: torch.dtype) -> Generator:
+    """The same generator, prepared for feature maps of `dtype`; the one passed in is left as it is.
+
+    Layers share everything with the original except the kernels. These take as much memory again, and those of
+    `Winograd` four times as much. A generator with an adapter that hooks into layers is returned as it is.
+    """
+    if not isinstance(generator.synthesis, Synthesis):
+        return generator
+    shared = chain(generator.synthesis.parameters(), generator.synthesis.buffers())
+    synthesis = copy.deepcopy(generator.synthesis, {id(tensor): tensor for tensor in shared})
+    for layer, side in zip(synthesis.convs, generator.config.noise_sides, strict=True):
+        conv = cast("DemodulatedConv2d", layer.conv)  # as `Synthesis` builds them
+        kernel = conv.weight.detach()[0].to(dtype)
+        if isinstance(conv, UpConv2d):
+            convolution: Convolution = partial(_up, _laid_out(kernel.transpose(0, 1)))
+        elif pays(kernel, side):
+            convolution = Winograd(kernel, side)
+        else:
+            convolution = partial(_plain, _laid_out(kernel))
+        layer.conv = Prepared(conv, convolution)
+    ready = Generator(generator.mapping, synthesis, generator.config)
+    ready.w_mean = generator.w_mean
+    return ready
+
+
+def _laid_out(kernel: Tensor) -> Tensor:
+    return kernel.contiguous(memory_format=torch.channels_last)
+
+
+def _plain(kernel: Tensor, x: Tensor) -> Tensor:
+    return F.conv2d(x, kernel, padding=1)
+
+
+def _up(kernel: Tensor, x: Tensor) -> Tensor:
+    return blur(F.conv_transpose2d(x, kernel, stride=2), padding=1, gain=4.0)
+
+
+# Winograd convolutions, F(4×4, 3×3) of Lavin & Gray (2016): 3×3 convolutions with a quarter of the multiplications.
+#
+# A tile of 4×4 results needs 6×6 inputs. Inputs and kernel are taken as polynomials and evaluated at the points 0, 1,
+# -1, 2, -2 and infinity, in either direction; at each of these 36 points the convolution is a plain matrix product of
+# the channels, and its results at the points give the tile's. Rounding is about four times that of the plain
+# convolution.
+
 TILE, POINTS = 4, 6  # results and inputs of a tile, in one direction
 TILES = 256  # computed at once: their channels at all points stay near the processor (docs/performance.md)
 LEAST_CHANNELS, LEAST_SIDE = 128, 16  # below either, the plain convolution is as fast (docs/performance.md)
@@ -34,9 +98,9 @@ _KERNEL = ((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 2
 
 
 def pays(weight: Tensor, side: int) -> bool:
-    """Whether this is faster than torch's own for a kernel [C_out, C_in, k, k] on maps of `side`, and can be done.
+    """Whether Winograd is available and faster than torch's own for a kernel [C_out, C_in, k, k] on maps of `side`.
 
-    The matrix products are oneDNN's, by the door that torch.compile uses; it is not torch's public interface.
+    The matrix products are oneDNN's, called as torch.compile calls them; this is not torch's public interface.
     """
     c_out, c_in, *kernel = weight.shape
     fits = kernel == [3, 3] and min(c_out, c_in) >= LEAST_CHANNELS and side >= LEAST_SIDE and side % TILE == 0
@@ -44,10 +108,10 @@ def pays(weight: Tensor, side: int) -> bool:
 
 
 class Winograd:
-    """A convolution with zero padding of maps of one size, with a kernel that stays as it is; no gradients.
+    """A zero-padded convolution of maps of one size with a fixed kernel; no gradients.
 
-    kernel: [C_out, C_in, 3, 3]; side: of the maps, 4·2ⁿ. Keeps four times the kernel's size, and takes up to 150 kB for
-    each channel, and the maps' size again, while it computes.
+    kernel: [C_out, C_in, 3, 3]; side: of the maps, 4·2ⁿ. Stores four times the kernel's size. While it computes, it
+    takes up to 150 kB a channel, and the maps' size again.
     """
 
     def __init__(self, kernel: Tensor, side: int) -> None:
@@ -61,10 +125,10 @@ class Winograd:
         padded = x.new_zeros(len(x), self.side + 2, self.side + 2, self.c_in)
         padded[:, 1:-1, 1:-1] = x.permute(0, 2, 3, 1)
         out = x.new_empty(len(x), self.side, self.side, self.c_out)
-        for picture, result in zip(padded, out, strict=True):
+        for image, result in zip(padded, out, strict=True):
             for first in range(0, self.side, self.rows):
                 last = first + self.rows
-                at_points = _to_points(picture[first : last + POINTS - TILE])
+                at_points = _to_points(image[first : last + POINTS - TILE])
                 _from_points(self._products(at_points), result[first:last])
         return out.permute(0, 3, 1, 2)
 
@@ -150,103 +214,37 @@ def _has_products() -> bool:
     )
 
 
-# A synthesis made ready to draw: what depends on its weights alone is computed once instead of in every call.
-
-
-Convolution = Callable[[Tensor], Tensor]
-
-
-class Prepared(DemodulatedConv2d):
-    """A demodulated convolution, plain or up, whose weight will not change: the same result, and no gradients."""
-
-    def __init__(self, conv: DemodulatedConv2d, convolution: Convolution) -> None:
-        nn.Module.__init__(self)  # parameters are those of `conv`
-        self.affine, self.scale = conv.affine, conv.scale
-        self._energy, self._convolution = conv.energy(), convolution
-
-    def energy(self) -> Tensor:
-        """As it was."""
-        return self._energy
-
-    def convolve(self, x: Tensor) -> Tensor:
-        """In the form that was chosen."""
-        return self._convolution(x)
-
-
-@torch.no_grad()
-def prepared(generator: Generator, dtype: torch.dtype) -> Generator:
-    """The same generator, ready to draw with feature maps of `dtype`; the one passed in is left as it is.
-
-    Every layer is in its place, and shares what it has with the original but the kernels. They take as much memory
-    again, and those that `Winograd` convolves with four times as much. An overlay is given back as it is.
-    """
-    if not isinstance(generator.synthesis, Synthesis):
-        return generator
-    shared = chain(generator.synthesis.parameters(), generator.synthesis.buffers())
-    synthesis = copy.deepcopy(generator.synthesis, {id(tensor): tensor for tensor in shared})
-    for layer, side in zip(synthesis.convs, generator.config.noise_sides, strict=True):
-        conv = cast("DemodulatedConv2d", layer.conv)  # as `Synthesis` builds them
-        layer.conv = Prepared(conv, _form(conv, side, dtype))
-    ready = Generator(generator.mapping, synthesis, generator.config)
-    ready.w_mean = generator.w_mean
-    return ready
-
-
-def _form(conv: DemodulatedConv2d, side: int, dtype: torch.dtype) -> Convolution:
-    """The fastest known for a layer that gives maps of `side`."""
-    kernel = conv.weight.detach()[0].to(dtype)
-    if isinstance(conv, UpConv2d):
-        return partial(_up, _laid_out(kernel.transpose(0, 1)))
-    if pays(kernel, side):
-        return Winograd(kernel, side)
-    return partial(_plain, _laid_out(kernel))
-
-
-def _laid_out(kernel: Tensor) -> Tensor:
-    return kernel.contiguous(memory_format=torch.channels_last)
-
-
-def _plain(kernel: Tensor, x: Tensor) -> Tensor:
-    return F.conv2d(x, kernel, padding=1)
-
-
-def _up(kernel: Tensor, x: Tensor) -> Tensor:
-    return blur(F.conv_transpose2d(x, kernel, stride=2), padding=1, gain=4.0)
-
-
-# Drawing through `torch.compile`, which takes a while to begin and draws faster then: worth it for many pictures.
-
+# torch.compile: it takes a while to start and is faster then, which pays for many images.
 
 Choice: TypeAlias = Literal["auto", "on", "off"]
 
 PAYS = 20_000 * 64 * 64  # pixels: compiling takes as long as it saves in so many (docs/performance.md)
-WIDEST = 64  # pixels up to which compiled drawing is faster on a CPU than prepared drawing, which is ready at once
+WIDEST = 64  # pixels up to which a compiled synthesis is faster on a CPU than a prepared one, which is ready at once
 COMPILERS = ("c++", "g++", "clang++", "cl")
+C_COMPILERS = ("cc", "gcc", "clang", "cl")
 
 
 class NoCompilerError(LfsganError):
-    """What torch.compile makes its programs with is not there."""
+    """The compiler that torch.compile needs is not there."""
 
     def __init__(self, missing: str) -> None:
-        super().__init__(
-            f"--compile on: {missing} was not found on this machine; install it, or draw with --compile off"
-        )
+        super().__init__(f"--compile on: {missing} was not found on this machine; install it, or pass --compile off")
 
 
-def is_worth_it(choice: Choice, pictures: int, side: int, device: torch.device) -> bool:
-    """Whether to compile for that many pictures of `side` pixels; `auto` does where it pays and can be done.
+def is_worth_it(choice: Choice, images: int, side: int, device: torch.device) -> bool:
+    """Whether to compile for so many images of `side` pixels; `auto` does where it pays and a compiler is there.
 
-    NoCompilerError for `on` where it cannot be done.
+    NoCompilerError for `on` without a compiler.
     """
     missing = _missing(device)
     if choice == "on" and missing:
         raise NoCompilerError(missing)
-    gains = (device.type != "cpu" or side <= WIDEST) and pictures * side * side >= PAYS
+    gains = (device.type != "cpu" or side <= WIDEST) and images * side * side >= PAYS
     return choice == "on" or (choice == "auto" and not missing and gains)
 
 
 class Compiled(nn.Module):
-    """A synthesis that draws batches of one size by a compiled program, and any other by the plain one."""
+    """A synthesis that is compiled for batches of one size; any other size runs uncompiled."""
 
     def __init__(self, synthesis: nn.Module, batch: int) -> None:
         super().__init__()
@@ -263,7 +261,7 @@ class Compiled(nn.Module):
 def compiled(generator: Generator, batch: int) -> Generator:
     """The same generator, compiled for batches of one size; the one passed in is left as it is.
 
-    An overlay is given back uncompiled: torch.compile would not see the hooks that it sets while it runs.
+    A generator with an adapter that hooks into layers is returned uncompiled: torch.compile would not see the hooks.
     """
     if not isinstance(generator.synthesis, Synthesis):
         return generator
@@ -273,8 +271,10 @@ def compiled(generator: Generator, batch: int) -> Generator:
 
 
 def _missing(device: torch.device) -> str:
-    """What is needed to compile for a device and not there, in words; '' if nothing."""
-    if device.type == "cuda":
-        return "" if find_spec("triton") else "the package triton"
-    named = os.environ.get("CXX", "")
-    return "" if any(map(shutil.which, filter(None, (named, *COMPILERS)))) else "a C++ compiler"
+    """What compiling for a device needs and does not find, in words; '' if nothing."""
+    if device.type == "cuda" and not find_spec("triton"):
+        return "the package triton"
+    # Triton itself compiles a small library in C.
+    variable, compilers = ("CC", C_COMPILERS) if device.type == "cuda" else ("CXX", COMPILERS)
+    found = any(map(shutil.which, filter(None, (os.environ.get(variable, ""), *compilers))))
+    return "" if found else f"a {'C' if device.type == 'cuda' else 'C++'} compiler"

@@ -1,7 +1,9 @@
-"""Layers with equalized learning rate (Karras et al., 2018, section 4.1): weights of unit variance, scaled in use.
+"""Layers of StyleGAN2 with equalized learning rate (Karras et al., 2018, section 4.1), resampling and activation.
 
-Convolutions compute in the type of their input, whatever type the weights are kept in: feature maps in bfloat16 need
-half the time and memory where the processor knows that type. Styles and demodulation stay in the weights' own.
+Weights have unit variance and are scaled in use. Convolutions compute in the dtype of their input, whatever that of the
+weights: feature maps in bfloat16 need half the time and memory where the processor multiplies it. Styles and
+demodulation have the dtype of the weights. All of it is plain PyTorch, for any device, differentiable any number of
+times.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+GAIN = math.sqrt(2.0)  # keeps the variance after a leaky ReLU
 
 
 class Linear(nn.Module):
@@ -45,7 +49,7 @@ class ModulatedConv2d(nn.Module):
     """A convolution whose input channels are scaled by a style (Karras et al., 2020, section 2.2).
 
     weight: [1, C_out, C_in, k, k]. The style comes from w through `affine`. Scaling the input by the style and the
-    output by the demodulation is the same as scaling the weight per picture, and needs one weight for the whole batch.
+    output by the demodulation is the same as scaling the weight per image, and needs one weight for the whole batch.
     """
 
     def __init__(self, c_in: int, c_out: int, kernel: int, w_dim: int) -> None:
@@ -120,7 +124,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Feature maps to colours: a modulated 1×1 convolution without demodulation. bias: [1, 3, 1, 1]."""
+    """Feature maps to RGB: a modulated 1×1 convolution without demodulation. bias: [1, 3, 1, 1]."""
 
     def __init__(self, c_in: int, w_dim: int) -> None:
         super().__init__()
@@ -128,7 +132,7 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [N, C_in, H, W], w: [N, w_dim] → [N, 3, H, W], in the bias's type."""
+        """x: [N, C_in, H, W], w: [N, w_dim] → [N, 3, H, W], in the bias's dtype."""
         colours: Tensor = self.conv(x, w) + self.bias
         return colours
 
@@ -174,7 +178,7 @@ class DownSkip(nn.Module):
 
 
 class MinibatchStdDev(nn.Module):
-    """One more channel: how much pictures of a group differ (Karras et al., 2018, section 3)."""
+    """One more channel: how much the images of a group differ (Karras et al., 2018, section 3)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] → [N, C + 1, H, W]. Groups of four, or the largest number up to four that divides N."""
@@ -189,18 +193,13 @@ def _scaled(x: Tensor, factors: Tensor) -> Tensor:
     return x * factors.to(x.dtype)[:, :, None, None]
 
 
-# Resampling and activation: pure torch, any device, differentiable as often as one likes.
-#
 # The resampling filter is [1, 3, 3, 1] in both directions. It is symmetric, so convolution and correlation agree, and
 # depthwise convolutions do all resampling in one pass.
 
 
-GAIN = math.sqrt(2.0)  # keeps the variance after a leaky ReLU
-
-
 @lru_cache(maxsize=64)
 def _filter(channels: int, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The 4×4 filter for each channel, [channels, 1, 4, 4], summing to `gain`. Kept, as copies make a GPU wait."""
+    """The 4×4 filter for each channel, [channels, 1, 4, 4], summing to `gain`. Cached, since a copy makes a GPU wait."""
     with torch.inference_mode(mode=False):  # what is made in that mode could not be used outside of it
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=dtype, device=device)
         return (torch.outer(taps, taps) * (gain / 64)).expand(channels, 1, 4, 4)
@@ -256,7 +255,7 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2, written over `x`, which must be nobody else's: its backward needs the result alone.
+    """Leaky ReLU of slope 0.2 in place of `x`, which nothing else may use: its backward needs the result alone.
 
     Callers multiply what goes in by `GAIN` (a positive factor passes through).
     """
