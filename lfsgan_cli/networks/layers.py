@@ -199,7 +199,7 @@ def _scaled(x: Tensor, factors: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _filter(channels: int, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The 4×4 filter for each channel, [channels, 1, 4, 4], summing to `gain`. Cached, since a copy makes a GPU wait."""
+    """The 4×4 filter for each channel, [channels, 1, 4, 4], summing to `gain`. Cached: a copy makes a GPU wait."""
     with torch.inference_mode(mode=False):  # what is made in that mode could not be used outside of it
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=dtype, device=device)
         return (torch.outer(taps, taps) * (gain / 64)).expand(channels, 1, 4, 4)
