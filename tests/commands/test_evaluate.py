@@ -96,7 +96,7 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
     [
         (
             ("evaluate",),
-            "no metric was chosen: pass --fid, --kid, --prdc, --lpips, --memorization, --all or --retention",
+            "no metric was chosen: pass --fid, --kid, ",
         ),
         ((*FID, "--fakes", "dogs", "--task", "cats"), "pass either --fakes, or --task and --with-base"),
         ((*FID, "--blocks", 3), "4 images do not make 3 equal blocks"),
