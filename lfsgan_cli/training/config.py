@@ -169,6 +169,18 @@ class DiscriminatorConfig(_Checked):
 
 
 @dataclass(frozen=True)
+class FeaturesConfig(_Checked):
+    """A second discriminator on frozen EfficientNet-Lite0 features (Sauer et al., 2021; Kumari et al., 2022)."""
+
+    section = "features."
+    weight: Annotated[float, "weight of its loss; 0 disables it; it falls to 0 with the learning rates", AT_LEAST_0] = (
+        0.0
+    )
+    ramp: Annotated[int, "steps in which that weight rises from 0", AT_LEAST_0] = 100
+    lr: Annotated[float, "learning rate of its heads", AT_LEAST_0] = 0.001
+
+
+@dataclass(frozen=True)
 class OptimConfig(_Checked):
     """Learning rates of the adapter's tensors, Adam, and the EMA."""
 
@@ -212,6 +224,7 @@ class LearnConfig(_Checked):
     anchors: AnchorsConfig = field(default_factory=AnchorsConfig)
     mode_seeking: ModeSeekingConfig = field(default_factory=ModeSeekingConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from lfsgan_cli.training import losses
 from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
 from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, mixed, reference_images, shuffled
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.discriminator import PatchDiscriminator
+from lfsgan_cli.training.discriminator import FeatureDiscriminator, PatchDiscriminator
 from lfsgan_cli.training.ema import EMA
 from lfsgan_cli.training.loop import Phase, Rated, TrainingLoop, lazy_adam, set_rate
 from lfsgan_cli.training.losses import EnergyDistance, MemorizationPenalty
@@ -26,6 +26,7 @@ from lfsgan_cli.training.perceptual import PerceptualDistance
 
 R1_RESOLUTION = 64  # side at which `discriminator.r1_gamma` is used unscaled
 EMA_RAMP = 0.1  # the EMA's half-life is at most this share of the steps done
+FEATURE_WIDTH = 64  # channels of the heads on frozen features: few images need fewer than pretraining's
 MAPPING = ("weights.mapping/", "features.mapping/")  # prefixes of parameters that change the mapping network
 
 
@@ -60,6 +61,11 @@ class Learning(TrainingLoop):
             "adapter": adapter, "ema": self.ema.module,
             "discriminator": discriminator, "patch_head": self.discriminator.head,
         }  # fmt: skip
+        self.features = None
+        if config.features.weight:
+            self.features = FeatureDiscriminator(config.seed, self.random.choices, self.device, width=FEATURE_WIDTH)
+            self.features.calibrate(self.references)
+            self.modules = {**self.modules, "features": self.features}
         self.set_phases()
 
     def set_phases(self) -> None:
@@ -73,6 +79,11 @@ class Learning(TrainingLoop):
         r1 = [Phase("r1", r1_every, d, d_adam, self._r1_loss)] if has_r1 else []
         path = [Phase("path", path_every, g, g_adam, self._path_loss)] if has_path else []
         self.phases = [Phase("d", 1, d, d_adam, self._d_loss), *r1, Phase("g", 1, g, g_adam, self._g_loss), *path]
+        if self.features is not None:
+            heads = list(self.features.parameters())
+            adam = lazy_adam([Rated(heads, config.features.lr)], 0, gradients)
+            self.optimizers = {**self.optimizers, "features": adam}
+            self.phases = [*self.phases, Phase("features", 1, heads, adam, self._features_loss)]
 
     @property
     def total(self) -> int:
@@ -96,9 +107,9 @@ class Learning(TrainingLoop):
 
     def _set_rates(self) -> None:
         falling = self.config.optim.decay * self.total  # steps
-        share = min(1.0, (self.total - self.done) / falling) if falling else 1.0
+        self.rate_share = min(1.0, (self.total - self.done) / falling) if falling else 1.0
         for optimizer in self.optimizers.values():
-            set_rate(optimizer, share)
+            set_rate(optimizer, self.rate_share)
 
     def _score(self, images: Tensor, step: int, sets: int = 1) -> Tensor:
         """Logits of whole images in anchored steps, of patches in all others; computed in the images' dtype."""
@@ -140,9 +151,21 @@ class Learning(TrainingLoop):
         loss = losses.nonsaturating_g(self._score(fakes.to(self.dtype), step))
         if near is not None and self.config.anchors.weight:
             loss = loss + self.config.anchors.weight * self._anchor_loss(fakes, near)
+        if self.features is not None:
+            features, config = self.features.features(fakes), self.config.features
+            risen = min(1.0, step / config.ramp) if config.ramp else 1.0
+            loss = loss + config.weight * risen * self.rate_share * self.features.g_loss(features)
+            self._fake_features = [level.detach() for level in features]
         yield loss
         if self.config.compares_samples_at(step):
             yield self.comparison.loss(self._reals)
+
+    def _features_loss(self, _step: int) -> Iterator[Tensor]:
+        """The heads learn from the step's training images and from the samples that the adapter just learned from."""
+        assert self.features is not None  # noqa: S101 - this phase exists only with features
+        with torch.no_grad():
+            real = self.features.features(self._reals)
+        yield self.features.d_loss(real, self._fake_features)
 
     def _anchor_loss(self, fakes: Tensor, near: Near) -> Tensor:
         """Perceptual and pixel distance of images from their anchors' training images, weighted by closeness."""

@@ -89,6 +89,7 @@ def of_learning(network: NetworkConfig, training: LearnConfig, images: int) -> i
     pixels = 3 * network.resolution**2
     references = min(images, MOST_REFERENCES) * (3 * NUMBER * pixels + EMBEDDING_BYTES)  # with mirror images
     held = PROGRAM + PERCEPTUAL + NUMBER * weights + LOADED * images * pixels + references
+    held += training.batch * FROZEN if training.features.weight else 0
     return held + NUMBER * max(training.batch * GRAPH * numbers, samples)
 
 

@@ -107,6 +107,17 @@ def test_a_weight_of_zero_switches_a_regularizer_off(changed: dict[str, float], 
     assert [phase.name for phase in new_run(config=options.changed(CONFIG, changed)).phases] == phases
 
 
+def test_heads_on_frozen_features_learn_beside_the_discriminator_and_fade_with_the_learning_rates() -> None:
+    run = new_run(config=options.changed(CONFIG, {"features.weight": 1.0, "features.ramp": 0, "optim.decay": 0.5}))
+    assert [phase.name for phase in run.phases] == ["d", "r1", "g", "path", "features"]
+    before = {name: tensor.clone() for name, tensor in run.modules["features"].state_dict().items()}
+    after = finished(run)
+    weights = [name for name in before if name.startswith("heads.") and not name.endswith(("_u", "_v"))]
+    assert [name for name in weights if torch.equal(before[name], after[f"module.features.{name}"])] == []
+    assert run.rate_share == 0
+    assert run.optimizers["features"].param_groups[0]["lr"] == 0
+
+
 @pytest.mark.parametrize("weight", ["mode_seeking.weight", "anchors.weight", "energy_weight"])
 def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) -> None:
     on, off = (
@@ -220,6 +231,7 @@ def test_the_ema_is_learned() -> None:
         {"optim.ema_steps": 0.0},
         {"anchors.inversion_steps": 2},
         {"optim.adapter_rates": False},
+        {"features.weight": 1.0, "features.ramp": 2},
     ],
 )
 def test_every_departure_is_an_option_that_changes_what_is_learned_and_that_goes_on_bit_for_bit(
