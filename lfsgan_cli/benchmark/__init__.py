@@ -1,1 +1,0 @@
-"""Suites of methods and tasks: planned, run, measured, and their results kept line by line."""

@@ -1,1 +1,0 @@
-"""Measures pictures: what looks at them, the sets that are compared, and whether a task is kept."""

@@ -1,1 +1,0 @@
-"""From seeds to pictures, to files and to contact sheets."""

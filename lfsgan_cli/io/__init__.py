@@ -1,1 +1,0 @@
-"""Bytes on disk: written whole or not at all, read without traps (no torch)."""

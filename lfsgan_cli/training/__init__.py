@@ -1,1 +1,0 @@
-"""Training as iterators of steps: nothing here prints, and nothing here knows the workspace."""

@@ -1,1 +1,0 @@
-"""Frozen networks that turn pictures into features, and where their weights are."""

@@ -1,1 +1,0 @@
-"""Metrics: pure functions of features or pictures, one family a file."""
