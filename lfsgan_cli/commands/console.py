@@ -214,3 +214,6 @@ def _duration(seconds: float) -> str:
 def losses_line(losses: Any) -> str:
     """The losses of a step in a few words."""
     return " ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())
+
+
+DEBUG = "lfsgan.debug"  # where a context notes that `--debug` was given, before the subcommand or after

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,11 +28,12 @@ from lfsgan_cli.commands.options import (
 )
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
 from lfsgan_cli.options import MOST
+from lfsgan_cli.workspace.paths import RESERVED
 
 if TYPE_CHECKING:
     from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
+    from lfsgan_cli.evaluation.image_sets import ImageSet
     from lfsgan_cli.evaluation.retention import Verdict
-    from lfsgan_cli.images.source import Use
     from lfsgan_cli.images.summary import ImageSummary
 
 NO_REALS = (
@@ -70,6 +72,13 @@ Fakes = Annotated[
     typer.Option(
         "--fakes", metavar="DIR|ZIP", rich_help_panel=INPUT,
         help="Generated images to measure instead of tasks, from any program.",
+    ),
+]  # fmt: skip
+Side = Annotated[
+    int | None,
+    typer.Option(
+        "--side", min=8, max=4096, rich_help_panel=INPUT,
+        help="Resize the images of --fakes to this side.  [default: their own, equal for all]",
     ),
 ]  # fmt: skip
 Count = Annotated[
@@ -137,6 +146,7 @@ def evaluate(
     reals: Reals = None,
     shots: FewShots = None,
     fakes: Fakes = None,
+    side: Side = None,
     count: Count = 2000,
     blocks: Blocks = 1,
     with_base: WithBase = False,
@@ -167,7 +177,7 @@ def evaluate(
         prove(workspace, task, device, dry_run=dry_run, as_json=as_json)
         return
     values = _metric_options(wanted, chosen)
-    _refuse_contradictions(wanted, count, blocks, fakes=fakes, task=task, with_base=with_base, reals=reals)
+    _refuse_contradictions(wanted, count, blocks, fakes=fakes, side=side, task=task, with_base=with_base, reals=reals)
     from lfsgan_cli.evaluation.evaluate import Evaluation
     from lfsgan_cli.evaluation.features import ExtractorSettings
     from lfsgan_cli.evaluation.image_sets import WorkspaceSets, foreign, stored_images
@@ -177,7 +187,7 @@ def evaluate(
 
     where = pick(device)
     if fakes is not None:
-        sets = [foreign(fakes, shots)]
+        sets = [foreign(fakes, shots, side, partial(check_images, label="Generated images"))]
     else:
         style = SamplingOptions(truncation, noise, strength)
         found = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
@@ -187,17 +197,13 @@ def evaluate(
     known = None if reals is None else stored_images(reals, sets[0].resolution)
     evaluation = Evaluation(sets, known, wanted, extractors, batch, blocks, values)
     evaluation.check()
-    inputs = _check_images(sets[0].resolution, reals, shots, fakes)
-    if words:
-        say(words)
-    if reals is None and any("reals" in metric.needs and "few shots" not in metric.needs for metric in wanted):
-        warn(NO_REALS)
-    for one in evaluation.not_measured:
-        _warn_not_measured(one)
+    inputs = _check_images(sets[0], reals, shots)
+    _tell_limits(evaluation, words)
     if dry_run:
         _tell_plan(evaluation, inputs, as_json=as_json)
     else:
-        _measure(evaluation, inputs, as_json=as_json)
+        base_run = None if fakes else workspace / RESERVED
+        _measure(evaluation, inputs, base_run, as_json=as_json)
     if retention:
         prove(workspace, task, device, dry_run=dry_run, as_json=False)
 
@@ -221,6 +227,7 @@ def _refuse_contradictions(
     blocks: int,
     *,
     fakes: Path | None,
+    side: int | None,
     task: list[str] | None,
     with_base: bool,
     reals: Path | None,
@@ -228,6 +235,8 @@ def _refuse_contradictions(
     if not wanted:
         flags = ", ".join(f"--{key}" for key in metrics())
         raise typer.BadParameter(f"no metric was chosen: pass {flags}, --all or --retention", param_hint="--fid")
+    if side is not None and fakes is None:
+        raise typer.BadParameter("belongs to --fakes; tasks are measured at the side of the base", param_hint="--side")
     if fakes is not None and (task or with_base):
         raise typer.BadParameter("pass either --fakes, or --task and --with-base", param_hint="--fakes")
     if fakes is None and count % blocks:
@@ -238,16 +247,39 @@ def _refuse_contradictions(
         raise typer.BadParameter("the base has no training images of its own; pass --reals", param_hint="--with-base")
 
 
-def _check_images(side: int, reals: Path | None, shots: Path | None, fakes: Path | None) -> "list[ImageSummary]":
+def _check_images(one: "ImageSet", reals: Path | None, shots: Path | None) -> "list[ImageSummary]":
+    """Look at all real images and few shots before work starts; the summaries of these, and of `--fakes`."""
     from lfsgan_cli.images.dataset import ImageDataset
     from lfsgan_cli.images.source import open_source
 
-    uses: dict[Path | None, Use] = {reals: "reference", shots: "reference", fakes: "generated"}
-    return [check_images(ImageDataset(open_source(path, use), side)) for path, use in uses.items() if path is not None]
+    labels = {reals: "Real images", shots: "Training images"}
+    checked = [
+        check_images(ImageDataset(open_source(path, "reference"), one.resolution), label=label)
+        for path, label in labels.items()
+        if path is not None
+    ]
+    return [*([one.summary] if one.summary else []), *checked]
+
+
+def _tell_limits(evaluation: "Evaluation", words: str) -> None:
+    """What must be known before work starts. words: which networks are used."""
+    if words:
+        say(words)
+    wanted = [metric for metric in evaluation.metrics if "reals" in metric.needs and "few shots" not in metric.needs]
+    if evaluation.reals is None and wanted:
+        warn(NO_REALS)
+    for one in evaluation.not_measured:
+        _warn_not_measured(one)
+    for folder, why in evaluation.not_saved.items():
+        _warn_not_saved(folder, why)
 
 
 def _warn_not_measured(one: "NotMeasured") -> None:
     warn(f"{one.metric} of {one.task} is not measured: {one.error}")
+
+
+def _warn_not_saved(folder: Path, why: str) -> None:
+    warn(f"numbers are printed but not saved in {str(folder)!r}: {why}")
 
 
 def _tell_plan(evaluation: "Evaluation", inputs: "list[ImageSummary]", *, as_json: bool) -> None:
@@ -266,12 +298,12 @@ def _tell_plan(evaluation: "Evaluation", inputs: "list[ImageSummary]", *, as_jso
         say(f"Would process {evaluation.images():,} images.")
 
 
-def _measure(evaluation: "Evaluation", inputs: "list[ImageSummary]", *, as_json: bool) -> None:
-    from lfsgan_cli.evaluation.evaluate import Measurement
+def _measure(evaluation: "Evaluation", inputs: "list[ImageSummary]", base_run: Path | None, *, as_json: bool) -> None:
+    from lfsgan_cli.evaluation.evaluate import Measurement, base_value
     from lfsgan_cli.images.summary import images_json
 
     measured: list[Measurement] = []
-    missing = list(evaluation.not_measured)
+    missing, not_saved = list(evaluation.not_measured), set(evaluation.not_saved)
     with progress("Measuring", evaluation.images(), unit="images") as advance:
         for one in evaluation.run(advance):
             if isinstance(one, Measurement):
@@ -280,25 +312,57 @@ def _measure(evaluation: "Evaluation", inputs: "list[ImageSummary]", *, as_json:
                 missing.append(one)
     for late in missing[len(evaluation.not_measured) :]:
         _warn_not_measured(late)
+    for folder in evaluation.not_saved.keys() - not_saved:
+        _warn_not_saved(folder, evaluation.not_saved[folder])
     for warning in dict.fromkeys(text for one in measured for text in one.value.warnings):
         warn(warning)
+    if not measured:
+        raise missing[0].error
+    scaled = [known is not None and known.scaled for known in (quantity(one.value.metric) for one in measured)]
+    bases = [
+        base_value(one, base_run) if shown and base_run else None for one, shown in zip(measured, scaled, strict=True)
+    ]
     if as_json:
         print_json({
             **images_json(inputs),
-            "results": [one.to_json() for one in measured],
+            "results": [
+                {**one.to_json(), **({} if base is None else {"base_value": base})}
+                for one, base in zip(measured, bases, strict=True)
+            ],
             "not_measured": [one.to_json() for one in missing],
         })  # fmt: skip
     else:
-        table(("task", "metric", "value"), [(one.task, one.value.name, _number(one)) for one in measured])
-    if not measured:
-        raise missing[0].error
+        floors = [one.value.note.get("floor") if shown else None for one, shown in zip(measured, scaled, strict=True)]
+        _print_table(measured, floors, bases)
+
+
+def _print_table(measured: "list[Measurement]", floors: Sequence[float | None], bases: Sequence[float | None]) -> None:
+    """The numbers, and beside each FID that of real images and of the base, where they are known."""
+    rows = [[one.task, one.value.name, _number(one)] for one in measured]
+    if not any(known is not None for known in (*floors, *bases)):
+        table(("task", "metric", "value"), rows)
+        return
+    for row, one, floor, base in zip(rows, measured, floors, bases, strict=True):
+        row += [_digits(one, floor), _digits(one, base)]
+    table(("task", "metric", "value", "reals", "base"), rows)
+    say(
+        "FID is 0 for equal statistics. reals: between two halves of the real images, about the lowest that can be "
+        "reached. base: of the base without a task, where it was measured (--with-base)."
+    )
 
 
 def _number(measured: "Measurement") -> str:
-    value, known = measured.value, quantity(measured.value.metric)
+    value = measured.value
+    error = "" if value.error is None else f" ± {_digits(measured, value.error)}"
+    return f"{_digits(measured, value.value)}{error}"
+
+
+def _digits(measured: "Measurement", number: float | None) -> str:
+    if number is None:
+        return ""
+    known = quantity(measured.value.metric)
     digits = known.digits if known else 4
-    error = "" if value.error is None else f" ± {value.error:.{digits}f}"
-    return f"{round(value.value, digits) + 0.0:.{digits}f}{error}"  # + 0.0 turns -0.0 into 0.0
+    return f"{round(number, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
 
 
 # `lfsgan evaluate --retention`: the proof that no task was forgotten.

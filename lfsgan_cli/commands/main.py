@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from lfsgan_cli.commands.console import Verbosity, set_verbosity
+from lfsgan_cli.commands.console import DEBUG, Verbosity, set_verbosity
 from lfsgan_cli.commands.help import Group, usage_error
 from lfsgan_cli.errors import LfsganError, is_out_of_memory, one_line, printable
 from lfsgan_cli.system.device import prepare
@@ -18,7 +18,6 @@ from lfsgan_cli.system.device import prepare
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 TERMINATED = 128 + signal.SIGTERM
-DEBUG = "lfsgan.debug"  # where a context notes that `--debug` was given, before the subcommand or after
 
 
 class _TerminatedError(KeyboardInterrupt):

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
-from lfsgan_cli.commands.console import Verbosity, detail, progress, say, set_verbosity, warn
+from lfsgan_cli.commands.console import DEBUG, Verbosity, detail, progress, say, set_verbosity, warn
 from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.help import Command as HelpfulCommand
-from lfsgan_cli.commands.main import DEBUG
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
@@ -161,10 +160,10 @@ Batch = Annotated[
 # Looks at what a long work needs before it starts: every picture of a large set, and memory.
 
 
-def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = False) -> "ImageSummary":
+def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = False, label: str = "") -> "ImageSummary":
     """Decode every image once, and tell what is used and what was skipped; raises as `ImageDataset.conclude`.
 
-    can_fit: the command has `--fit`.
+    can_fit: the command has `--fit`. label: which images they are, where a command reads several sources.
     """
     with progress("Checking images", len(dataset), unit="images") as advance:
 
@@ -174,13 +173,14 @@ def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = Fal
                 yield finding
 
         summary = dataset.conclude(counted(), least=least)
-    tell_images(summary, can_fit=can_fit)
+    tell_images(summary, can_fit=can_fit, label=label)
     return summary
 
 
-def tell_images(summary: "ImageSummary", *, can_fit: bool = False) -> None:
+def tell_images(summary: "ImageSummary", *, can_fit: bool = False, label: str = "") -> None:
     """One line with the images that are used and the files that were skipped, then what is done to them."""
-    say(summary.line())
+    line = summary.line()
+    say(f"{label}: {line[0].lower()}{line[1:]}" if label else line)
     for note in summary.notes(can_fit=can_fit):
         say(note)
     for warning in summary.warnings():

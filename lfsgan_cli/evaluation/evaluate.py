@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -26,6 +27,8 @@ from lfsgan_cli.evaluation.features import (
 from lfsgan_cli.evaluation.image_sets import RESIZE, ImageSet, SampleImages, StoredImages, describe
 from lfsgan_cli.evaluation.registry import Collected, Collector, Metric, Need, Rows, Setting, Value
 from lfsgan_cli.generation.image_grid import save_grid, to_arrays
+from lfsgan_cli.io.files import FileWriteError
+from lfsgan_cli.io.json import read_lines
 from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace.paths import METRICS
 
@@ -199,7 +202,7 @@ class Evaluation:
                             self._save_sheet(one, metric, samples, result)
                         else:
                             measured = Measurement(one.title, replace(result, name=result.name + one.suffix), note)
-                            _append(one.log, measured)
+                            self._append(one, measured)
                             yield measured
                 except LfsganError as error:
                     yield NotMeasured(one.title, metric.key, error)
@@ -230,9 +233,14 @@ class Evaluation:
         others = one.few_shots if rows.other == "few shots" else self._reals(one)
         if one.log is None or metric.sheet is None or others is None:
             return
+        if one.log in self.not_saved:
+            return
         above, below = to_arrays(samples.some(rows.samples)), to_arrays(others.some(rows.others))
-        one.log.mkdir(parents=True, exist_ok=True)
-        save_grid(one.log / metric.sheet.file, [above, below], {"task": one.title, **rows.note})
+        try:
+            one.log.mkdir(parents=True, exist_ok=True)
+            save_grid(one.log / metric.sheet.file, [above, below], {"task": one.title, **rows.note})
+        except (OSError, FileWriteError) as error:
+            self.not_saved[one.log] = str(error)
 
     def _measurable(self, one: ImageSet) -> list[Metric]:
         refused = {known.metric for known in self.not_measured if known.task == one.title}
@@ -249,10 +257,36 @@ class Evaluation:
         known = {} if reals is None else {"reals": describe(reals)}
         return {**one.note, **used, **known, "side": one.resolution, "lfsgan": __version__, **machine()}
 
+    def _append(self, one: ImageSet, measured: Measurement) -> None:
+        if one.log is None or one.log in self.not_saved:
+            return
+        try:
+            one.log.mkdir(parents=True, exist_ok=True)
+            with (one.log / METRICS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(measured.to_json(), sort_keys=True) + "\n")
+        except OSError as error:
+            self.not_saved[one.log] = error.strerror or "unknown reason"
 
-def _append(folder: Path | None, measured: Measurement) -> None:
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(measured.to_json(), sort_keys=True) + "\n")
+    @cached_property
+    def not_saved(self) -> dict[Path, str]:
+        """The folders in which numbers cannot be recorded, each with the reason; known before work where possible."""
+        logs = dict.fromkeys(one.log for one in self.sets if one.log is not None)
+        return {log: "no permission to write" for log in logs if not _is_writable(log)}
+
+
+def _is_writable(log: Path) -> bool:
+    """Whether `metrics.jsonl` can be appended to in a folder that may still have to be made."""
+    there = next(path for path in (log / METRICS, log, *log.absolute().parents) if path.exists())
+    return os.access(there, os.W_OK)
+
+
+def base_value(measured: Measurement, base_run: Path) -> float | None:
+    """The same number of the base itself, from the `metrics.jsonl` in its folder; None where it was not measured."""
+    try:
+        lines = read_lines(base_run / METRICS)
+    except LfsganError:  # a damaged record: the number is not known
+        return None
+    wanted = measured.to_json()
+    same = ("name", "reals", "extractor_sha256", "side", "truncation", "noise")
+    found = [line.get("value") for line in lines if all(line.get(key) == wanted.get(key) for key in same)]
+    return next((float(value) for value in reversed(found) if isinstance(value, int | float)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,14 +20,17 @@ from lfsgan_cli.generation.image_grid import to_arrays
 from lfsgan_cli.generation.output import check_folder, check_ours, save
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample
 from lfsgan_cli.images.dataset import ImageDataset
+from lfsgan_cli.images.dataset import check as check_all
 from lfsgan_cli.images.decode import decode
-from lfsgan_cli.images.formats import BadImageError, BadImagesError, UnusableFile
+from lfsgan_cli.images.formats import BadImageError
 from lfsgan_cli.images.source import Use, open_source
+from lfsgan_cli.images.summary import ImageSummary, Size
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.workspace.paths import FEW_SHOTS, RESERVED, task_names, task_path
 from lfsgan_cli.workspace.workspace import Workspace
 
+SHOWN = 4  # sizes that a message names
 RESIZE = "centre crop, Lanczos to the drawn pictures' side"
 
 
@@ -36,6 +40,18 @@ class NoTaskError(LfsganError):
     def __init__(self, root: Path) -> None:
         super().__init__(
             f"no task has been learned in {str(root)!r}; `lfsgan learn-task --images DIR --name NAME` learns one"
+        )
+
+
+class MixedSizesError(LfsganError):
+    """Images of several sizes where numbers need one."""
+
+    def __init__(self, path: Path, sizes: Counter[Size]) -> None:
+        listed = ", ".join(f"{count:,} of {width}×{height}" for (width, height), count in sizes.most_common(SHOWN))
+        more = f" and {len(sizes) - SHOWN:,} more" if len(sizes) > SHOWN else ""
+        super().__init__(
+            f"the images in {str(path)!r} have {len(sizes)} sizes: {listed}{more}; expected one size: "
+            "remove the others, or pass --side N to resize all of them to N×N pixels"
         )
 
 
@@ -54,7 +70,8 @@ class ImageSet:
     are one set in several comparisons, which is sampled once. count: of its images, of side `resolution`. few_shots:
     what it was learned from, if known. note: what repeats the set. log: the folder of its `metrics.jsonl`. reals: what
     this set is compared with, unless all sets are compared with the same. is_base: it was not learned from few shots.
-    suffix: what names of its numbers end in, so that none is mistaken for that of the task as it was learned.
+    suffix: what names of its numbers end in, so that none is mistaken for that of the task as it was learned. summary:
+    of the files of images that another program made.
     """
 
     title: str
@@ -67,6 +84,7 @@ class ImageSet:
     is_base: bool = False
     reals: StoredImages | None = None
     suffix: str = ""
+    summary: ImageSummary | None = None
 
 
 @dataclass(frozen=True)
@@ -146,17 +164,34 @@ class WorkspaceSets:
         return ImageSet(title, open_samples, self.count, self.resolution, few_shots, note, log)
 
 
-def foreign(path: Path, few_shots: Path | None) -> ImageSet:
-    """Images of any program, in a folder or zip file; measured at the side of the first one."""
+def foreign(
+    path: Path,
+    few_shots: Path | None = None,
+    side: int | None = None,
+    check: Callable[[ImageDataset], ImageSummary] = check_all,
+) -> ImageSet:
+    """Images of any program, in a folder or zip file.
+
+    side: they are resized to it; None is their own, which must be the same for all. check: looks at all of them.
+
+    Raises:
+        LfsganError: as `open_source`, and for images that cannot be used.
+        MixedSizesError: several sizes, and no `side`.
+    """
     source = open_source(path, "generated")
     try:
-        side = min(decode(source.read(0)).image.size)
-    except BadImageError as error:
-        raise BadImagesError(source.path, [UnusableFile(source.names[0], error.reason)]) from error
-    images = StoredImages(ImageDataset(source, side))
+        own = min(decode(source.read(0)).image.size)
+    except BadImageError:
+        own = 1  # `check` names this image and all others that cannot be used
+    dataset = ImageDataset(source, side or own)
+    summary = check(dataset)
+    sizes = Counter(found.size for found in summary.findings)
+    if side is None and len(sizes) > 1:
+        raise MixedSizesError(path, sizes)
+    images = StoredImages(dataset)
     note = {"fakes": describe(images), "seeds": None, "base": None, "task_sha256": None}
-    known = stored_images(few_shots, side) if few_shots else None
-    return ImageSet(path.stem, lambda: images, len(images), side, known, note, None)
+    known = stored_images(few_shots, dataset.resolution) if few_shots else None
+    return ImageSet(path.stem, lambda: images, len(images), dataset.resolution, known, note, None, summary=summary)
 
 
 def stored_images(path: Path, resolution: int, use: Use = "reference") -> StoredImages:

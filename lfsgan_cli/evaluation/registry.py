@@ -61,7 +61,7 @@ class Quantity:
     """One kind of number that a metric gives.
 
     name: as records have it, such as "recall". meaning: for the table in docs/evaluation.md. low, high: its bounds,
-    None where it has none. digits: shown after the point.
+    None where it has none. digits: shown after the point. scaled: shown beside those of the base and of real images.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Quantity:
     low: float | None = 0.0
     high: float | None = None
     digits: int = 4
+    scaled: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,11 @@ class FeatureMetric(Metric):
     def compare(self, samples: Tensor, reals: Collected) -> Numbers:
         """The numbers of samples' features [N, D]; those of the real images are `reals["features"]`, [M, D]."""
 
+    def scale(self, reals: Collected) -> dict[str, Any]:
+        """What records say of the numbers that real images have themselves."""
+        del reals
+        return {}
+
     def measure(self, samples: Collected, reals: Collected | None, setting: Setting) -> Iterator[Value]:
         """The numbers; of several blocks their means, with the deviation between blocks as the error."""
         if reals is None:
@@ -259,9 +265,9 @@ class FeatureMetric(Metric):
         n, m = len(features) // blocks, len(reals["features"])
         warnings = self.warnings(n, m, features.shape[1])
         for name, (value, error) in found.items():
-            note = blocks_note(blocks)
+            note = {**blocks_note(blocks), **self.scale(reals)}
             if blocks == 1 and error is not None:
-                note = {"error_is": "the standard error over subsets of the same images"}
+                note["error_is"] = "the standard error over subsets of the same images"
             shown = label(name, setting.extractor, n=n, reals=m, blocks=blocks)
             yield Value(name, shown, value, error, warnings, note)
 
@@ -304,7 +310,10 @@ def label(quantity: str, extractor: str, *, n: int, reals: int | None = None, bl
 
 def small_sets(samples: int, reals: int, least: int) -> list[tuple[int, str, str]]:
     """Of each set with fewer than `least` images: the count, which set it is, and how to enlarge it."""
-    sets = [(samples, "generated", "generate more with -n"), (reals, "real", "pass the full set with --reals")]
+    sets = [
+        (samples, "generated", "use more generated images (-n for tasks)"),
+        (reals, "real", "pass the full set with --reals"),
+    ]
     return [one for one in sets if one[0] < least]
 
 

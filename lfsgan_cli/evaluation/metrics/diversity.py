@@ -215,11 +215,11 @@ class DiversityMetric(Metric):
         found: list[Diversity] = samples["clusters"]
         n = sum(found[0].counts)
         note = {"clusters": [list(one.counts) for one in found], **blocks_note(setting.blocks)}
-        warnings = []
-        if n < FIRST:
-            warnings = [
-                f"published Intra-LPIPS and B-LPIPS are of {FIRST:,} images, these are of {n}; generate more with -n"
-            ]
+        few = (
+            f"published Intra-LPIPS and B-LPIPS are of {FIRST:,} images, these are of {n}; "
+            "use more generated images (-n for tasks)"
+        )
+        warnings = [few] if n < FIRST else []
         for name, (value, error) in over_blocks([_numbers(one) for one in found]).items():
             shown = label(name, f"lpips-{setting.embedder}", n=n, blocks=setting.blocks)
             yield Value(name, shown, value, error, warnings, note)

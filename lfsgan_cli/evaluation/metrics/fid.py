@@ -8,12 +8,15 @@ holds for two images as for fifty thousand, and loses no digits to squaring.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lfsgan_cli.evaluation.registry import Collected, FeatureMetric, Numbers, Quantity, require_two, small_sets
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+FLOOR_LEAST = 200  # real images: the distance of smaller halves tells more of their number than of the images
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,18 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     return distance(statistics(x), statistics(y))
 
 
+def floor(features: Tensor) -> float | None:
+    """The distance between two random halves of real images' features [N, D]; None for N below FLOOR_LEAST."""
+    import numpy as np
+    import torch
+
+    if len(features) < FLOOR_LEAST:
+        return None
+    order = torch.from_numpy(np.random.RandomState(0).permutation(len(features)))
+    half = len(order) // 2
+    return frechet_distance(features[order[:half]], features[order[half : 2 * half]])
+
+
 class Fid(FeatureMetric):
     """`--fid`."""
 
@@ -64,12 +79,17 @@ class Fid(FeatureMetric):
     order = 10
     title = "FID"
     help = "Fréchet distance of features (lower is better)."
-    quantities = (Quantity("fid", "Fréchet distance of features", "lower", digits=2),)
+    quantities = (Quantity("fid", "Fréchet distance of features", "lower", digits=2, scaled=True),)
     source = "Heusel et al., 2017; Parmar et al., 2022 (clean-fid's resizing)"
 
     def compare(self, samples: Tensor, reals: Collected) -> Numbers:
         """The distance."""
         return {"fid": (distance(statistics(samples), reals.once("features", statistics)), None)}
+
+    def scale(self, reals: Collected) -> dict[str, Any]:
+        """The floor, and the images of each half: a distance of more images is lower."""
+        found = reals.once("features", floor)
+        return {} if found is None else {"floor": found, "floor_n": reals.count // 2}
 
     def warnings(self, samples: int, reals: int, dim: int) -> list[str]:
         """A sentence for each set too small for its `dim` features, generated images first.
