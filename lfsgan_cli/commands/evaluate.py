@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,6 +24,8 @@ from lfsgan_cli.commands.options import (
     VggWeights,
     WorkspaceDir,
     check_images,
+    examine_images,
+    tell_images,
 )
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
 from lfsgan_cli.options import MOST
@@ -187,7 +188,7 @@ def evaluate(
 
     where = pick(device)
     if fakes is not None:
-        sets = [foreign(fakes, shots, side, partial(check_images, label="Generated images"))]
+        sets = [foreign(fakes, shots, side, examine_images)]
     else:
         style = SamplingOptions(truncation, noise, strength)
         found = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
@@ -253,12 +254,15 @@ def _check_images(one: "ImageSet", reals: Path | None, shots: Path | None) -> "l
     from lfsgan_cli.images.source import open_source
 
     labels = {reals: "Real images", shots: "Training images"}
-    checked = [
+    checked = [one.summary] if one.summary else []
+    for summary in checked:
+        tell_images(summary, label="Generated images")
+    checked += [
         check_images(ImageDataset(open_source(path, "reference"), one.resolution), label=label)
         for path, label in labels.items()
         if path is not None
     ]
-    return [*([one.summary] if one.summary else []), *checked]
+    return checked
 
 
 def _tell_limits(evaluation: "Evaluation", words: str) -> None:

@@ -165,6 +165,13 @@ def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = Fal
 
     can_fit: the command has `--fit`. label: which images they are, where a command reads several sources.
     """
+    summary = examine_images(dataset, least=least)
+    tell_images(summary, can_fit=can_fit, label=label)
+    return summary
+
+
+def examine_images(dataset: "ImageDataset", *, least: int = 1) -> "ImageSummary":
+    """Decode every image once, with a progress bar; raises as `ImageDataset.conclude`."""
     with progress("Checking images", len(dataset), unit="images") as advance:
 
         def counted() -> "Iterator[Finding | UnusableFile]":
@@ -172,9 +179,7 @@ def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = Fal
                 advance()
                 yield finding
 
-        summary = dataset.conclude(counted(), least=least)
-    tell_images(summary, can_fit=can_fit, label=label)
-    return summary
+        return dataset.conclude(counted(), least=least)
 
 
 def tell_images(summary: "ImageSummary", *, can_fit: bool = False, label: str = "") -> None:

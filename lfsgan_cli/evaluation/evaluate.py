@@ -271,13 +271,15 @@ class Evaluation:
     def not_saved(self) -> dict[Path, str]:
         """The folders in which numbers cannot be recorded, each with the reason; known before work where possible."""
         logs = dict.fromkeys(one.log for one in self.sets if one.log is not None)
-        return {log: "no permission to write" for log in logs if not _is_writable(log)}
+        return {log: why for log in logs if (why := _why_not_writable(log))}
 
 
-def _is_writable(log: Path) -> bool:
-    """Whether `metrics.jsonl` can be appended to in a folder that may still have to be made."""
+def _why_not_writable(log: Path) -> str:
+    """Why `metrics.jsonl` cannot be appended to in a folder that may still have to be made; '' if it can."""
+    if (log / METRICS).is_dir():
+        return f"a folder is in the place of {METRICS}"
     there = next(path for path in (log / METRICS, log, *log.absolute().parents) if path.exists())
-    return os.access(there, os.W_OK)
+    return "" if os.access(there, os.W_OK) else "no permission to write"
 
 
 def base_value(measured: Measurement, base_run: Path) -> float | None:

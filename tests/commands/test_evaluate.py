@@ -1,10 +1,14 @@
 """`lfsgan evaluate`: a number for every task, with all that is needed to find it again."""
 
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
+
+from tests.conftest import paint
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -241,3 +245,85 @@ def test_a_number_at_another_strength_has_another_name(learned: "Program") -> No
 def test_at_strength_0_a_task_measures_as_the_base(learned: "Program") -> None:
     base, none = results(learned, "--reals", "data", "--with-base", "--strength", 0)
     assert none["value"] == base["value"]
+
+
+def test_grids_that_lfsgan_wrote_are_no_samples_and_the_line_says_so(learned: "Program") -> None:
+    learned.done("generate", "--task", "cats", "-n", 6)
+    result = learned.done("evaluate", "--fid", "--fakes", "out", "--reals", "data", "--json")
+    assert "Generated images: using 6 images (16×16); left out 1 that lfsgan wrote" in result.stderr
+    document = json.loads(result.stdout)
+    assert document["results"][0]["name"] == "fid[efficientnet-lite0] n=6 reals=12"
+    assert (document["images"], document["left_out"], document["skipped"]) == (18, 1, [])
+
+
+def test_images_of_several_sizes_are_refused_with_their_counts_unless_a_side_is_given(learned: "Program") -> None:
+    Image.new("RGB", (4, 4), "red").save(learned.folder / "dogs" / "0thumb.png")
+    words = ("evaluate", "--fid", "--fakes", "dogs", "--reals", "data")
+    line = learned.refused(*words)
+    assert "have 2 sizes: 4 of 20×20, 1 of 4×4; expected one size: remove the others, or pass --side N" in line
+    (one,) = json.loads(learned.done(*words, "--side", 16, "--json").stdout)["results"]
+    assert (one["name"], one["side"]) == ("fid[efficientnet-lite0] n=5 reals=12", 16)
+    assert "belongs to --fakes" in learned.refused(*FID, "--side", 16)
+
+
+def test_what_can_be_measured_is_printed_and_the_rest_is_a_warning(learned: "Program") -> None:
+    words = ("evaluate", "--fid", "--lpips", "--memorization", "--fakes", "dogs", "--reals", "data")
+    result = learned.done(*words, "--json")
+    document = json.loads(result.stdout)
+    assert [one["metric"] for one in document["results"]] == ["fid"]
+    assert [one["metric"] for one in document["not_measured"]] == ["lpips", "memorization"]
+    warned = [line for line in result.stderr.splitlines() if "is not measured" in line]
+    assert len(warned) == 2
+    assert all(line.endswith("pass them by --shots") for line in warned)
+
+
+def test_a_number_that_fails_only_while_it_is_measured_does_not_end_the_others(learned: "Program") -> None:
+    """Two images that are nearest to different shots have no pair, which nobody knows before."""
+    fakes = learned.folder / "two"
+    fakes.mkdir()
+    for name in sorted(path.name for path in (learned.folder / "cats").iterdir())[:2]:
+        shutil.copy(learned.folder / "cats" / name, fakes / name)
+    result = learned.done("evaluate", "--lpips", "--fid", "--fakes", "two", "--shots", "cats", "--json")
+    document = json.loads(result.stdout)
+    assert [one["metric"] for one in document["results"]] == ["fid"]
+    assert "no two of 2 images are nearest to the same of 5 shots" in document["not_measured"][0]["reason"]
+    assert "lpips of two is not measured" in result.stderr
+
+
+def not_saved(program: "Program", why: str) -> None:
+    result = program.done(*FID)
+    assert "cats  fid[efficientnet-lite0] n=4 reals=5" in result.stdout
+    lines = result.stderr.splitlines()
+    warned = f"Warning: numbers are printed but not saved in 'lfsgan_workspace/tasks/cats': {why}"
+    [first] = [index for index, line in enumerate(lines) if line == warned]
+    assert first < next(index for index, line in enumerate(lines) if "dominated by their number" in line)  # before work
+
+
+def test_numbers_that_cannot_be_saved_are_printed_and_that_is_said_before_work(learned: "Program") -> None:
+    (learned.folder / METRICS).mkdir()
+    not_saved(learned, "a folder is in the place of metrics.jsonl")
+    assert not list((learned.folder / METRICS).iterdir())
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_workspace_that_may_only_be_read_is_measured_all_the_same(learned: "Program") -> None:
+    folder = learned.folder / "lfsgan_workspace/tasks/cats"
+    folder.chmod(0o555)
+    try:
+        not_saved(learned, "no permission to write")
+    finally:
+        folder.chmod(0o755)
+
+
+def test_beside_a_fid_stand_the_floor_of_the_real_images_and_the_base(learned: "Program") -> None:
+    paint(learned.folder / "many", 220, seed=5)
+    (alone,) = results(learned, "--reals", "many")
+    assert (alone["floor_n"], "base_value" in alone) == (110, False)
+    assert 0 < alone["floor"] < alone["value"]
+    base, _ = results(learned, "--reals", "many", "--with-base")
+    result = learned.done(*FID, "--reals", "many")
+    heading, line = result.stdout.splitlines()
+    assert heading.split() == ["task", "metric", "value", "reals", "base"]
+    assert line.split()[-2:] == [f"{alone['floor']:.2f}", f"{base['value']:.2f}"]
+    assert "between two halves of the real images" in result.stderr
+    assert results(learned, "--reals", "many")[0]["base_value"] == base["value"]
