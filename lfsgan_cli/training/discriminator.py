@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
-from lfsgan_cli.networks import resample
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator, block_count, blocks_before_patches, patch_head
+from lfsgan_cli.networks.layers import resized, translated
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig, TrainingConfigError
 
@@ -85,7 +85,7 @@ def shifted(images: Tensor, share: float, choices: torch.Generator) -> Tensor:
     height, width = images.shape[-2:]
     offsets = torch.randint(2 * most + 1, (len(images), 2), generator=choices).tolist()
     if images.device.type != "cpu":
-        moved = resample.translated(images, [(most - top, most - left) for top, left in offsets])
+        moved = translated(images, [(most - top, most - left) for top, left in offsets])
         return moved.contiguous(memory_format=torch.channels_last)
     grown = F.pad(images, (most, most, most, most), mode="replicate")
     crops = [one[:, top : top + height, left : left + width] for one, (top, left) in zip(grown, offsets, strict=True)]
@@ -163,9 +163,9 @@ class FeatureDiscriminator(nn.Module):
 
     def _mixed(self, images: Tensor) -> list[Tensor]:
         network = self._frozen[0]
-        resized = resample.resized(images, self.size, "bilinear", antialias=False)
+        seen = resized(images, self.size, "bilinear", antialias=False)
         # Not clamped: half of a drawing is plain white, and a clamp would keep its gradient from passing.
-        stages = network.stages_at_size(resized)
+        stages = network.stages_at_size(seen)
         return [F.conv2d(stages[stage], self.get_buffer(f"mixing{stage}")) for stage in CHANNELS]
 
     def _augmented(self, images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lfsgan_cli.networks.resample import resized, resized_by_products, translated
+from lfsgan_cli.networks.layers import resized, resized_by_products, translated
 
 
 def noise(*shape: int) -> torch.Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format, fuse_conv_bn_eval
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.networks.resample import resized
+from lfsgan_cli.networks.layers import resized
 
 NAME = "efficientnet-lite0"
 LITE2 = "efficientnet-lite2"
