@@ -24,7 +24,7 @@ class NotMergeableError(LfsganError):
     def __init__(self, adapter: Adapter) -> None:
         super().__init__(
             f"adapter {type(adapter).__name__} changes feature maps, not only weights: it cannot be merged into a "
-            "network; draw with the task itself"
+            "network; generate with the task itself"
         )
 
 

@@ -348,10 +348,10 @@ def parse_seeds(text: str) -> list[int]:
         first, last = _ends(text, part.strip())
         # Before the range is laid out: a long one would fill the memory first.
         if last - first >= MOST:
-            raise SeedsError(text, f"more than {MOST:,} pictures at once")
+            raise SeedsError(text, f"more than {MOST:,} images at once")
         seeds.update(dict.fromkeys(range(first, last + 1)))
         if len(seeds) > MOST:
-            raise SeedsError(text, f"more than {MOST:,} pictures at once")
+            raise SeedsError(text, f"more than {MOST:,} images at once")
     return list(seeds)
 
 

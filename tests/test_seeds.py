@@ -42,8 +42,8 @@ def test_spaces_between_parts_are_allowed() -> None:
         ("cat", "'cat' is neither"),
         ("7-3", "'7-3' runs backwards"),
         (str(LARGEST + 1), "larger than 4294967295"),
-        (f"0-{MOST}", "more than 1,000,000 pictures"),
-        (f"0-{MOST - 1},{MOST}", "more than 1,000,000 pictures"),
+        (f"0-{MOST}", "more than 1,000,000 images"),
+        (f"0-{MOST - 1},{MOST}", "more than 1,000,000 images"),
     ],
 )
 def test_what_cannot_be_read_is_named(text: str, words: str) -> None:

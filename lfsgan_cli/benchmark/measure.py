@@ -28,7 +28,7 @@ class ChangedTaskError(LfsganError):
     def __init__(self, root: Path, name: str) -> None:
         super().__init__(
             f"task {name!r} in {str(root)!r} has changed since it was measured: remove that folder and its lines in "
-            "runs.jsonl, or give another --out"
+            "runs.jsonl, or pass another --out"
         )
 
 

@@ -41,7 +41,7 @@ class OtherConditionsError(LfsganError):
     def __init__(self, out: Path, what: str, was: object, now: object) -> None:
         super().__init__(
             f"the finished steps in {str(out)!r} were made with another {what} ({_short(was)}, now {_short(now)}): "
-            "go on with that one, or give another --out"
+            "resume with that one, or pass another --out"
         )
 
 
@@ -51,7 +51,7 @@ class OtherWorkspaceBaseError(LfsganError):
     def __init__(self, root: Path, base: str) -> None:
         super().__init__(
             f"the workspace {str(root)!r} has the base {base[:12]}…, which is not the suite's; "
-            "remove that folder, or give another --out"
+            "remove that folder, or pass another --out"
         )
 
 

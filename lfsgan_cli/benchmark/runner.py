@@ -32,7 +32,7 @@ class StoppedBenchmarkError(LfsganError):
     label = ""  # nothing went wrong
 
     def __init__(self, resume: str) -> None:
-        super().__init__(f"Stopped; all finished steps are kept, go on with: {resume}")
+        super().__init__(f"Stopped; all finished steps are kept; resume with: {resume}")
 
 
 class InterruptedBenchmarkError(StoppedBenchmarkError):
@@ -127,7 +127,7 @@ class StaleTaskError(LfsganError):
     def __init__(self, root: Path, name: str, why: LfsganError) -> None:
         super().__init__(
             f"task {name!r} in {str(root)!r} was begun otherwise than the suite asks for now; remove that folder, or "
-            f"give another --out (what learn-task says of it: {why})"
+            f"pass another --out. learn-task says of it: {why}"
         )
 
 

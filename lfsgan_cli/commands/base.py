@@ -135,11 +135,11 @@ def _tell_lacks(job: "BaseImport") -> None:
 
     if job.origin["discriminator"] == FRESH:
         warn(
-            "the file has no discriminator, which learning a task needs: a fresh, untrained one is put in its place, "
-            "and tasks will learn worse than with the one that the generator was trained against"
+            "the file has no discriminator, which learning a task needs; an untrained one is used instead, and tasks "
+            "will be worse. Import a file with the discriminator if you have one"
         )
     if job.origin["noise"] == FRESH:
-        say("The file has no constant noise; fresh noise of a fixed seed takes its place.")
+        say("The file has no constant noise inputs; noise of a fixed seed is used instead.")
     if job.origin["w_mean"] == COMPUTED:
         say(f"The file has no w_avg of {job.part!r}; it is computed.")
 

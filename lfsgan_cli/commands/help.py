@@ -153,7 +153,7 @@ def _refuse_repeated(command: Any, ctx: Any, args: list[str]) -> None:
     _, _, order = command.make_parser(ctx).parse_args(args=list(args))
     for param, times in Counter(order).items():
         if times > 1 and param.param_type_name == "option" and not (param.multiple or param.is_flag):
-            ctx.fail(f"{param.opts[0]} is given {times} times: give it once")
+            ctx.fail(f"{param.opts[0]} is passed {times} times: pass it once")
 
 
 def _expanded(ctx: Any, name: str, value: Any) -> Any:

@@ -61,8 +61,8 @@ def report(
 
 
 def _write(found: "Report", files: "ReportFiles", device: "torch.device") -> None:
-    with progress("Drawing", found.pictures(), unit="pictures") as advance:
+    with progress("Generating", found.pictures(), unit="pictures") as advance:
         page = found.page(device, advance)
     for name, why in found.refused.items():
-        warn(f"{name!r} is left out of the drawings: {why}")
+        warn(f"{name!r} has no images in the report: {why}")
     files.write(page)

@@ -28,8 +28,8 @@ class FileWriteError(LfsganError):
 
     def __init__(self, path: Path, cause: OSError) -> None:
         super().__init__(
-            f"cannot write {str(path)!r}: {cause.strerror or cause}; expected a writable folder with room for it "
-            "(what was there before is untouched)"
+            f"cannot write {str(path)!r}: {cause.strerror or cause}; expected a writable folder with enough space; "
+            "files that were there are unchanged"
         )
 
 

@@ -114,7 +114,7 @@ def _parsed(file: BinaryIO, size: int) -> Header:
     entries = _json_object(file.read(length))
     metadata = entries.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise _MalformedError("its metadata is not text under text")
+        raise _MalformedError("its metadata is not a map of strings")
     specs = {name: _spec(name, entry) for name, entry in entries.items()}
     ordered = dict(sorted(specs.items(), key=lambda item: (item[1].begin, item[1].end, item[0])))
     _check_gapless(ordered, size - _LENGTH_BYTES - length)
@@ -153,7 +153,7 @@ def _check_gapless(ordered: Mapping[str, TensorSpec], data_bytes: int) -> None:
     position = 0
     for name, spec in ordered.items():
         if spec.begin != position:
-            raise _MalformedError(f"its tensor {quoted(name)} leaves a gap or lies over another one")
+            raise _MalformedError(f"its tensor {quoted(name)} leaves a gap or overlaps another one")
         position = spec.end
     if position > data_bytes:
         raise _MalformedError(f"it is cut short ({data_bytes} of {position} bytes of data)")

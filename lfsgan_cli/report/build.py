@@ -31,7 +31,7 @@ class RemovedError(LfsganError):
     """A workspace or a task of a finished step that was removed since."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{str(path)!r} is not there any more: put it back, or go without its pictures")
+        super().__init__(f"{str(path)!r} is missing: restore it, or report without its images")
 
 
 class BenchmarkReport:

@@ -109,7 +109,7 @@ def test_an_option_of_one_value_is_taken_once(option: str) -> None:
     result = run(command, option, "1", option, "2")
     assert (result.exit_code, result.stderr) == (
         2,
-        f"Error: {option} is given 2 times: give it once; see `lfsgan {command} --help`\n",
+        f"Error: {option} is passed 2 times: pass it once; see `lfsgan {command} --help`\n",
     )
 
 

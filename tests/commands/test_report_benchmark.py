@@ -66,7 +66,7 @@ def test_what_was_removed_or_damaged_is_named_and_the_numbers_are_reported(progr
     told = json.loads(program.done("report", "out", "--json").stdout)["left_out"]
     assert set(told) == {"full/seed0", "left/seed0/cats", "left/seed0/dogs", "left/seed0/owls"}
     assert "cats.safetensors" in told["left/seed0/cats"]
-    assert told["left/seed0/dogs"].startswith("'out/left/seed0/tasks/dogs.safetensors' is not there any more")
+    assert told["left/seed0/dogs"].startswith("'out/left/seed0/tasks/dogs.safetensors' is missing")
     assert "Average forgetting" in program.contents(PAGE).decode()
     assert pictures(program) == {}
 

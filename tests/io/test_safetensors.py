@@ -51,8 +51,8 @@ def test_a_header_is_read_without_torch_or_numpy(tmp_path: Path) -> None:
         (raw(b"{\xff}"), "not JSON"),
         (raw(b'{"a":' * 100_000), "not JSON"),
         (raw(b'{"__metadata__":{},"__metadata__":{}}'), "twice"),
-        (raw(b'{"__metadata__":{"a":1}}'), "not text under text"),
-        (raw(b'{"__metadata__":[]}'), "not text under text"),
+        (raw(b'{"__metadata__":{"a":1}}'), "not a map of strings"),
+        (raw(b'{"__metadata__":[]}'), "not a map of strings"),
         (entry(extra=1), "not described"),
         (entry(data_offsets=[0, 24, 48]), "not described"),
         (entry(dtype="F31"), "'F31'"),
@@ -98,7 +98,7 @@ def test_a_pipe_is_refused_without_waiting_for_what_it_brings(tmp_path: Path) ->
 def test_tensors_that_overlap_are_refused(tmp_path: Path) -> None:
     both = {"a": PAIR["a"], "b": {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}}
     (tmp_path / "file").write_bytes(raw(json.dumps(both).encode(), bytes(24)))
-    with pytest.raises(TensorFileError, match="lies over another"):
+    with pytest.raises(TensorFileError, match="overlaps another"):
         read_header(tmp_path / "file")
 
 
