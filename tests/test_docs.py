@@ -87,7 +87,7 @@ def test_the_other_adapter_of_the_tutorial_keeps_the_contract() -> None:
     check_adapter(shown["Gains"])
 
 
-@pytest.mark.parametrize("adapter", ["left", "full", "cam", "lora"])
+@pytest.mark.parametrize("adapter", ["left", "full", "cam", "lora", "adafm", "kml", "svd", "delta-w", "stylespace"])
 def test_the_page_of_adapters_gives_their_sizes_on_the_embedded_base(adapter: str, tmp_path: Path) -> None:
     cls: Any = registry.load(adapter)
     [row] = re.findall(

@@ -35,6 +35,7 @@ class CAM(Adapter):
     """Adds small grouped convolutions after every 3×3 convolution; changes feature maps, so it cannot be merged."""
 
     lr = 0.0005  # at 0.002 it collapsed to blank images in four of five test domains (docs/benchmarks.md)
+    paper = "CAM-GAN, Varshney et al., 2021"
 
     @dataclass(frozen=True)
     class Config:

@@ -55,6 +55,7 @@ class LoRA(Adapter):
     """
 
     lr = 0.02  # at an eighth of it FID is worse (docs/quality.md)
+    paper = "LoRA, Hu et al., 2022"
 
     @dataclass(frozen=True)
     class Config:
