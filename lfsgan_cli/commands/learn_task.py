@@ -7,22 +7,26 @@ import typer
 
 from lfsgan_cli import options
 from lfsgan_cli.commands.completion import adapter_names, task_names
-from lfsgan_cli.commands.console import losses_line, print_json, progress, say, warn
+from lfsgan_cli.commands.console import losses_line, print_json, progress, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
     DryRun,
     Json,
+    Mirror,
     PrecisionChoice,
+    SaveEvery,
+    Seed,
     WorkspaceDir,
     given_options,
     tell_images,
     tell_memory,
+    tell_resumed,
     to_repeat,
 )
 from lfsgan_cli.commands.recipes import recipe_names
-from lfsgan_cli.options import LARGEST, MOST
+from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.training.recipes import Name as Recipe
@@ -30,9 +34,7 @@ from lfsgan_cli.training.recipes import Name as Recipe
 if TYPE_CHECKING:
     import torch
 
-    from lfsgan_cli.runs.learn_task import Learner
     from lfsgan_cli.runs.plan import TaskRun
-    from lfsgan_cli.runs.pretrain import Pretrainer
     from lfsgan_cli.workspace.task_file import TaskSummary
 
 Images = Annotated[
@@ -89,16 +91,6 @@ Batch = Annotated[int, typer.Option("--batch", min=1, max=MOST, rich_help_panel=
 Rate = Annotated[
     float | None,
     typer.Option("--lr", rich_help_panel=TRAINING, help="Learning rate.  [default: the adapter's]"),
-]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, rich_help_panel=TRAINING, help="Random seed.")]
-Mirror = Annotated[
-    bool,
-    typer.Option(
-        "--mirror/--no-mirror", rich_help_panel=TRAINING, help="Flip images at random; not for images with text."
-    ),
-]
-SaveEvery = Annotated[
-    float, typer.Option("--save-every", min=0, rich_help_panel=OUTPUT, help="Seconds between checkpoints.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume an interrupted run.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the task or run.")]
@@ -215,13 +207,6 @@ def _learn(job: "TaskRun", where: "torch.device", save_every: float, device: str
         learned = learner.finish(watch.seconds)
     say(f"Learned in {watch.seconds:.0f} s.")
     return learned
-
-
-def tell_resumed(trainer: "Learner | Pretrainer") -> None:
-    """Where a run goes on, and from which kept states it cannot."""
-    for path in trainer.passed_over:
-        warn(f"the kept state {str(path)!r} is damaged; going on from the one before it")
-    say(f"Going on after step {trainer.done:,} of {trainer.total:,}.")
 
 
 def _tell_start(job: "TaskRun") -> None:

@@ -8,17 +8,20 @@ import typer
 from lfsgan_cli.commands.completion import base_files
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
-from lfsgan_cli.commands.learn_task import Mirror, SaveEvery, Seed, tell_resumed
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
     DryRun,
     Json,
+    Mirror,
     PrecisionChoice,
+    SaveEvery,
+    Seed,
     WorkspaceDir,
     check_images,
     given_options,
     tell_memory,
+    tell_resumed,
     to_repeat,
 )
 from lfsgan_cli.options import MOST

@@ -14,7 +14,6 @@ from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.system.memory import available_memory
 from lfsgan_cli.training.batches import MOST_REFERENCES
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
-from lfsgan_cli.training.perceptual import EMBEDDING_BYTES
 
 BUDGET = 6 << 30  # bytes for the graph of one loss: of 8 GB, the rest is for weights, optimizers and the program
 SAVED = 4  # maps of the size of a convolution's output that its layer keeps for the backward pass
@@ -28,6 +27,7 @@ PERCEPTUAL = (
 )  # bytes: the network that compares images, at work (1,144 MB on the embedded base, less the rest)
 FROZEN = 8 << 20  # bytes an image: frozen features at 96 pixels and their heads (6.5 MB measured, batches of 8 and 32)
 COPIES = 3  # of what is trained, beside itself: its gradient and Adam's two
+EMBEDDING_BYTES = 47_104 * NUMBER  # of an image's perceptual embedding at 128 pixels
 LOADED = 2  # bytes a channel of a training image: its levels, and a copy while they are stacked
 
 

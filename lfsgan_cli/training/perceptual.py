@@ -19,7 +19,6 @@ from lfsgan_cli.evaluation.extractors.weights import cached
 from lfsgan_cli.training.config import PerceptualChoice
 
 SIZE = 128  # side at which EfficientNet compares images while training: a fifth of 224's cost
-EMBEDDING_BYTES = 47_104 * 4  # of an image at that side
 
 
 class NoVggError(LfsganError):
