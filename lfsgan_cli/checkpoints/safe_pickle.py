@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.checkpoints.checkpoint import CheckpointError
-from lfsgan_cli.checkpoints.torch_file import ForeignGlobalError, ForeignNameError, is_torch, survey, survey_legacy
+from lfsgan_cli.checkpoints.torch_file import ForeignGlobalError, ForeignNameError, survey, survey_legacy
 from lfsgan_cli.errors import one_line
 from lfsgan_cli.io.files import open_plain
 
@@ -245,13 +245,6 @@ class TensorFlowPickleError(CheckpointError):
             "is a pickle of NVIDIA's TensorFlow code",
             "convert it with legacy.py of NVIDIA's stylegan2-ada-pytorch, and import what that writes",
         )
-
-
-def is_pickle(path: Path) -> bool:
-    """Whether a file begins as a pickle of protocol 2 to 5 does, and not as one of torch's."""
-    with open_plain(path) as file:
-        head = file.read(64)
-    return len(head) > 2 and head[0] == 0x80 and head[1] in PROTOCOLS and not is_torch(head)
 
 
 def load(path: Path) -> dict[str, Part]:

@@ -276,8 +276,6 @@ def read(folder: Path) -> Record:
         document = strictjson.loads(read_plain(path, MOST_BYTES))
     except (OSError, ValueError) as error:
         raise RecordError(path, "it cannot be read") from error
-    if isinstance(document, dict):
-        document.setdefault("arithmetic", 1)  # the first, in records from before it changed
     match document:
         case {
             "recorded": str(recorded), "base": str(base), "task_sha256": str(task), "file_sha256": str(file),

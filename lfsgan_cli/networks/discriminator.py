@@ -71,23 +71,11 @@ class Discriminator(nn.Module):
         It is the second one of the patch block, R/8 wide, or `deeper` by so many convolutions.
         Features have the dtype of the weights, so that the layers that score them may have it too.
         """
-        x, (last, *_), second = self._before_patches(images, deeper)
-        features: Tensor = last.residual(x) if second else last.conv1(x)
-        return features.to(self.conv.weight.dtype)
-
-    def with_patch_features(self, images: Tensor, deeper: int = 0, sets: int = 1) -> tuple[Tensor, Tensor]:
-        """What `forward` (with its `sets`) and `patch_features` return, in one pass."""
-        x, (last, *after), second = self._before_patches(images, deeper)
-        inner = last.conv1(x)
-        residual = last.conv2(inner)
-        logits = self._concluded(_through(after, last.joined(residual, x)), sets)
-        return logits, (residual if second else inner).to(self.conv.weight.dtype)
-
-    def _before_patches(self, images: Tensor, deeper: int) -> tuple[Tensor, list[ResBlock], int]:
-        """What the block with the patches' convolution reads, that block and those after it, and which it is there."""
         block, second = divmod(_patch_convolution(self.config, deeper), 2)
         blocks = cast("list[ResBlock]", list(self.blocks))
-        return _through(blocks[:block], self.from_rgb(images)), blocks[block:], second
+        x = _through(blocks[:block], self.from_rgb(images))
+        features: Tensor = blocks[block].residual(x) if second else blocks[block].conv1(x)
+        return features.to(self.conv.weight.dtype)
 
     def _concluded(self, x: Tensor, sets: int) -> Tensor:
         alone = x.to(self.conv.weight.dtype).chunk(sets)  # images of a set are compared with each other
@@ -126,14 +114,6 @@ def block_count(config: NetworkConfig) -> int:
 def blocks_before_patches(config: NetworkConfig) -> int:
     """The number of blocks before the one that patches are first scored from: two, or fewer."""
     return _patch_convolution(config, 0) // 2
-
-
-def patch_layers(config: NetworkConfig) -> int:
-    """The number of convolutions that patches can be scored from: the patch block's second and all deeper, or the last.
-
-    Three at 64×64; the public code, at 256×256, has heads for the first four.
-    """
-    return max(1, 2 * block_count(config) - FIRST_PATCHES)
 
 
 def _patch_convolution(config: NetworkConfig, deeper: int) -> int:

@@ -14,7 +14,7 @@ from torch import nn
 
 from lfsgan_cli.checkpoints import safe_pickle
 from lfsgan_cli.checkpoints.checkpoint import CheckpointError
-from lfsgan_cli.checkpoints.safe_pickle import DamagedPickleError, TensorFlowPickleError, is_pickle, load
+from lfsgan_cli.checkpoints.safe_pickle import DamagedPickleError, TensorFlowPickleError, load
 from lfsgan_cli.checkpoints.torch_file import LONGEST, MOST_TUPLES, ForeignGlobalError
 from tests.checkpoints.nvidia_pickles import EasyDict, Module, generator, module, write
 from tests.conftest import GOLDEN
@@ -220,19 +220,6 @@ def test_reading_takes_little_more_memory_than_the_file(tmp_path: Path) -> None:
     )
     grown = int(subprocess.check_output([sys.executable, "-c", script, str(small), str(path)], timeout=120))
     assert grown < 1.5 * path.stat().st_size
-
-
-# --- what is a pickle ------------------------------------------------------------------------------------------------
-
-
-def test_pickles_are_told_by_their_first_bytes(tmp_path: Path) -> None:
-    for protocol in (2, 3, 4, 5):
-        assert is_pickle(write(tmp_path / f"{protocol}", {"G": None}, protocol))
-    for zipped in (True, False):
-        torch.save({"G": torch.zeros(1)}, tmp_path / "torch.pkl", _use_new_zipfile_serialization=zipped)
-        assert not is_pickle(tmp_path / "torch.pkl")
-    for content in (b"", b"\x80", b"\x80\x09N.", b"\x89PNG\r\n", b"(dp0\n."):
-        assert not is_pickle(put(tmp_path, content))
 
 
 def test_tensors_are_those_of_the_file_in_any_memory_order(tmp_path: Path) -> None:

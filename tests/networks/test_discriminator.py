@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.networks.discriminator import Discriminator, patch_head, patch_layers
+from lfsgan_cli.networks.discriminator import Discriminator, patch_head
 
 TOLERANCE = 1e-4  # as for the generator's images
 
@@ -65,7 +65,7 @@ def test_so_many_different_layers_can_be_scored_from(resolution: int, layers: in
     config = NetworkConfig(resolution, channels, w_dim=4, mapping_layers=1)
     discriminator, images = Discriminator(config), torch.randn(1, 3, resolution, resolution)
     found = {discriminator.patch_features(images, deeper).sum().item() for deeper in range(9)}
-    assert len(found) == patch_layers(config) == layers
+    assert len(found) == layers
 
 
 def test_a_small_network_has_no_deeper_layer_than_its_last() -> None:
@@ -81,21 +81,11 @@ def test_the_first_blocks_come_with_what_reads_the_colours() -> None:
     assert len(list(discriminator.first_blocks(9))) == 3
 
 
-@pytest.mark.parametrize("deeper", range(4))
-def test_a_picture_and_its_patches_can_be_judged_by_one_pass(deeper: int) -> None:
-    config = NetworkConfig(64, {4: 6, 8: 6, 16: 5, 32: 4, 64: 3}, w_dim=4, mapping_layers=1)
-    discriminator, images = Discriminator(config), torch.randn(2, 3, 64, 64)
-    logits, features = discriminator.with_patch_features(images, deeper)
-    assert torch.equal(logits, discriminator(images))
-    assert torch.equal(features, discriminator.patch_features(images, deeper))
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
 def test_sets_in_one_pass_are_judged_as_each_alone(size: int) -> None:
     config = NetworkConfig(16, {4: 3, 8: 3, 16: 3}, w_dim=4, mapping_layers=1)
     discriminator, images = Discriminator(config).double(), torch.randn(2 * size, 3, 16, 16, dtype=torch.float64)
     alone = torch.cat([discriminator(one) for one in images.chunk(2)])
     torch.testing.assert_close(discriminator(images, sets=2), alone)
-    torch.testing.assert_close(discriminator.with_patch_features(images, sets=2)[0], alone)
     if size > 1:  # among all of them they are judged otherwise, or the test would show nothing
         assert not torch.allclose(discriminator(images), alone)
