@@ -1,13 +1,24 @@
 """What `-o key=value` may say."""
 
-from dataclasses import MISSING, asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, field
 from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfsgan_cli.options import Field, OptionError, UnsupportedTypeError, describe, from_json, parse, spell, to_json
+from lfsgan_cli.options import (
+    Field,
+    OptionError,
+    UnsupportedTypeError,
+    changed,
+    describe,
+    flat,
+    from_json,
+    parse,
+    spell,
+    to_json,
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,18 @@ class Config:
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise ValueError("rank must be at least 1")
+
+
+@dataclass(frozen=True)
+class Inner:
+    weight: Annotated[float, "Of the loss."] = 7.0
+    pairs: Literal["members", "first"] = "members"
+
+
+@dataclass(frozen=True)
+class Nested:
+    steps: int = 10
+    seeking: Inner = field(default_factory=Inner)
 
 
 @dataclass(frozen=True)
@@ -132,3 +155,28 @@ def test_a_type_that_text_cannot_spell_is_the_authors_mistake() -> None:
 
     with pytest.raises(UnsupportedTypeError, match=r"list\[int\]"):
         parse(Odd, [])
+
+
+def test_fields_of_a_nested_dataclass_are_named_with_a_dot_and_json_nests() -> None:
+    config = parse(Nested, ["seeking.weight=3", "steps=2"])
+    assert config == Nested(2, Inner(3.0))
+    assert to_json(config) == {"steps": 2, "seeking": {"weight": 3.0, "pairs": "members"}}
+    assert from_json(Nested, to_json(config)) == config
+    assert flat(to_json(config)) == {"steps": 2, "seeking.weight": 3.0, "seeking.pairs": "members"}
+    assert changed(config, {"seeking.pairs": "first"}) == Nested(2, Inner(3.0, "first"))
+    assert [one.name for one in describe(config)] == ["steps", "seeking.weight", "seeking.pairs"]
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ("weight=3", "did you mean 'seeking.weight'?"),
+        ("seeking.wieght=3", "did you mean 'seeking.weight'?"),
+        ("seeking.pairs=all", "option seeking.pairs='all': expected members|first"),
+        ("seeking=3", "unknown option 'seeking'"),
+    ],
+)
+def test_a_mistake_in_a_nested_name_or_value_is_named(pair: str, words: str) -> None:
+    with pytest.raises(OptionError) as error:
+        parse(Nested, [pair])
+    assert words in str(error.value)

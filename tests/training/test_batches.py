@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfsgan_cli.training.batches import batch_of, mirrored, shuffled
+from lfsgan_cli.training.batches import MOST_REFERENCES, batch_of, mirrored, reference_images, shuffled
 
 
 @given(count=st.integers(1, 20), seed=st.integers(0, 2**32 - 1), seen=st.integers(0, 50))
@@ -44,3 +44,12 @@ def test_about_half_the_pictures_are_mirrored_and_none_is_changed_otherwise() ->
     are_same = (flipped == images).all((1, 2, 3))
     assert bool((are_flipped ^ are_same).all())
     assert 70 < int(are_flipped.sum()) < 130  # 100 expected, 7 standard deviation
+
+
+def test_few_images_are_all_compared_with_in_their_order_and_of_many_as_many_at_random() -> None:
+    images = np.arange(3000, dtype=np.uint16).view(np.uint8).reshape(3000, 1, 1, 2)
+    few, many, again = (reference_images(images[:count], seed=0) for count in (MOST_REFERENCES, 3000, 3000))
+    assert np.array_equal(few, images[:MOST_REFERENCES])
+    assert len({one.tobytes() for one in many}) == MOST_REFERENCES
+    assert np.array_equal(many, again)
+    assert not np.array_equal(many, reference_images(images, seed=1))
