@@ -231,9 +231,7 @@ class Evaluation:
 
     def _save_sheet(self, one: ImageSet, metric: Metric, samples: SampleImages, rows: Rows) -> None:
         others = one.few_shots if rows.other == "few shots" else self._reals(one)
-        if one.log is None or metric.sheet is None or others is None:
-            return
-        if one.log in self.not_saved:
+        if one.log is None or one.log in self.not_saved or metric.sheet is None or others is None:
             return
         above, below = to_arrays(samples.some(rows.samples)), to_arrays(others.some(rows.others))
         try:
@@ -286,9 +284,9 @@ def base_value(measured: Measurement, base_run: Path) -> float | None:
     """The same number of the base itself, from the `metrics.jsonl` in its folder; None where it was not measured."""
     try:
         lines = read_lines(base_run / METRICS)
-    except LfsganError:  # a damaged record: the number is not known
+    except (LfsganError, OSError):  # damaged, or not ours to read: the number is not known
         return None
-    wanted = measured.to_json()
+    wanted = {**measured.to_json(), "name": measured.value.name.partition(" strength=")[0]}
     same = ("name", "reals", "extractor_sha256", "side", "truncation", "noise")
     found = [line.get("value") for line in lines if all(line.get(key) == wanted.get(key) for key in same)]
     return next((float(value) for value in reversed(found) if isinstance(value, int | float)), None)
