@@ -269,7 +269,9 @@ def _tell_limits(evaluation: "Evaluation", words: str) -> None:
     """What must be known before work starts. words: which networks are used."""
     if words:
         say(words)
-    wanted = [metric for metric in evaluation.metrics if "reals" in metric.needs and "few shots" not in metric.needs]
+    wanted = [
+        metric for metric in evaluation.metrics if "reals" in metric.needs and "training images" not in metric.needs
+    ]
     if evaluation.reals is None and wanted:
         warn(NO_REALS)
     for one in evaluation.not_measured:

@@ -33,11 +33,11 @@ from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace.paths import METRICS
 
 
-class NoShotsError(LfsganError):
-    """A set whose few shots are needed, and not known."""
+class NoTrainingImagesError(LfsganError):
+    """A set whose training images are needed, and not known."""
 
     def __init__(self, title: str, instead: str) -> None:
-        super().__init__(f"the few shots that {title!r} was learned from are not at hand; pass {instead}")
+        super().__init__(f"the training images of {title!r} are not known; pass {instead}")
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,11 @@ class Evaluation:
     def _check(self, one: ImageSet, metric: Metric) -> None:
         reals = self._reals(one)
         if "reals" in metric.needs and reals is None:
-            raise NoShotsError(one.title, "the images to compare with by --reals, or the few shots by --shots")
-        if "few shots" in metric.needs and one.few_shots is None:
-            raise NoShotsError(one.title, "them by --shots")
+            raise NoTrainingImagesError(
+                one.title, "images to compare with by --reals, or the training images by --shots"
+            )
+        if "training images" in metric.needs and one.few_shots is None:
+            raise NoTrainingImagesError(one.title, "them by --shots")
         metric.check(one.count, len(reals) if reals is not None and "reals" in metric.needs else None, self.blocks)
 
     def check(self) -> None:
@@ -209,7 +211,7 @@ class Evaluation:
 
     def _setting(self, one: ImageSet) -> Setting:
         embedder, few_shots = self.extractors.embedder, None
-        if one.few_shots is not None and any("few shots" in metric.needs for metric in self._measurable(one)):
+        if one.few_shots is not None and any("training images" in metric.needs for metric in self._measurable(one)):
             embeddings = self.extractors.embedded(one.few_shots)
             plain = PixelEmbedder(embeddings.device)
             pixels = torch.cat([plain.embed(levels) for levels in one.few_shots.batches(plain.batch)])
@@ -230,7 +232,7 @@ class Evaluation:
         return RealImages(self.extractors, self.batch)
 
     def _save_sheet(self, one: ImageSet, metric: Metric, samples: SampleImages, rows: Rows) -> None:
-        others = one.few_shots if rows.other == "few shots" else self._reals(one)
+        others = one.few_shots if rows.other == "training images" else self._reals(one)
         if one.log is None or one.log in self.not_saved or metric.sheet is None or others is None:
             return
         above, below = to_arrays(samples.some(rows.samples)), to_arrays(others.some(rows.others))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # features: of the network that `--features` names. embeddings: of the one that `--lpips-features` names, for perceptual
-# distances. pixels: the images as they are. reals: images to compare with. few shots: what the task was learned from.
-Need: TypeAlias = Literal["features", "embeddings", "pixels", "reals", "few shots"]
+# distances. pixels: the images as they are. reals: images to compare with. training images: what the task learned from.
+Need: TypeAlias = Literal["features", "embeddings", "pixels", "reals", "training images"]
 Best: TypeAlias = Literal["lower", "higher"] | float  # which way a number is better; a float is the best value itself
 LEGEND = "↓ lower is better, ↑ higher is better, → best at the number behind it."
 
@@ -113,7 +113,7 @@ class Rows:
 
     samples: Sequence[int]
     others: Sequence[int]
-    other: Literal["few shots", "reals"]
+    other: Literal["training images", "reals"]
     note: Mapping[str, Any]
 
 

@@ -107,7 +107,7 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
         ((*FID, "--blocks", 4), "have 1 each: expected 2 or more for FID"),
         (("evaluate", "--lpips", "-n", 4, "--blocks", 4), "have 1 each: expected 2 or more for B-LPIPS"),
         (("evaluate", "--lpips", "--fakes", "data", "--shots", "cats", "--blocks", 7), "have 1 each: expected 2 or"),
-        (("evaluate", "--fid", "--fakes", "dogs"), "the few shots that 'dogs' was learned from are not at hand"),
+        (("evaluate", "--fid", "--fakes", "dogs"), "the training images of 'dogs' are not known"),
         (("evaluate", "--lpips", "--fakes", "dogs", "--reals", "data"), "pass them by --shots"),
         (("evaluate", "--prdc", "-n", 4, "--reals", "data"), "of 4 images with k=5 neighbours: expected more than 5"),
         ((*FID, "--fid-mode", "legacy-pytorch"), "expected inception"),
@@ -148,9 +148,8 @@ def test_a_foreign_set_whose_first_file_is_no_picture_is_named_with_it(learned: 
 
 def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> None:
     shutil.rmtree(learned.folder / "lfsgan_workspace/tasks/cats")
-    assert (
-        "the few shots that 'cats' was learned from are not at hand; pass the images to compare with by --reals"
-        in learned.refused(*FID)
+    assert "the training images of 'cats' are not known; pass images to compare with by --reals" in learned.refused(
+        *FID
     )
     assert results(learned, "--reals", "cats")[0]["task"] == "cats"
 
@@ -286,7 +285,7 @@ def test_a_number_that_fails_only_while_it_is_measured_does_not_end_the_others(l
     result = learned.done("evaluate", "--lpips", "--fid", "--fakes", "two", "--shots", "cats", "--json")
     document = json.loads(result.stdout)
     assert [one["metric"] for one in document["results"]] == ["fid"]
-    assert "no two of 2 images are nearest to the same of 5 shots" in document["not_measured"][0]["reason"]
+    assert "no two of 2 images are nearest to the same of 5 training images" in document["not_measured"][0]["reason"]
     assert "lpips of two is not measured" in result.stderr
 
 

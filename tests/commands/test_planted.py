@@ -166,7 +166,7 @@ def test_the_closest_pairs_of_a_memorizer_are_a_picture_and_the_same_picture(eva
     with Image.open(evaluated / "lfsgan_workspace/tasks/memorizer/closest_pairs.png") as sheet:
         note, (width, height) = json.loads(sheet.text[NOTE]), sheet.size  # type: ignore[attr-defined]
         rows = [sheet.crop((0, top, width, top + SIDE)).tobytes() for top in (GAP, height - SIDE - GAP)]
-    assert note["rows"] == ["drawn", "nearest shot"]
+    assert note["rows"] == ["sample", "nearest training image"]
     assert len(note["pairs"]) == CLOSEST
     assert {distance < TINY for _, _, distance in note["pairs"]} == {True}
     assert rows[0] == rows[1]

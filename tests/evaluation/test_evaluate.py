@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NoShotsError, NotMeasured
+from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured, NoTrainingImagesError
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures
 from lfsgan_cli.evaluation.extractors.perceptual import EfficientNetEmbedder
 from lfsgan_cli.evaluation.features import FeatureExtractors
@@ -85,5 +85,5 @@ def test_pictures_that_fill_no_block_are_left_out(drawn: ImageSet) -> None:
 
 
 def test_a_side_with_nothing_to_be_compared_with_is_refused(drawn: ImageSet) -> None:
-    with pytest.raises(NoShotsError, match="the images to compare with by --reals"):
+    with pytest.raises(NoTrainingImagesError, match="images to compare with by --reals"):
         evaluation([drawn]).check()

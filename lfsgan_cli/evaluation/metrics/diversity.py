@@ -48,8 +48,8 @@ class NoPairError(LfsganError):
 
     def __init__(self, images: int, shots: int) -> None:
         super().__init__(
-            f"no two of {images} images are nearest to the same of {shots} shots: expected at least one pair; "
-            f"more than {shots} images always have one"
+            f"no two of {images} images are nearest to the same of {shots} training images: "
+            f"expected at least one pair; more than {shots} images always have one"
         )
 
 
@@ -199,7 +199,7 @@ class DiversityMetric(Metric):
         Quantity("b_lpips", "the same, weighted by how evenly all training images are covered", "higher"),
         Quantity("b_lpips_normalised", "B-LPIPS / log₁₀ K: comparable across numbers of training images", "higher"),
     )
-    needs = frozenset({"embeddings", "few shots"})
+    needs = frozenset({"embeddings", "training images"})
     source = "Ojha et al., 2021; Seo et al., 2023"
 
     def collectors(self, setting: Setting) -> Mapping[str, Collector]:

@@ -42,8 +42,8 @@ PERCENT = 1
 SAME = 1e-5  # an image's distance from itself stays below: float32 leaves a fifth at most, see `pairwise`
 
 HELD_OUT: Literal["held-out images"] = "held-out images"
-LEFT_OUT: Literal["each shot against the others"] = "each shot against the others"
-Reference = Literal["held-out images", "each shot against the others"]
+LEFT_OUT: Literal["each training image against the others"] = "each training image against the others"
+Reference = Literal["held-out images", "each training image against the others"]
 CLOSEST = 12  # pairs on the sheet
 NO_HELD_OUT = (
     "near-duplicates are measured by the distances of the training images among themselves, which is coarse; pass real "
@@ -56,8 +56,8 @@ class NoReferenceError(LfsganError):
 
     def __init__(self) -> None:
         super().__init__(
-            "memorization has nothing to compare with: expected real images that are not shots themselves, or two "
-            "different shots at least; pass more images with --reals"
+            "memorization has nothing to compare with: expected real images that are not training images, "
+            "or two different training images at least; pass more images with --reals"
         )
 
 
@@ -213,7 +213,7 @@ class MemorizationMetric(Metric):
             "closer", "how often an image is nearer to its training image than a held-out one to its own", 0.5, high=1
         ),
     )
-    needs = frozenset({"embeddings", "pixels", "reals", "few shots"})
+    needs = frozenset({"embeddings", "pixels", "reals", "training images"})
     source = "after Meehan et al., 2020"
     sheet = Sheet(
         "closest_pairs.png",
@@ -252,8 +252,8 @@ class MemorizationMetric(Metric):
             found = memorization(samples[name], pairwise(known, known).cpu(), of_reals)
             yield from _values(found, samples.count, extractor)
         pairs = closest(samples["distances"], CLOSEST)
-        note = {"rows": ["drawn", "nearest shot"], "pairs": [list(pair) for pair in pairs]}
-        yield Rows([pair.image for pair in pairs], [pair.shot for pair in pairs], "few shots", note)
+        note = {"rows": ["sample", "nearest training image"], "pairs": [list(pair) for pair in pairs]}
+        yield Rows([pair.image for pair in pairs], [pair.shot for pair in pairs], "training images", note)
 
 
 def _values(found: Memorization, n: int, extractor: str) -> Iterator[Value]:

@@ -127,7 +127,7 @@ def test_a_generator_that_repeats_the_shots_is_balanced_and_without_diversity(em
 
 def test_pictures_without_a_pair_are_refused(embedded_portraits: Tensor) -> None:
     shots = embedded_portraits[:3]
-    with pytest.raises(NoPairError, match="no two of 3 images are nearest to the same of 3 shots"):
+    with pytest.raises(NoPairError, match="no two of 3 images are nearest to the same of 3 training images"):
         of(shots, shots)
     with pytest.raises(TooFewToMeasureError, match="B-LPIPS of one image"):
         of(shots[:1], shots)

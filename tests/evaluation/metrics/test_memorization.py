@@ -63,7 +63,7 @@ def test_a_memorizer_is_caught_by_the_shots_alone(portraits: Tensor, either: Emb
     found = judged(either, noisy(shots.repeat(2, 1, 1, 1), levels), shots)
     assert found.share == 1
     assert found.closer == 1
-    assert (found.reference, found.references) == ("each shot against the others", 10)
+    assert (found.reference, found.references) == ("each training image against the others", 10)
 
 
 def test_a_memorizer_is_caught_by_held_out_portraits_too(
