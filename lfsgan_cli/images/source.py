@@ -235,7 +235,11 @@ class _Listing:
         suffix = path.suffix.lower()
         like_image = suffix in SUFFIXES or suffix in UNSUPPORTED
         hidden = any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in path.parts)
-        if path.name.lower() in _LITTER or (hidden and not (like_image and not trouble and format_of(head()[:32]))):
+        if (
+            path.name.lower() in _LITTER
+            or (in_workspace and not like_image)
+            or (hidden and not (like_image and not trouble and format_of(head()[:32])))
+        ):
             return
         if trouble:
             self._skip(name, trouble, like_image)

@@ -239,7 +239,7 @@ class TestImagesOfOurOwn:
 
     def test_they_are_left_out_of_folders_and_counted(self, tmp_path: Path) -> None:
         source = open_source(self.make(tmp_path))
-        assert (source.names, source.left_out) == (("a.png", "sub/b.png"), 6)
+        assert (source.names, source.skipped, source.left_out) == (("a.png", "sub/b.png"), (), 6)
 
     def test_they_are_left_out_of_zips_and_counted(self, tmp_path: Path) -> None:
         root = self.make(tmp_path / "set")
@@ -247,7 +247,7 @@ class TestImagesOfOurOwn:
             for path in root.rglob("*"):
                 file.write(path, path.relative_to(root))
         source = open_source(tmp_path / "set.zip")
-        assert (source.names, source.left_out) == (("a.png", "sub/b.png"), 6)
+        assert (source.names, source.skipped, source.left_out) == (("a.png", "sub/b.png"), (), 6)
 
     def test_generated_images_are_samples_without_grids_and_thumbnails(self, tmp_path: Path) -> None:
         source = open_source(self.make(tmp_path), "generated")
