@@ -111,7 +111,7 @@ def _counted(count: int, of: Sequence[Finding]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%" if share < 0.995 else "more than 99%"
+    return f"{min(99, round(100 * share))} %"
 
 
 def _used_side(size: Size, framing: Framing) -> int:

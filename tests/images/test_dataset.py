@@ -199,9 +199,9 @@ class TestSummary:
         [
             (
                 Framing(),
-                "cropped (center), which cuts up to 40% of an image; use --fit pad or --fit stretch to keep all",
+                "cropped (center), which cuts up to 40 % of an image; use --fit pad or --fit stretch to keep all",
             ),
-            (Framing(crop_position="left"), "cropped (left), which cuts up to 40%"),
+            (Framing(crop_position="left"), "cropped (left), which cuts up to 40 %"),
             (Framing("pad"), "padded with white"),
             (Framing("stretch"), "stretched to a square"),
         ],
