@@ -4,10 +4,15 @@ import math
 
 import pytest
 import torch
+from lfsgan_adapters.adafm import AdaFM
 from lfsgan_adapters.cam import CAM
+from lfsgan_adapters.delta_w import DeltaW
 from lfsgan_adapters.full import FullFineTune
+from lfsgan_adapters.kml import KML
 from lfsgan_adapters.left import LeFT
 from lfsgan_adapters.lora import LoRA
+from lfsgan_adapters.stylespace import StyleSpace
+from lfsgan_adapters.svd import SVD
 from torch import Tensor, nn
 
 from lfsgan_cli.adapter import Adapter, construct
@@ -15,7 +20,7 @@ from lfsgan_cli.apply import NotMergeableError, StrengthError, adapt, at_strengt
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
 
-KINDS = [LeFT, FullFineTune, LoRA, CAM]
+KINDS = [LeFT, FullFineTune, LoRA, CAM, AdaFM, SVD, KML, StyleSpace, DeltaW]
 STEPS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 
