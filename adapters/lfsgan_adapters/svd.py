@@ -45,6 +45,7 @@ class SVD(Adapter):
     """Changes the singular values of every weight and keeps the singular vectors.
 
     These are the weights of the mapping, the style affines, the 3×3 convolutions and ToRGB. Biases stay the base's.
+    Finding the vectors takes 2.4 s on one core for StyleGAN2 config-f at 256×256, whenever a task is opened.
     """
 
     lr = 0.02
