@@ -1,29 +1,86 @@
-"""Measuring after a step of a benchmark: every domain learned so far, and the line that says so."""
+"""Measures a finished step of a benchmark: what its task cost, and all numbers of its line in `runs.jsonl`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lfsgan_cli import __version__
+import torch
+
 from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
-from lfsgan_cli.benchmark.results import Line, cost, costs_path
+from lfsgan_cli.benchmark.results import Line
 from lfsgan_cli.benchmark.suite import Domain
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
-from lfsgan_cli.evaluation.features import Progress
-from lfsgan_cli.evaluation.image_sets import ImageSet, WorkspaceSets, stored_images
+from lfsgan_cli.evaluation.evaluate import Measurement, Measuring
+from lfsgan_cli.evaluation.features import Seen
+from lfsgan_cli.evaluation.image_sets import WorkspaceSets, found
 from lfsgan_cli.evaluation.retention import STYLE
 from lfsgan_cli.io import safetensors
-from lfsgan_cli.system.machine import machine
+from lfsgan_cli.io.files import write_atomic
+from lfsgan_cli.io.json import read_object
+from lfsgan_cli.runs.folder import Stopwatch
+from lfsgan_cli.system.memory import PeakMemory
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, find_task, task_path
+from lfsgan_cli.workspace.workspace import Workspace
+
+COSTS = "costs.json"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What learning a task cost. seconds: of all processes but those that were killed.
+
+    processes: how many there were; one that was interrupted and resumed counts twice.
+    peak_memory_mb: the highest of them, None where the system does not tell; peak_memory_of: of what it is.
+    """
+
+    seconds: float = 0.0
+    processes: int = 0
+    peak_memory_mb: float | None = None
+    peak_memory_of: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def costs_path(workspace: Workspace) -> Path:
+    """Where a benchmark's workspace records the costs of its tasks."""
+    return workspace.root / COSTS
+
+
+def cost(path: Path, task: str) -> Cost:
+    """The recorded cost of a task; nothing where it was not learned yet."""
+    return Cost(**read_object(path).get(task, {}))
+
+
+@contextmanager
+def spending(path: Path, task: str, device: torch.device) -> Iterator[None]:
+    """Add what the block takes to the costs of a task, however it ends; a killed process counts as one."""
+
+    def note(spent: Cost) -> None:
+        costs = {**read_object(path), task: spent.to_json()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, (json.dumps(costs, indent=2, sort_keys=True) + "\n").encode())
+
+    before = cost(path, task)
+    note(replace(before, processes=before.processes + 1))
+    memory, watch = PeakMemory(device), Stopwatch()
+    try:
+        yield
+    finally:
+        peaks = [peak for peak in (before.peak_memory_mb, memory.mb) if peak is not None]
+        seconds = round(before.seconds + watch.seconds, 1)
+        note(Cost(seconds, before.processes + 1, max(peaks, default=None), memory.kind))
 
 
 class ChangedTaskError(LfsganError):
-    """A task that is not the one that was measured."""
+    """A task file is not the one that was measured."""
 
     def __init__(self, root: Path, name: str) -> None:
         super().__init__(
@@ -33,112 +90,75 @@ class ChangedTaskError(LfsganError):
 
 
 class StepMeasuring:
-    """What is measured once a step's task is learned."""
+    """The measurements after a step: of its own domain, and of all domains so far where one network has them all.
+
+    A method with a file for each task does not need the earlier domains again: equal files give equal numbers.
+    """
 
     def __init__(self, benchmark: Benchmark, step: BenchmarkStep) -> None:
-        """Raises ChangedTaskError where an earlier task is not what it was."""
+        """Raises ChangedTaskError where the file of an earlier task is not the measured one."""
         self.benchmark, self.step = benchmark, step
         self.workspace = benchmark.workspace(step)
-        self._sources = {domain.name: step.source(domain) for domain in step.domains}
-        self._hashes = {name: self._hash(name) for name in {*self._sources.values(), step.task.name}}
-        self._known = {domain.name: self._earlier(domain) for domain in step.domains}
-        self._evaluation = self._plan([domain for domain in step.domains if not self._known[domain.name]])
+        if not step.method.sequential:
+            for number, domain in enumerate(step.domains[:-1], start=1):
+                line = benchmark.lines.get((step.method.name, step.seed, number))
+                there = task_path(self.workspace.root, domain.name).exists()  # its workspace may be gone by now
+                if line and there and line["task_sha256"] != self._hash(domain.name):
+                    raise ChangedTaskError(self.workspace.root, domain.name)
+        self._measuring = self._plan(step.domains if step.method.sequential else step.domains[-1:])
 
     def pictures(self) -> int:
-        """How many pictures will be looked at, if none of the real ones was before."""
-        return self._evaluation.images()
+        """How many images will be processed, if the features of no real one are cached."""
+        return self._measuring.pictures()
 
-    def run(self, progress: Progress) -> Line:
-        """Measure all of them; the step's line. progress: told of images processed. Raises what a metric raises."""
-        results = {name: list(known) for name, known in self._known.items()}
-        for measured in self._evaluation.run(progress):
-            if isinstance(measured, NotMeasured):
-                raise measured.error
-            results[measured.task].append(self._result(measured))
-        return {**self._about(), "results": [one for several in results.values() for one in several]}
-
-    def _result(self, measured: Measurement) -> dict[str, Any]:
-        source = self._sources[measured.task]
-        drawn = {"drawn_by": source, "task_sha256": self._hashes[source], "measured_at": self.step.number}
-        return {"domain": measured.task, **_numbers(measured), "name": self._name(measured), **drawn}
-
-    def _name(self, measured: Measurement) -> str:
-        """One for all domains, or they would not stand in one table: real sets of several sizes are given as a range.
-
-        The size of each is in the line's conditions.
-        """
-        reals = self.benchmark.reals
-        sizes = sorted({len(found) for found in reals.values()})
-        both = f"reals={sizes[0]}" if len(sizes) == 1 else f"reals={sizes[0]}-{sizes[-1]}"
-        return measured.value.name.replace(f"reals={len(reals[measured.task])}", both)
-
-    def _earlier(self, domain: Domain) -> Sequence[dict[str, Any]]:
-        """What was measured of the same file when it was learned; nothing where there is one network for all."""
-        number = self.step.domains.index(domain) + 1
-        if self.step.method.sequential or number == self.step.number:
-            return []
-        line = self.benchmark.lines.get((self.step.method.name, self.step.seed, number))
-        results = [one for one in line["results"] if one["domain"] == domain.name] if line else []
-        if any(one.get("task_sha256") != self._hashes[domain.name] for one in results):
-            raise ChangedTaskError(self.workspace.root, domain.name)
-        return results
-
-    def _hash(self, name: str) -> str:
-        """Of a task's tensors as they lie there now; a task whose folder is gone is the one that was measured."""
-        if name != self.step.task.name and not task_path(self.workspace.root, name).exists():
-            measured = [one for line in self._lines() for one in line["results"] if one["drawn_by"] == name]
-            if measured:
-                return str(measured[0]["task_sha256"])
-        return safetensors.content_hash(task_file.read(find_task(self.workspace.root, name))[1])
-
-    def _lines(self) -> list[Line]:
-        """Of the steps before this one."""
-        keys = [(self.step.method.name, self.step.seed, number) for number in range(1, self.step.number)]
-        return [line for key in keys if (line := self.benchmark.lines.get(key))]
-
-    def _plan(self, domains: Sequence[Domain]) -> Evaluation:
-        benchmark = self.benchmark
-        gallery = WorkspaceSets(self.workspace, benchmark.suite.count, STYLE, benchmark.device)
-        # One network draws once for all of its domains.
-        drawn = {source: gallery.task(source) for source in {self._sources[domain.name] for domain in domains}}
-        subjects = [self._subject(domain, drawn[self._sources[domain.name]]) for domain in domains]
-        evaluation = Evaluation(subjects, None, benchmark.metrics, benchmark.extractors, benchmark.batch)
-        for one in evaluation.not_measured:
-            raise one.error
-        return evaluation
-
-    def _subject(self, domain: Domain, drawn: ImageSet) -> ImageSet:
-        few_shots = stored_images(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution)
-        # The log in a task's own folder is of its own domain only.
-        log = drawn.log if drawn.title == domain.name else None
-        return replace(drawn, title=domain.name, few_shots=few_shots, reals=self.benchmark.reals[domain.name], log=log)
-
-    def _about(self) -> dict[str, Any]:
-        """The line but for its numbers: what was learned, how, at which cost, and what repeats it."""
-        step, benchmark = self.step, self.benchmark
+    def run(self, seen: Seen) -> Line:
+        """Measure; the step's line. seen: called with the number of images processed."""
+        results = [self._result(measured) for measured in self._measuring.run(seen)]
+        step = self.step
         task = task_file.read_summary(find_task(self.workspace.root, step.task.name))
-        spent = cost(costs_path(self.workspace), step.task.name).to_json()
         return {
             "method": step.method.name,
             "seed": step.seed,
             "step": step.number,
             "task": step.task.name,
-            "adapter": step.method.way.adapter,
+            "adapter": step.method.recipe.adapter,
             "parameters": task.parameters,
             "bytes": task.file_bytes,
-            **spent,
+            **cost(costs_path(self.workspace), step.task.name).to_json(),
             "sequential": step.method.sequential,
             "options": task.info.config,
             "training": task.info.training,
-            "task_sha256": self._hashes[step.task.name],
-            "drawn": {"seeds": f"0-{benchmark.suite.count - 1}", **STYLE.note()},
-            "device": str(benchmark.device),
-            "versions": {"lfsgan": __version__, **machine()},
-            "conditions": benchmark.conditions,
+            "task_sha256": self._hash(step.task.name),
+            "results": results,
         }
 
+    def _plan(self, domains: Sequence[Domain]) -> Measuring:
+        benchmark = self.benchmark
+        drawn = WorkspaceSets(self.workspace, benchmark.suite.count, STYLE, benchmark.device).task(self.step.task.name)
+        subjects = []
+        for domain in domains:
+            shots = found(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution)
+            # The log in a task's own folder is of its own domain only.
+            log = drawn.log if drawn.title == domain.name else None
+            reals = benchmark.reals[domain.name]
+            subjects.append(replace(drawn, title=domain.name, shots=shots, reals=reals, log=log))
+        measuring = Measuring(subjects, None, benchmark.wanted, benchmark.eye, benchmark.batch)
+        measuring.check()
+        return measuring
 
-def _numbers(measured: Measurement) -> dict[str, Any]:
-    value = measured.value
-    error = {} if value.error is None else {"error": value.error}
-    return {"metric": value.metric, "value": value.value, **error, **value.note}
+    def _result(self, measured: Measurement) -> dict[str, Any]:
+        # One name for all domains, or they could not share a table: different numbers of real images become a range.
+        # The number for each domain is in the conditions.
+        value, reals = measured.value, self.benchmark.reals
+        sizes = sorted({len(found) for found in reals.values()})
+        both = f"reals={sizes[0]}" if len(sizes) == 1 else f"reals={sizes[0]}-{sizes[-1]}"
+        name = value.name.replace(f"reals={len(reals[measured.task])}", both)
+        error = {} if value.error is None else {"error": value.error}
+        return {
+            "domain": measured.task, "metric": value.metric, "name": name, "value": value.value, **error, **value.note
+        }  # fmt: skip
+
+    def _hash(self, name: str) -> str:
+        """SHA-256 of a task's tensors as they are on disk now."""
+        tensors = task_file.read(find_task(self.workspace.root, name))[1]
+        return safetensors.content_hash(tensors).removeprefix("0x")

@@ -1,4 +1,4 @@
-"""A benchmark's folder: its suite, its workspaces, which steps are finished, and under which conditions."""
+"""A benchmark's folder: the suite, a workspace for each method and seed, finished steps and their conditions."""
 
 from __future__ import annotations
 
@@ -10,43 +10,52 @@ from typing import Any, TypeAlias
 
 import torch
 
-from lfsgan_cli import options
-from lfsgan_cli.benchmark.results import Key, RunLines
-from lfsgan_cli.benchmark.suite import SUITE, Domain, Method, Suite
+from lfsgan_cli import __version__, options, registry
+from lfsgan_cli.benchmark.results import CONDITIONS, SUITE, Key, Line, RunLines
+from lfsgan_cli.benchmark.suite import Domain, Method, Suite
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.evaluation.evaluate import Wanted
 from lfsgan_cli.evaluation.features import FeatureExtractors
-from lfsgan_cli.evaluation.image_sets import StoredImages, describe, stored_images
-from lfsgan_cli.evaluation.registry import Metric, metrics
+from lfsgan_cli.evaluation.image_sets import Found, describe, found
+from lfsgan_cli.evaluation.registry import COMPARISONS
+from lfsgan_cli.evaluation.retention import STYLE
 from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io.files import write_atomic
-from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import spell
-from lfsgan_cli.training.config import CHOSEN
-from lfsgan_cli.training.discriminator import check_fits, fitted
+from lfsgan_cli.runs.plan import check_learnable
+from lfsgan_cli.system.machine import machine, this_machine
+from lfsgan_cli.training.config import CHOSEN, recorded
+from lfsgan_cli.training.discriminator import fitted
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace, embedded_base
+
+Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
 
 
 class OutIsAFileError(LfsganError):
     """A file where the benchmark's folder should be."""
 
     def __init__(self, out: Path) -> None:
-        super().__init__(f"{str(out)!r} is a file, and a benchmark is a folder; name another with --out")
+        super().__init__(f"{str(out)!r} is a file, and a benchmark is a folder; pass another --out")
 
 
 class OtherConditionsError(LfsganError):
-    """Finished steps whose numbers would not compare with further ones."""
+    """Finished steps whose numbers cannot be compared with further ones."""
 
     def __init__(self, out: Path, what: str, was: object, now: object) -> None:
+        def short(value: object) -> str:
+            text = spell(value)
+            return text if len(text) <= 40 else f"{text[:12]}…"
+
         super().__init__(
-            f"the finished steps in {str(out)!r} were made with another {what} ({_short(was)}, now {_short(now)}): "
-            "resume with that one, or pass another --out"
+            f"the finished steps in {str(out)!r} were made with another {what} ({short(was)}, now {short(now)}): "
+            "go on with that one, or pass another --out"
         )
 
 
 class OtherWorkspaceBaseError(LfsganError):
-    """A workspace in the benchmark's folder that is not the benchmark's."""
+    """A workspace in the benchmark's folder has another base than the suite."""
 
     def __init__(self, root: Path, base: str) -> None:
         super().__init__(
@@ -56,7 +65,7 @@ class OtherWorkspaceBaseError(LfsganError):
 
 
 class UnlearnableMethodError(LfsganError):
-    """A method whose settings the suite's pictures or its base are too small for, or this machine lacks something."""
+    """A method that does not fit the suite's images or its base, or that this machine cannot run."""
 
     def __init__(self, name: str, why: LfsganError) -> None:
         super().__init__(f"method {name!r}: {why}")
@@ -64,7 +73,7 @@ class UnlearnableMethodError(LfsganError):
 
 @dataclass(frozen=True)
 class BenchmarkStep:
-    """One task learned by one method with one seed. domains: learned so far, its own the last."""
+    """One task learned by one method with one seed. domains: those learned so far, its own last."""
 
     method: Method
     seed: int
@@ -82,7 +91,7 @@ class BenchmarkStep:
 
     @property
     def key(self) -> Key:
-        """What tells its line from others."""
+        """What distinguishes its line from others."""
         return (self.method.name, self.seed, self.number)
 
     @property
@@ -90,27 +99,13 @@ class BenchmarkStep:
         """The task that it starts from, if not the base."""
         return self.domains[-2].name if self.method.sequential and self.number > 1 else None
 
-    def source(self, domain: Domain) -> str:
-        """The task whose file draws a domain after this step: its own, or the latest where there is one network."""
-        return self.task.name if self.method.sequential else domain.name
-
-
-def steps(suite: Suite, methods: Sequence[Method]) -> Iterator[BenchmarkStep]:
-    """All steps in order; every method comes to its end with one seed before the next seed begins."""
-    for seed in suite.seeds:
-        for method in methods:
-            for count in range(1, len(suite.tasks) + 1):
-                yield BenchmarkStep(method, seed, suite.tasks[:count])
-
 
 class Benchmark:
-    """A suite at work in a folder."""
+    """A suite and its folder."""
 
-    def __init__(
-        self, suite: Suite, out: Path, extractors: FeatureExtractors, device: torch.device, batch: int
-    ) -> None:
-        """Everything is checked, nothing written; a mistake is one LfsganError."""
-        self.suite, self.out, self.extractors, self.device, self.batch = suite, out, extractors, device, batch
+    def __init__(self, suite: Suite, out: Path, eye: FeatureExtractors, device: torch.device, batch: int) -> None:
+        """Check everything, and write nothing; LfsganError for the first problem."""
+        self.suite, self.out, self.eye, self.device, self.batch = suite, out, eye, device, batch
         if out.exists() and not out.is_dir():
             raise OutIsAFileError(out)
         self.base = _base(suite)
@@ -118,64 +113,78 @@ class Benchmark:
         self.shots: Mapping[str, LoadedImages] = {
             domain.name: load_images(domain.shots, side) for domain in suite.tasks
         }
-        self.reals: Mapping[str, StoredImages] = {
-            domain.name: stored_images(domain.reals, side) for domain in suite.tasks
-        }
-        for metric in self.metrics:
+        self.reals: Mapping[str, Found] = {domain.name: found(domain.reals, side) for domain in suite.tasks}
+        for name in self.wanted.comparisons:
             for reals in self.reals.values():
-                metric.check(suite.count, len(reals) if "reals" in metric.needs else None, 1)
-        for method in suite.methods:
-            self._check(method)
+                COMPARISONS[name].require(suite.count, len(reals), 1)
+        for method in suite.methods:  # before any step begins, or the last method's mistake would show after hours
+            try:
+                training = method.recipe.resolved(device, self.base.network).training
+                for shots in self.shots.values():
+                    check_learnable(shots, training, self.base.network)
+            except LfsganError as error:
+                raise UnlearnableMethodError(method.name, error) from error
         self.lines = RunLines(out)
-        self._check_conditions()
-
-    def _check(self, method: Method) -> None:
-        """Before any step begins, or a mistake in the last method would show after hours."""
-        network = self.base.network
-        try:
-            check_fits(method.way.resolved(self.device, network).training, network)
-        except LfsganError as error:
-            raise UnlearnableMethodError(method.name, error) from error
+        for what, was, now in self._differences():
+            raise OtherConditionsError(out, what, was, now)
 
     @property
-    def metrics(self) -> list[Metric]:
-        """The suite's metrics, in the order of the registry."""
-        return [metric for key, metric in metrics().items() if key in self.suite.metrics]
+    def wanted(self) -> Wanted:
+        """The suite's metrics."""
+        names = self.suite.metrics
+        return Wanted([name for name in COMPARISONS if name in names], "lpips" in names, "memorization" in names)
 
     @property
     def warnings(self) -> list[str]:
-        """What must be known of numbers of so few pictures."""
-        n, dim = self.suite.count, self.extractors.extractor.dim
+        """Limits of metrics that are measured on so few images."""
+        n, dim = self.suite.count, self.eye.extractor.dim
         sizes = sorted({len(reals) for reals in self.reals.values()})
-        found = (metric.warnings(n, size, dim) for metric in self.metrics for size in sizes)
+        found = (COMPARISONS[name].warnings(n, size, dim) for name in self.wanted.comparisons for size in sizes)
         return list(dict.fromkeys(text for several in found for text in several))
 
     def todo(self, methods: Sequence[Method]) -> list[BenchmarkStep]:
-        """The steps that are not finished, in order."""
-        return [step for step in steps(self.suite, methods) if step.key not in self.lines]
+        """The steps that are not finished, in order: each method finishes with a seed before the next seed begins."""
+        tasks = self.suite.tasks
+        steps = (
+            BenchmarkStep(method, seed, tasks[:count])
+            for seed in self.suite.seeds
+            for method in methods
+            for count in range(1, len(tasks) + 1)
+        )
+        return [step for step in steps if step.key not in self.lines]
 
     @cached_property
-    def conditions(self) -> dict[str, Any]:
-        """All that numbers must share to stand in one table."""
-        extractor, embedder = self.extractors.extractor, self.extractors.embedder
-        perceptual = {"judge": embedder.name, "judge_sha256": embedder.identity}
-        return {
+    def shared(self) -> Line:
+        """The line of conditions in `runs.jsonl`.
+
+        Its "conditions" are what numbers must share to be compared; the rest is what repeats them.
+        """
+        eye, cuda = self.eye, self.device.type == "cuda"
+        judge = {"judge": eye.judge.name, "judge_sha256": eye.judge.identity} if self.suite.perceptual else {}
+        conditions = {
             "settings": self.suite.settings,
             "base": self.base.identity,
-            "extractor": extractor.name,
-            "extractor_sha256": extractor.identity,
-            **(perceptual if "embeddings" in self.suite.needs else {}),
+            "extractor": eye.extractor.name,
+            "extractor_sha256": eye.extractor.identity,
+            **judge,
             "shots": {name: shots.identity for name, shots in self.shots.items()},
             "reals": {name: describe(reals) for name, reals in self.reals.items()},
+            "device": self.device.type,
+            "tf32": cuda and torch.backends.cudnn.allow_tf32,
+        }
+        return {
+            CONDITIONS: conditions,
+            "generated": {"seeds": f"0-{self.suite.count - 1}", **STYLE.note()},
+            "machine": {"lfsgan": __version__, **machine(), "device": this_machine(self.device).device},
         }
 
     def begin(self) -> None:
-        """Make the folder, with a copy of the suite in it: methods, seeds and tasks may have come to it."""
+        """Make the folder, and put a copy of the suite in it, which may have grown since the last run."""
         self.out.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._copy, self.suite.content)
+        write_atomic(self.out / SUITE, self.suite.content)
 
     def root(self, step: BenchmarkStep) -> Path:
-        """Where the workspace of a step's method and seed is."""
+        """The workspace of a step's method and seed."""
         return self.out / step.method.name / f"seed{step.seed}"
 
     def workspace(self, step: BenchmarkStep) -> Workspace:
@@ -188,14 +197,37 @@ class Benchmark:
             raise OtherWorkspaceBaseError(workspace.root, workspace.base.identity)
         return workspace
 
-    @property
-    def _copy(self) -> Path:
-        return self.out / SUITE
+    def _differences(self) -> Iterator[Difference]:
+        """What keeps finished steps from being compared with further ones; nothing if they go together.
 
-    def _check_conditions(self) -> None:
+        A suite may grow by methods, seeds, and tasks after the others. What is finished must be as it was.
+        """
+        for line in self.lines.conditions:
+            yield from _of_conditions(line[CONDITIONS], self.shared[CONDITIONS])
+        names = [task.name for task in self.suite.tasks]
         for line in self.lines.all():
-            for what, was, now in differences(line, self.conditions, self.suite, self.base.network):
-                raise OtherConditionsError(self.out, what, was, now)
+            step = line["step"]
+            if step <= len(names) and names[step - 1] != line["task"]:
+                yield f"task as number {step}", line["task"], names[step - 1]
+            for method in self.suite.methods:
+                if method.name == line["method"]:
+                    yield from self._of_method(line, method)
+
+    def _of_method(self, line: Line, method: Method) -> Iterator[Difference]:
+        recipe = method.recipe
+        cls = registry.load(recipe.adapter)
+        given = options.to_json(options.parse(cls.Config, recipe.pairs))
+        chosen = {key: value for key, value in given.items() if value is not None}  # the network decides the others
+        training = fitted(recipe.seeded(line["seed"]).training, self.base.network)
+        settings = {key: value for key, value in training.to_json().items() if value != CHOSEN}
+        for was, now in (
+            (line, {"adapter": recipe.adapter, "sequential": method.sequential}),
+            (recorded(line["training"]), settings),
+            ({**cls.earlier, **line["options"]}, chosen),
+        ):
+            for key, value in now.items():
+                if key in was and was[key] != value:
+                    yield f"{key} of method {method.name}", was[key], value
 
 
 def _base(suite: Suite) -> BaseSummary:
@@ -206,57 +238,12 @@ def _base(suite: Suite) -> BaseSummary:
         return base_file.read_summary(path)
 
 
-def _short(value: object) -> str:
-    text = spell(value)
-    return text if len(text) <= 40 else f"{text[:12]}…"
-
-
-# Whether a finished step of a benchmark is one of the suite as it stands now, whatever came to it since.
-
-
-Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
-
-BY_TASK = ("shots", "reals")  # of which a step knows only the tasks that the suite had
-
-
-def differences(
-    line: Mapping[str, Any], conditions: Mapping[str, Any], suite: Suite, network: NetworkConfig
-) -> Iterator[Difference]:
-    """What keeps a line of `runs.jsonl` from standing in one table with further ones; nothing if they go together.
-
-    A suite may grow: more methods, seeds, and tasks after the others. What a line is of must be as it was.
-    """
-    yield from _conditions(line.get("conditions", {}), conditions)
-    names = [task.name for task in suite.tasks][: line["step"]]
-    if line["step"] <= len(names) and names[-1] != line["task"]:
-        yield f"task as number {line['step']}", line["task"], names[-1]
-    for method in suite.methods:
-        if method.name == line["method"]:
-            yield from _method(line, method, network)
-
-
-def _conditions(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+def _of_conditions(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
     for name, value in now.items():
-        theirs = was.get(name)
-        if name in BY_TASK and isinstance(theirs, dict):
-            common = theirs.keys() & value.keys()
-            yield from (
-                (f"{name} of {task}", theirs[task], value[task]) for task in common if theirs[task] != value[task]
-            )
-        elif theirs != value:
-            yield name, theirs, value
-
-
-def _method(line: Mapping[str, Any], method: Method, network: NetworkConfig) -> Iterator[Difference]:
-    about = {"adapter": method.way.adapter, "sequential": method.sequential}
-    yield from ((f"{key} of method {method.name}", line[key], now) for key, now in about.items() if line[key] != now)
-    training = fitted(method.way.seeded(line["seed"]).training, network)
-    settings = {key: value for key, value in options.flat(training.to_json()).items() if value != CHOSEN}
-    given = options.to_json(method.way.options)
-    chosen = {key: value for key, value in given.items() if value is not None}  # None is left to the network's size
-    for was, now in ((options.flat(line["training"]), settings), (line["options"], chosen)):
-        yield from (
-            (f"{key} of method {method.name}", was[key], value)
-            for key, value in now.items()
-            if key in was and was[key] != value
-        )
+        before = was.get(name)
+        if name in {"shots", "reals"} and isinstance(before, dict):  # of the tasks that both know
+            for task in before.keys() & value.keys():
+                if before[task] != value[task]:
+                    yield f"{name} of {task}", before[task], value[task]
+        elif before != value:
+            yield name, before, value

@@ -1,45 +1,83 @@
-"""What a benchmark ran, from its `runs.jsonl`: one finished step of one method a line."""
+"""The results of a benchmark: `runs.jsonl`, and from it the matrices A[t][i], forgetting and summary. No torch."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
-import torch
-
 from lfsgan_cli.errors import is_presentable
-from lfsgan_cli.io.files import TaskNameError, check_name, write_atomic
-from lfsgan_cli.io.json import DamagedLinesError, read_lines, read_object
+from lfsgan_cli.evaluation.metrics.names import less_is_better, marked
+from lfsgan_cli.io.files import TaskNameError, check_name
+from lfsgan_cli.io.json import DamagedLinesError, read_lines
 from lfsgan_cli.options import LARGEST
-from lfsgan_cli.runs.folder import Stopwatch
-from lfsgan_cli.system.memory import PeakMemory
-from lfsgan_cli.workspace.workspace import Workspace
 
-RUNS = "runs.jsonl"
+RUNS, SUITE = "runs.jsonl", "suite.toml"  # in the benchmark's folder
+CONDITIONS = "conditions"  # the key that a line of conditions has, and a line of a step has not
 MOST_STEPS = 10_000
+
+Line: TypeAlias = Mapping[str, Any]
+Key: TypeAlias = tuple[str, int, int]  # method, seed, step
+# A[t][i], both counted from 1: a metric on the domain of step i, measured after step t.
+Matrix: TypeAlias = Mapping[tuple[int, int], float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number and its spread (a standard deviation or error), where one is known."""
+
+    value: float
+    error: float | None = None
+
+    def __str__(self) -> str:
+        """As people read it: '108.7', '0.0213', '108.7 ± 2.1'."""
+        if self.error is None:
+            return spell_number(self.value)
+        decimals = _decimals(self.value)
+        if decimals is not None and self.error:  # up to two more, where the error would be rounded to nothing
+            more = range(decimals, decimals + 2)
+            decimals = next((enough for enough in more if round(self.error, enough)), decimals + 2)
+        return f"{_fixed(self.value, decimals)} ± {_fixed(self.error, decimals)}"
+
+
+def spell_number(value: float) -> str:
+    """A number in as many digits as are read: '1,300', '108.7', '0.0213'."""
+    return f"{value:,}" if isinstance(value, int) else _fixed(value, _decimals(value))
+
+
+def _decimals(value: float) -> int | None:
+    """So many from this size on; below, two digits with an exponent."""
+    sizes = ((1000, 0), (100, 1), (1, 2), (0.1, 3), (0.001, 4))
+    return next((decimals for size, decimals in sizes if abs(value) >= size), None)
+
+
+def _fixed(value: float, decimals: int | None) -> str:
+    if value == 0:
+        return "0"
+    return f"{value:.2g}" if decimals is None else f"{value:,.{decimals}f}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """One number. name: with extractor and counts; drawn_by: the task that drew what was measured."""
+    """One number. name: with extractor and counts."""
 
     domain: str
     metric: str
     name: str
     value: float
-    drawn_by: str
 
 
 @dataclass(frozen=True)
 class Run:
-    """One task learned by one method with one seed. step: counted from 1; results: on every domain learned so far."""
+    """One task learned by one method with one seed. step: counted from 1. results: of every domain learned so far.
+
+    sequential: one network has all domains; otherwise each has a task file of its own, whose results stay.
+    """
 
     method: str
     seed: int
@@ -50,52 +88,90 @@ class Run:
     bytes: int
     seconds: float
     peak_memory_mb: float | None
+    sequential: bool
     results: tuple[Result, ...]
 
     @property
-    def drawn_by(self) -> dict[str, str]:
-        """The task that drew each of the domains that were measured: its own, or the latest of a single network."""
-        return {result.domain: result.drawn_by for result in self.results}
+    def key(self) -> Key:
+        """What distinguishes it from other runs."""
+        return (self.method, self.seed, self.step)
+
+    def source(self, domain: str) -> str | None:
+        """The task that generates a domain after this step; None where the domain is not learned yet."""
+        if all(result.domain != domain for result in self.results):
+            return None
+        return self.task if self.sequential else domain
+
+
+class RunLines:
+    """`runs.jsonl`: a line of JSON for each finished step, and before them a line with the conditions they share.
+
+    A line of conditions holds for the steps below it, up to the next one, which is written where something changes.
+    A step's line has the results measured after it: of its own task, or of every domain where one network has all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """DamagedLinesError names a line that `lfsgan benchmark` did not write; a half-written last one is ignored."""
+        self.path = folder / RUNS
+        self.conditions: list[Line] = []
+        self._lines: dict[Key, Line] = {}
+        runs = []
+        for number, line in enumerate(read_lines(self.path), start=1):
+            if CONDITIONS in line:
+                if not isinstance(line[CONDITIONS], dict):
+                    raise DamagedLinesError(self.path, number, "the conditions of a benchmark")
+                self.conditions.append(line)
+            else:
+                run = _run(self.path, number, line)
+                runs.append(run)
+                self._lines[run.key] = line
+        known = {run.step for run in runs}
+        if known != set(range(1, len(known) + 1)):
+            raise DamagedLinesError(self.path, len(runs), f"the steps before step {max(known)} too")
+        self.runs = [replace(run, results=(*_earlier(run, runs), *run.results)) for run in runs]
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def get(self, key: Key) -> Line | None:
+        """The line of a step, if it is finished."""
+        return self._lines.get(key)
+
+    def all(self) -> list[Line]:
+        """The lines of all finished steps, in order."""
+        return list(self._lines.values())
+
+    def append(self, line: Line, conditions: Line) -> None:
+        """Add a finished step, and its conditions where they are not those above. A half-written line is cut first."""
+        texts = [json.dumps(each, sort_keys=True, allow_nan=False) + "\n" for each in (conditions, line)]
+        kept = [json.loads(text) for text in texts]
+        fresh = self.conditions[-1:] != kept[:1]
+        content = self.path.read_bytes() if self.path.exists() else b""
+        if (whole := content.rfind(b"\n") + 1) < len(content):
+            os.truncate(self.path, whole)
+        with self.path.open("ab") as file:
+            file.write("".join(texts if fresh else texts[1:]).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self.conditions += kept[:1] if fresh else []
+        self._lines[line["method"], line["seed"], line["step"]] = kept[1]
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """All runs of a benchmark's folder; DamagedLinesError names a line that is none."""
-    path = folder / RUNS
-    runs = [_run(path, number, line) for number, line in enumerate(read_lines(path), start=1)]
-    known = {run.step for run in runs}
-    if known != set(range(1, len(known) + 1)):
-        raise DamagedLinesError(path, len(runs), f"the steps before step {max(known)} too")
-    return runs
+    """All runs in a benchmark's folder; DamagedLinesError names a line that is none."""
+    return RunLines(folder).runs
 
 
-def domains(runs: Iterable[Run]) -> list[str]:
-    """The domains in the order in which they are learned."""
-    steps = {run.step: run.task for run in runs}
-    return [steps[step] for step in sorted(steps)]
+def _earlier(run: Run, runs: Sequence[Run]) -> list[Result]:
+    """The results of the earlier tasks of a method whose task files stay as they are."""
+    same = [] if run.sequential else [one for one in runs if one.key[:2] == run.key[:2] and one.step < run.step]
+    return [result for one in sorted(same, key=lambda one: one.step) for result in one.results]
 
 
-def metrics(runs: Iterable[Run]) -> dict[str, str]:
-    """The metrics measured: the shown name, and the metric that it is of."""
-    return {result.name: result.metric for run in runs for result in run.results}
-
-
-def matrices(runs: Iterable[Run], name: str, order: list[str]) -> dict[str, dict[int, Matrix]]:
-    """A[t][i] of one metric for every method and seed."""
-    found: dict[str, dict[int, dict[tuple[int, int], float]]] = {}
-    place = {domain: index for index, domain in enumerate(order, start=1)}
-    for run in runs:
-        matrix = found.setdefault(run.method, {}).setdefault(run.seed, {})
-        matrix.update(
-            {
-                (run.step, place[one.domain]): one.value
-                for one in run.results
-                if one.name == name and one.domain in place
-            }
-        )
-    return {method: dict(seeds) for method, seeds in found.items()}
-
-
-def _run(path: Path, number: int, line: Mapping[str, Any]) -> Run:
+def _run(path: Path, number: int, line: Line) -> Run:
     try:
         return Run(
             method=check_name(line["method"]),
@@ -107,16 +183,14 @@ def _run(path: Path, number: int, line: Mapping[str, Any]) -> Run:
             bytes=_whole(line["bytes"]),
             seconds=_finite(line["seconds"]),
             peak_memory_mb=None if line.get("peak_memory_mb") is None else _finite(line["peak_memory_mb"]),
-            results=tuple(_result(one) for one in line["results"]),
+            sequential=_flag(line["sequential"]),
+            results=tuple(
+                Result(check_name(one["domain"]), _text(one["metric"]), _text(one["name"]), _finite(one["value"]))
+                for one in line["results"]
+            ),
         )
     except (KeyError, TypeError, ValueError, AttributeError, TaskNameError) as error:
         raise DamagedLinesError(path, number, "a finished run of `lfsgan benchmark`") from error
-
-
-def _result(one: Mapping[str, Any]) -> Result:
-    domain = check_name(one["domain"])
-    drawn_by = check_name(one.get("drawn_by", domain))
-    return Result(domain, _text(one["metric"]), _text(one["name"]), _finite(one["value"]), drawn_by)
 
 
 def _whole(value: Any, most: int = 2**63) -> int:
@@ -137,129 +211,38 @@ def _text(value: Any) -> str:
     return value
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A number and its spread (a standard deviation or error), where one is known."""
-
-    value: float
-    error: float | None = None
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
 
 
-COSTS = "costs.json"
+def domains(runs: Iterable[Run]) -> list[str]:
+    """The domains in the order in which they are learned."""
+    steps = {run.step: run.task for run in runs}
+    return [steps[step] for step in sorted(steps)]
 
 
-def costs_path(workspace: Workspace) -> Path:
-    """Where a workspace of a benchmark keeps what its tasks cost."""
-    return workspace.root / COSTS
+def metrics(runs: Iterable[Run]) -> dict[str, str]:
+    """The measured metrics: from the full name of each to its key."""
+    return {result.name: result.metric for run in runs for result in run.results}
 
 
-# What learning a task cost, over all the processes that it took.
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one task. seconds: of all processes but those that were killed outright.
-
-    processes: how many there were, one that came to it twice counted twice.
-    peak_memory_mb: the highest of them, None where the system does not say; peak_memory_of: what that is.
-    """
-
-    seconds: float = 0.0
-    processes: int = 0
-    peak_memory_mb: float | None = None
-    peak_memory_of: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
-
-
-def cost(path: Path, task: str) -> Cost:
-    """What is noted in a file of costs."""
-    return Cost(**read_object(path).get(task, {}))
-
-
-@contextmanager
-def spending(path: Path, task: str, device: torch.device) -> Iterator[Callable[[], Cost]]:
-    """Add what the block takes to the costs of a task, however it ends. The block is given what tells them so far."""
-    before = cost(path, task)
-    note(path, task, replace(before, processes=before.processes + 1))  # a process that is killed was there nevertheless
-    memory, watch = PeakMemory(device), Stopwatch()
-
-    def so_far() -> Cost:
-        peaks = [one for one in (before.peak_memory_mb, memory.mb) if one is not None]
-        seconds = round(before.seconds + watch.seconds, 1)
-        return Cost(seconds, before.processes + 1, max(peaks, default=None), memory.kind)
-
-    try:
-        yield so_far
-    finally:
-        note(path, task, so_far())
-
-
-def note(path: Path, task: str, spent: Cost) -> None:
-    """Write down what a task cost, beside the other tasks' costs."""
-    costs = {**read_object(path), task: spent.to_json()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, (json.dumps(costs, indent=2, sort_keys=True) + "\n").encode())
-
-
-# The finished steps of a benchmark, one line of JSON each: read, completed, and never written twice.
-
-
-Line: TypeAlias = Mapping[str, Any]
-Key: TypeAlias = tuple[str, int, int]  # method, seed, step
-
-
-class RunLines:
-    """`runs.jsonl` of a benchmark's folder."""
-
-    def __init__(self, folder: Path) -> None:
-        """DamagedLinesError names a line that no benchmark wrote; one torn by a crash does not count."""
-        self.path = folder / RUNS
-        keys = [(run.method, run.seed, run.step) for run in read_runs(folder)]
-        self._lines: dict[Key, Line] = dict(zip(keys, read_lines(self.path), strict=True))
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._lines
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def get(self, key: Key) -> Line | None:
-        """The line of a step, if it is finished."""
-        return self._lines.get(key)
-
-    def all(self) -> list[Line]:
-        """Every line in order."""
-        return list(self._lines.values())
-
-    def append(self, line: Line) -> None:
-        """Add a finished step; what a crash tore off before it is cut first."""
-        text = json.dumps(line, sort_keys=True, allow_nan=False) + "\n"
-        self._cut()
-        with self.path.open("ab") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        self._lines[line["method"], line["seed"], line["step"]] = json.loads(text)
-
-    def _cut(self) -> None:
-        content = self.path.read_bytes() if self.path.exists() else b""
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(self.path, whole)
-
-
-# The arithmetic of forgetting: how much worse earlier domains are drawn after the last step than when learned.
-
-
-# A[t][i], both counted from 1: a metric on the domain of step i, of what is drawn after step t.
-Matrix = Mapping[tuple[int, int], float]
+def matrices(runs: Iterable[Run], name: str) -> dict[str, dict[int, Matrix]]:
+    """A[t][i] of one metric, for every method and seed. name: its full name or its key."""
+    runs = list(runs)
+    place = {domain: index for index, domain in enumerate(domains(runs), start=1)}
+    found: dict[str, dict[int, dict[tuple[int, int], float]]] = {}
+    for run in runs:
+        matrix = found.setdefault(run.method, {}).setdefault(run.seed, {})
+        for one in run.results:
+            if name in {one.name, one.metric} and one.domain in place:
+                matrix[run.step, place[one.domain]] = one.value
+    return {method: dict(seeds) for method, seeds in found.items()}
 
 
 def average_forgetting(matrix: Matrix, *, less_is_better: bool) -> float | None:
-    """Mean over i < T of A[T][i] - A[i][i]: above 0 is forgotten, below 0 is gained; T is the last step.
+    """Mean over i < T of A[T][i] - A[i][i], where T is the last step: above 0 is forgotten, below 0 is improved.
 
     The sign is turned where more is better (Chaudhry et al., 2018, with the value when learned in place of the best).
     None before the second step, and where a value is missing.
@@ -273,7 +256,50 @@ def average_forgetting(matrix: Matrix, *, less_is_better: bool) -> float | None:
 
 
 def over_seeds(values: Sequence[float]) -> Measured | None:
-    """Mean, and the sample standard deviation where there are several; None of none."""
+    """Mean, with the sample standard deviation where there are several values; None of none."""
     if not values:
         return None
     return Measured(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+@dataclass(frozen=True)
+class MethodSummary:
+    """One method. values: on each task after its last step; steps: tasks that it has learned with every seed."""
+
+    method: str
+    steps: int
+    values: tuple[Measured | None, ...]
+    forgetting: Measured | None
+    parameters: int
+    seconds: Measured | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All methods by the benchmark's first metric. title: its name with an arrow to where it is better."""
+
+    title: str
+    tasks: tuple[str, ...]
+    methods: tuple[MethodSummary, ...]
+
+
+def summarise(runs: Sequence[Run]) -> Summary:
+    """The few numbers that fit a terminal: each method on each task, its forgetting and its costs."""
+    results = [result for run in runs for result in run.results]
+    metric = results[0].metric if results else ""
+    names = {result.name for result in results if result.metric == metric}
+    order, less, methods = domains(runs), less_is_better(metric), []
+    for method, seeds in matrices(runs, metric).items():
+        steps = min(max((step for step, _ in matrix), default=0) for matrix in seeds.values())
+        each = [{key: value for key, value in matrix.items() if key[0] <= steps} for matrix in seeds.values()]
+        lost = [] if less is None else [average_forgetting(one, less_is_better=less) for one in each]
+        mine = [run for run in runs if run.method == method]
+        methods.append(MethodSummary(
+            method,
+            steps,
+            tuple(over_seeds([one[steps, i] for one in each if (steps, i) in one]) for i in range(1, len(order) + 1)),
+            over_seeds([one for one in lost if one is not None]),
+            round(fmean(run.parameters for run in mine)),
+            over_seeds([run.seconds for run in mine]),
+        ))  # fmt: skip
+    return Summary(marked(metric, names.pop() if len(names) == 1 else metric), tuple(order), tuple(methods))

@@ -1,38 +1,39 @@
-"""Running a benchmark from wherever it stands to its end; a signal stops it, and what is finished is kept."""
+"""Runs the steps of a benchmark: learn, measure, write the line. A signal stops it, and a later run resumes it."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from lfsgan_cli import options
-from lfsgan_cli.benchmark.measure import StepMeasuring
+from lfsgan_cli.benchmark.measure import StepMeasuring, costs_path, spending
 from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
-from lfsgan_cli.benchmark.results import costs_path, spending
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.features import Progress
+from lfsgan_cli.evaluation.features import Seen
 from lfsgan_cli.runs import plan
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, Stopwatch
 from lfsgan_cli.runs.learn_task import Learner
 from lfsgan_cli.runs.plan import ChangedShotsError, OtherShotsError, OtherStartError, Repeated, TaskRun
-from lfsgan_cli.runs.session import StopRequest, stop_on_signals
+from lfsgan_cli.runs.session import stop_on_signals
 from lfsgan_cli.training.loop import Step as TrainingStep
 from lfsgan_cli.workspace.checkpoint_file import UnusableStateError
 from lfsgan_cli.workspace.locks import hold_tasks
 
 Stepped: TypeAlias = Callable[[TrainingStep], None]
 
+SAVE_EVERY = 120.0  # seconds between two checkpoints, as for `learn-task`
+_STALE = (ChangedPlanError, OtherShotsError, ChangedShotsError, OtherStartError, UnusableStateError)
+
 
 class StoppedBenchmarkError(LfsganError):
-    """Told to stop between two steps of training: nothing there needs to be kept."""
+    """Stopped between two steps of training, where no checkpoint is needed."""
 
     label = ""  # nothing went wrong
 
     def __init__(self, resume: str) -> None:
-        super().__init__(f"Stopped; all finished steps are kept; resume with: {resume}")
+        super().__init__(f"Stopped; all finished steps are kept, go on with: {resume}")
 
 
 class InterruptedBenchmarkError(StoppedBenchmarkError):
@@ -50,96 +51,91 @@ class TerminatedBenchmarkError(StoppedBenchmarkError):
 _STOPPED = {signal.SIGINT: InterruptedBenchmarkError, signal.SIGTERM: TerminatedBenchmarkError}
 
 
-class ProgressListener(Protocol):
-    """Is told how far the work is."""
-
-    def learning(self, step: BenchmarkStep, learner: Learner) -> AbstractContextManager[Stepped]:
-        """A task is being learned; what the block is given is told of every step of training."""
-
-    def measuring(self, step: BenchmarkStep, pictures: int) -> AbstractContextManager[Progress]:
-        """So many pictures are being looked at."""
-
-    def finished(self, step: BenchmarkStep) -> None:
-        """The step's line is written."""
-
-
-def run(benchmark: Benchmark, todo: Sequence[BenchmarkStep], watcher: ProgressListener, resume: str) -> None:
-    """Do the steps, each to its line in `runs.jsonl`. resume: the command that goes on.
-
-    Raises StoppedRunError and StoppedBenchmarkError after SIGINT or SIGTERM.
-    """
-    benchmark.begin()
-    with stop_on_signals() as request:
-        for step in todo:
-            stop = _Stop(request, resume)
-            with hold_tasks(benchmark.root(step), step.task.name):
-                _learn(benchmark, step, watcher, stop)
-                _measure(benchmark, step, watcher, stop)
-            watcher.finished(step)
-
-
-class _Stop:
-    def __init__(self, request: StopRequest, resume: str) -> None:
-        self.request, self.resume = request, resume
-
-    def check(self) -> None:
-        if self.request.signal is not None:
-            raise _STOPPED[self.request.signal](self.resume)
-
-
-def _learn(benchmark: Benchmark, step: BenchmarkStep, watcher: ProgressListener, stop: _Stop) -> None:
-    job = job_of(benchmark, step)
-    stop.check()
-    if job is None:
-        return
-    learner = Learner(job, benchmark.device)
-    stop.check()
-    with watcher.learning(step, learner) as stepped:
-        for training_step in learn(learner, stop.resume):
-            stepped(training_step)
-    stop.check()
-
-
-def _measure(benchmark: Benchmark, step: BenchmarkStep, watcher: ProgressListener, stop: _Stop) -> None:
-    measuring = StepMeasuring(benchmark, step)
-    with watcher.measuring(step, measuring.pictures()) as seen:
-
-        def looked(count: int) -> None:
-            seen(count)
-            stop.check()
-
-        line = measuring.run(looked)
-    benchmark.lines.append(line)
-    stop.check()
-
-
-# Learning a benchmark's tasks: each as `learn-task` would, going on wherever it was stopped.
-
-
-SAVE_EVERY = 120.0  # seconds between two states, as for `learn-task`
-
-_STALE = (ChangedPlanError, OtherShotsError, ChangedShotsError, OtherStartError, UnusableStateError)
-
-
 class StaleTaskError(LfsganError):
     """A task in the benchmark's folder that is not the one that the suite asks for."""
 
     def __init__(self, root: Path, name: str, why: LfsganError) -> None:
         super().__init__(
-            f"task {name!r} in {str(root)!r} was begun otherwise than the suite asks for now; remove that folder, or "
-            f"pass another --out. learn-task says of it: {why}"
+            f"task {name!r} in {str(root)!r} was begun with other settings than the suite has now; remove that folder, "
+            f"or pass another --out (learn-task says: {why})"
         )
 
 
-def job_of(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
-    """What is to be learned in a step, from its start or from a kept state; None where it is learned already."""
+class ProgressListener(Protocol):
+    """Follows the progress of a benchmark."""
+
+    def learning(self, step: BenchmarkStep, learner: Learner) -> AbstractContextManager[Stepped]:
+        """A task is being learned; what the block gets is called after every step of training."""
+
+    def measuring(self, step: BenchmarkStep, images: int) -> AbstractContextManager[Seen]:
+        """So many images are being measured; what the block gets is called with the number of those done."""
+
+    def finished(self, step: BenchmarkStep) -> None:
+        """The step's line is written."""
+
+
+def run(benchmark: Benchmark, todo: Sequence[BenchmarkStep], listener: ProgressListener, resume: str) -> None:
+    """Do the steps, each to its line in `runs.jsonl`. resume: the command that resumes the benchmark.
+
+    Raises StoppedRunError and StoppedBenchmarkError after SIGINT or SIGTERM.
+    """
+    benchmark.begin()
+    with stop_on_signals() as request:
+
+        def check_stop() -> None:
+            if request.signal is not None:
+                raise _STOPPED[request.signal](resume)
+
+        for step in todo:
+            with hold_tasks(benchmark.root(step), step.task.name):
+                _learn(benchmark, step, listener, resume, check_stop)
+                _measure(benchmark, step, listener, check_stop)
+            listener.finished(step)
+
+
+def _learn(
+    benchmark: Benchmark, step: BenchmarkStep, listener: ProgressListener, resume: str, check_stop: Callable[[], None]
+) -> None:
+    """Learn a step's task as `learn-task` does, resuming wherever it was stopped."""
+    run = task_run(benchmark, step)
+    check_stop()
+    if run is None:
+        return
+    learner = Learner(run, benchmark.device)
+    check_stop()
+    watch = Stopwatch()
+    with (
+        listener.learning(step, learner) as stepped,
+        spending(costs_path(run.workspace), step.task.name, benchmark.device),
+    ):
+        for training_step in learner.steps(save_every=SAVE_EVERY, resume_command=resume):
+            stepped(training_step)
+        learner.finish(watch.seconds)
+    check_stop()
+
+
+def _measure(
+    benchmark: Benchmark, step: BenchmarkStep, listener: ProgressListener, check_stop: Callable[[], None]
+) -> None:
+    measuring = StepMeasuring(benchmark, step)
+    with listener.measuring(step, measuring.pictures()) as seen:
+
+        def processed(count: int) -> None:
+            seen(count)
+            check_stop()
+
+        line = measuring.run(processed)
+    benchmark.lines.append(line, benchmark.shared)
+    check_stop()
+
+
+def task_run(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
+    """The training run of a step, new or from its checkpoint; None where the task is learned already."""
     workspace, task = benchmark.workspace(step), step.task
-    way = step.method.way.seeded(step.seed).resolved(benchmark.device, benchmark.base.network)
-    said = {"adapter": way.adapter, "recipe": way.recipe}
+    recipe = step.method.recipe.seeded(step.seed).resolved(benchmark.device, benchmark.base.network)
+    said = {"adapter": recipe.adapter, "recipe": recipe.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
-    repeated = Repeated(
-        {**said, **start}, options.flat(way.training.to_json()), options.to_json(way.options), task.shots
-    )
+    repeated = Repeated({**said, **start}, recipe.training.to_json(), recipe.pairs, task.shots)
     try:
         if plan.is_learned(workspace, task.name):
             plan.check_learned(workspace, task.name, repeated)
@@ -148,12 +144,4 @@ def job_of(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
             return plan.resume_task(workspace, task.name, repeated)
     except _STALE as error:
         raise StaleTaskError(workspace.root, task.name, error) from error
-    return plan.plan_task(workspace, task.shots, task.name, way, overwrite=False, init_from=step.init_from)
-
-
-def learn(learner: Learner, resume: str) -> Iterator[TrainingStep]:
-    """Train to the end and write the task; its costs are noted on the way. resume: the command that resumes."""
-    watch, name = Stopwatch(), learner.job.plan.name
-    with spending(costs_path(learner.job.workspace), name, learner.device):
-        yield from learner.steps(save_every=SAVE_EVERY, resume_command=resume)
-        learner.finish(watch.seconds)
+    return plan.plan_task(workspace, task.shots, task.name, recipe, overwrite=False, init_from=step.init_from)

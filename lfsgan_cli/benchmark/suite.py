@@ -1,4 +1,4 @@
-"""A benchmark's suite: what its TOML file asks for, checked before any work."""
+"""A benchmark's suite: its TOML file, read with limits and checked before any work."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, get_args
 
 from lfsgan_cli import options
-from lfsgan_cli.benchmark.results import RUNS
+from lfsgan_cli.benchmark.results import RUNS, SUITE
 from lfsgan_cli.errors import LfsganError, choices, one_line, quoted
-from lfsgan_cli.evaluation import registry
-from lfsgan_cli.evaluation.features import EmbedderName, ExtractorMode, ExtractorName
-from lfsgan_cli.evaluation.registry import Need
+from lfsgan_cli.evaluation.features import ExtractorMode as FidMode
+from lfsgan_cli.evaluation.features import ExtractorName as Features
+from lfsgan_cli.evaluation.features import JudgeName as LpipsFeatures
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import TaskNameError, check_name, read_plain
 from lfsgan_cli.options import option_type
@@ -21,11 +21,32 @@ from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, spelled, task_recip
 from lfsgan_cli.workspace.paths import stands_for
 from lfsgan_cli.workspace.workspace import EMBEDDED
 
-COUNT = 2000  # pictures drawn for a measurement
+Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorization"]
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+COUNT = 2000  # images generated for a measurement
+LONGEST = 100  # characters of a key that is compared with the known ones
+MOST_BYTES = 1 << 20  # of the file
+MOST_DOTS = 100  # in a line: Python's reader takes time with the square of the depth of nested tables
+LONGEST_MESSAGE = 200  # characters of its messages
 
 _SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
 _TASK = ("name", "shots", "reals")
 _METHOD = ("name", "recipe", "adapter", "options", "sequential", "training")
+
+
+class NoSuiteError(LfsganError):
+    """A file that is not there, or cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"no suite at {str(path)!r}: {reason}; expected a TOML file as in examples/benchmarks")
+
+
+class SuiteError(LfsganError):
+    """A suite that cannot be run as it stands."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{str(path)!r}: {reason}")
 
 
 class UnknownMethodError(LfsganError):
@@ -37,7 +58,7 @@ class UnknownMethodError(LfsganError):
 
 @dataclass(frozen=True)
 class Domain:
-    """One task: its name, the few shots it is learned from, and the real pictures it is compared with."""
+    """One task: its name, its training images, and the real images that it is compared with."""
 
     name: str
     shots: Path
@@ -46,45 +67,45 @@ class Domain:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to learn all tasks.
+    """One configuration to learn all tasks with.
 
-    sequential: there is one network only, and each task starts where the one before it ended.
+    sequential: one network learns all tasks, and each task starts where the one before it ended.
     """
 
     name: str
-    way: TaskRecipe
+    recipe: TaskRecipe
     sequential: bool
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What is to be run. base: a file, or None for the embedded one; content: the suite's own bytes."""
+    """What is to be run. base: a file, or None for the embedded one; content: the bytes of the suite's file."""
 
     name: str
     base: Path | None
     count: int
     seeds: tuple[int, ...]
-    metrics: tuple[str, ...]
-    features: ExtractorName
-    fid_mode: ExtractorMode
-    lpips_features: EmbedderName
+    metrics: tuple[Metric, ...]
+    features: Features
+    fid_mode: FidMode
+    lpips_features: LpipsFeatures
     tasks: tuple[Domain, ...]
     methods: tuple[Method, ...]
     content: bytes
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What all numbers of a suite share, as JSON."""
+        """The settings that all numbers of a suite share, as JSON."""
         chosen = {"features": self.features, "fid_mode": self.fid_mode, "lpips_features": self.lpips_features}
         return {"count": self.count, "metrics": sorted(self.metrics), **chosen}
 
     @property
-    def needs(self) -> set[Need]:
-        """What the metrics need."""
-        return {need for key in self.metrics for need in registry.metrics()[key].needs}
+    def perceptual(self) -> bool:
+        """Whether images are compared with the training images one by one."""
+        return bool({"lpips", "memorization"} & set(self.metrics))
 
     def some(self, names: Sequence[str]) -> tuple[Method, ...]:
-        """The methods of these names, in the suite's order; all of them for no name. UnknownMethodError."""
+        """The methods of these names, in the suite's order; all methods for no names. UnknownMethodError."""
         known = [method.name for method in self.methods]
         for name in names:
             if name not in known:
@@ -93,11 +114,21 @@ class Suite:
 
 
 def read_suite(path: Path, data: Path | None) -> Suite:
-    """The suite in a file. data: where its paths are; its own folder if None.
+    """The suite in a file. data: the folder of its paths; its own folder if None.
 
     Raises NoSuiteError, and SuiteError for whatever in it cannot be run: both in one line.
     """
-    content, values = read_toml(path)
+    try:
+        content = read_plain(path, MOST_BYTES)
+    except OSError as error:
+        raise NoSuiteError(path, error.strerror or "it cannot be read") from error
+    if max(line.count(b".") for line in content.split(b"\n")) > MOST_DOTS:
+        raise SuiteError(path, f"expected TOML as in examples/benchmarks, and a line has more than {MOST_DOTS} dots")
+    try:
+        values = tomllib.loads(content.decode("utf-8"))
+        strictjson.check(values)
+    except (ValueError, RecursionError) as error:
+        raise SuiteError(path, f"expected TOML, and it is none: {one_line(str(error))[:LONGEST_MESSAGE]}") from error
     document = Table(path, "the suite", values, ("suite", "task", "method"))
     settings = Table(path, "[suite]", document.table("suite"), _SUITE)
     folder = path.parent if data is None else data
@@ -108,16 +139,12 @@ def read_suite(path: Path, data: Path | None) -> Suite:
         seeds=tuple(
             _bounded(settings, "seeds", seed, 0, options.LARGEST) for seed in settings.several("seeds", int, (0,))
         ),
-        metrics=settings.several(
-            "metrics",
-            Literal[tuple(registry.metrics())],
-            [key for key, one in registry.metrics().items() if one.in_suites],
-        ),
-        features=settings.get("features", ExtractorName, "auto"),
-        fid_mode=settings.get("fid_mode", ExtractorMode, "clean"),
-        lpips_features=settings.get("lpips_features", EmbedderName, "auto"),
-        tasks=_tasks(document, folder),
-        methods=_methods(document),
+        metrics=settings.several("metrics", Metric, METRICS),
+        features=settings.get("features", Features, "auto"),
+        fid_mode=settings.get("fid_mode", FidMode, "clean"),
+        lpips_features=settings.get("lpips_features", LpipsFeatures, "auto"),
+        tasks=tuple(_task(table, folder) for table in document.tables("task", _TASK)),
+        methods=tuple(_method(table) for table in document.tables("method", _METHOD)),
         content=content,
     )
 
@@ -126,12 +153,20 @@ def _base(settings: Table, folder: Path) -> Path | None:
     name: str = settings.get("base", str, EMBEDDED)
     if name == EMBEDDED:
         return None
-    if not exists(folder / name) or not (folder / name).is_file():
+    if not _exists(folder / name) or not (folder / name).is_file():
         raise settings.error(
             f"base = {quoted(name)} in [suite]: there is no file {quoted(str(folder / name), 300)}; expected "
             f"{EMBEDDED!r}, or the path of a base's file, from --data or else from the suite's folder"
         )
     return Path(folder, name)
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there; nothing is where no file can have such a name."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _bounded(settings: Table, key: str, value: int, least: int, most: int) -> int:
@@ -140,36 +175,19 @@ def _bounded(settings: Table, key: str, value: int, least: int, most: int) -> in
     return value
 
 
-def _tasks(document: Table, folder: Path) -> tuple[Domain, ...]:
-    tables = [Table(document.path, "[[task]]", values, _TASK) for values in document.tables("task")]
-    tasks = tuple(_task(table, folder) for table in tables)
-    _refuse_twice(document, "task", [task.name for task in tasks])
-    return tasks
-
-
 def _task(table: Table, folder: Path) -> Domain:
     name = _name(table, "a task")
     meaning = stands_for(name)
     if meaning is not None:
         raise table.error(f"{name!r} cannot name a task: it stands for {meaning}; take another name")
-    return Domain(name, _there(table, name, "shots", folder), _there(table, name, "reals", folder))
-
-
-def _there(table: Table, name: str, key: str, folder: Path) -> Path:
-    given: str = table.need(key, str)
-    if not exists(folder / given):
-        raise table.error(
-            f"the {key} of task {name!r} are not at {quoted(str(folder / given), 300)}; name the folder that "
-            f"{quoted(given)} is in with --data, or mend the path"
-        )
-    return Path(folder, given)
-
-
-def _methods(document: Table) -> tuple[Method, ...]:
-    tables = [Table(document.path, "[[method]]", values, _METHOD) for values in document.tables("method")]
-    methods = tuple(map(_method, tables))
-    _refuse_twice(document, "method", [method.name for method in methods])
-    return methods
+    places = {key: table.need(key, str) for key in ("shots", "reals")}
+    for key, given in places.items():
+        if not _exists(folder / given):
+            raise table.error(
+                f"the {key} of task {name!r} are not at {quoted(str(folder / given), 300)}; name the folder that "
+                f"{quoted(given)} is in with --data, or correct the path"
+            )
+    return Domain(name, folder / places["shots"], folder / places["reals"])
 
 
 def _method(table: Table) -> Method:
@@ -183,10 +201,10 @@ def _method(table: Table) -> Method:
         raise table.error(f"method {name!r}: seed in its training; expected seeds = [...] in [suite], for all methods")
     recipe: str = table.get("recipe", str, DEFAULT)
     try:
-        way = task_recipe(recipe, adapter, pairs, spelled(said), {})
+        found = task_recipe(recipe, adapter, pairs, spelled(said), {})
     except LfsganError as error:
         raise table.error(f"method {name!r}: {error}") from error
-    return Method(name, way, table.get("sequential", bool, default=False))
+    return Method(name, found, table.get("sequential", bool, default=False))
 
 
 def _name(table: Table, what: str) -> str:
@@ -201,33 +219,9 @@ def _name(table: Table, what: str) -> str:
         ) from error
 
 
-def _refuse_twice(document: Table, what: str, names: Sequence[str]) -> None:
-    """Names that differ by case alone are one folder on some systems."""
-    lower = [name.lower() for name in names]
-    for name in names:
-        if lower.count(name.lower()) > 1:
-            raise document.error(f"two {what}s are called {name!r}; give each a name of its own")
-
-
-SUITE = "suite.toml"
-
-
-# Takes typed values out of a table of a TOML file, and says in one line what is wrong with one.
-
-
-LONGEST = 100  # characters of a key that is compared with the known ones
-
-
-class SuiteError(LfsganError):
-    """A suite that cannot be run as it stands."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{str(path)!r}: {reason}")
-
-
 @dataclass(frozen=True)
 class Table:
-    """One table of a suite. place: its name for people, such as "[suite]"; known: the keys that it may have."""
+    """A table of a suite with typed values. place: its name in messages, as "[suite]"; known: the keys it may have."""
 
     path: Path
     place: str
@@ -235,7 +229,7 @@ class Table:
     known: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """SuiteError for a key that nothing reads, which would be a mistake unseen."""
+        """SuiteError for an unknown key, which would be a mistake that nobody sees."""
         for key in self.values:
             if key not in self.known:
                 known = choices(self.known, key[:LONGEST])
@@ -246,7 +240,7 @@ class Table:
         return SuiteError(self.path, reason)
 
     def need(self, key: str, annotation: Any) -> Any:
-        """A value that must be there, of the type that `annotation` stands for (see `option_types`)."""
+        """A value that must be there, of the type that `annotation` stands for (see `option_type`)."""
         if key not in self.values:
             raise self.error(f"{key} is missing in {self.place}; expected {key} = {option_type(annotation)}")
         return self._checked(key, self.values[key], annotation)
@@ -273,12 +267,16 @@ class Table:
             raise self.error(f"{key} = {quoted(found)} in {self.place}: expected a table such as {{name = value}}")
         return found
 
-    def tables(self, key: str) -> list[Mapping[str, Any]]:
-        """The tables under [[key]], one at least."""
+    def tables(self, key: str, known: tuple[str, ...]) -> list[Table]:
+        """The tables under [[key]], one at least, no two of one name: names that differ by case are one folder."""
         found = self.values.get(key, [])
         if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
             raise self.error(f"expected one or more tables [[{key}]]")
-        return found
+        names = [str(one.get("name", index)).lower() for index, one in enumerate(found)]
+        for one, name in zip(found, names, strict=True):
+            if names.count(name) > 1:
+                raise self.error(f"two {key}s are called {quoted(one['name'])}; give each a name of its own")
+        return [Table(self.path, f"[[{key}]]", one, known) for one in found]
 
     def _checked(self, key: str, value: Any, annotation: Any) -> Any:
         kind = option_type(annotation)
@@ -286,46 +284,3 @@ class Table:
             return kind.check(value)
         except (ValueError, OverflowError) as error:
             raise self.error(f"{key} = {quoted(value)} in {self.place}: expected {kind}") from error
-
-
-# Reads the TOML of a suite, which may be anybody's: bounded in size, nesting and numbers.
-
-
-MOST_BYTES = 1 << 20
-MOST_DOTS = 100  # in a line: Python's reader takes time with the square of the tables within one another
-LONGEST_MESSAGE = 200  # characters of what it says
-
-
-class NoSuiteError(LfsganError):
-    """A file that is not there, or cannot be read."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"no suite at {str(path)!r}: {reason}; expected a TOML file as in examples/benchmarks")
-
-
-def read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
-    """A suite's bytes, and what they say; NoSuiteError, or SuiteError for what is not TOML or no suite's."""
-    try:
-        content = read_plain(path, MOST_BYTES)
-    except OSError as error:
-        raise NoSuiteError(path, error.strerror or "it cannot be read") from error
-    return content, _parsed(path, content)
-
-
-def exists(path: Path) -> bool:
-    """Whether something is there; a name that no file can have is not."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
-    if max(line.count(b".") for line in content.split(b"\n")) > MOST_DOTS:
-        raise SuiteError(path, f"expected TOML as in examples/benchmarks, and a line has more than {MOST_DOTS} dots")
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-        strictjson.check(document)
-    except (ValueError, RecursionError) as error:
-        raise SuiteError(path, f"expected TOML, and it is none: {one_line(str(error))[:LONGEST_MESSAGE]}") from error
-    return document

@@ -93,7 +93,7 @@ def benchmark(
 
 def _folder(suite: Path, out: Path | None, name: str) -> Path:
     """A benchmark's own copy of its suite goes on where it lies."""
-    from lfsgan_cli.benchmark.suite import SUITE
+    from lfsgan_cli.benchmark.results import SUITE
 
     if out is not None:
         return out
@@ -153,17 +153,20 @@ def _tell_plan(todo: "Sequence[BenchmarkStep]", total: int, *, as_json: bool) ->
 
 
 def _tell(folder: Path, *, as_json: bool) -> None:
-    from lfsgan_cli.report.benchmark import summarise
-    from lfsgan_cli.report.text import spell
+    from lfsgan_cli.benchmark.results import read_runs, summarise
 
-    summary = summarise(folder)
+    summary = summarise(read_runs(folder))
     if as_json:
         print_json({"folder": str(folder), **asdict(summary)})
         return
     say(f"{summary.title} after the last step:")
     headings = ("method", *summary.tasks, "forgetting", "parameters per task", "seconds per task")
     table(headings, [
-        (one.method, *map(spell, one.values), spell(one.forgetting), one.parameters, spell(one.seconds))
+        (one.method, *map(_cell, (*one.values, one.forgetting)), one.parameters, _cell(one.seconds))
         for one in summary.methods
     ])  # fmt: skip
     say(f"All numbers: {to_repeat('report', str(folder), workspace=DEFAULT_WORKSPACE)}")
+
+
+def _cell(value: object) -> str:
+    return "–" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Draws a chart as inline SVG: titled and described for those who do not see it, coloured by the page's own style."""
+"""Charts as inline SVG: titled and described for screen readers, coloured by the page's style."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,13 @@ from markupsafe import Markup
 from lfsgan_cli.errors import printable
 from lfsgan_cli.report.model import Chart
 
-# Where the ticks of an axis stand: round numbers that span what is drawn.
+Points = Sequence[tuple[float, float]]
 
-
+WIDTH, HEIGHT = 480, 260
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44  # room for labels around the curves
+MOST = 160  # points of a curve; more could not be told apart
+NOISY = 40  # from so many points on, a mean is drawn over the raw values
+COLOURS = 6  # that the page's style knows; further curves begin again
 _STEPS = (1, 2, 5, 10)  # a tick is one of these times a power of ten
 
 
@@ -65,15 +69,6 @@ def _step(span: float, count: int) -> float:
     return next(factor * size for factor in _STEPS if factor * size >= span / count * (1 - 1e-9))
 
 
-Points = Sequence[tuple[float, float]]
-
-WIDTH, HEIGHT = 480, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44  # room for labels around the curves
-MOST = 160  # points of a curve; more could not be told apart
-NOISY = 40  # from so many points on, a mean is drawn over the raw values
-COLOURS = 6  # that the page's style knows; further curves begin again
-
-
 def svg(chart: Chart, anchor: str) -> Markup:
     """The chart as an SVG element. anchor: unique on the page, for the names of title and description."""
     shown = [[point for point in series.points if math.isfinite(point[1])] for series in chart.series]
@@ -81,7 +76,21 @@ def svg(chart: Chart, anchor: str) -> Markup:
     if not points:
         return Markup("")
     across, up = tight([x for x, _ in points]), wide([y for _, y in points])
-    parts = [_head(chart, anchor), _grid(up), _feet(across, chart.x_label)]
+    head = Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-desc">'
+        '<title id="{}-title">{}</title><desc id="{}-desc">{}</desc>'
+    ).format(WIDTH, HEIGHT, anchor, anchor, anchor, printable(chart.title), anchor, printable(chart.description))
+    rule = Markup(
+        '<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>'
+    )
+    parts = [head]
+    for one in up.ticks:
+        y = _y(one, up)
+        parts.append(rule.format(LEFT, WIDTH - RIGHT, y, y, LEFT - 8, round(y + 4.5, 1), tick_label(one, up)))
+    tick = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
+    parts += [tick.format(_x(one, across), HEIGHT - BOTTOM + 20, tick_label(one, across)) for one in across.ticks]
+    parts.append(tick.format(round((LEFT + WIDTH - RIGHT) / 2, 1), HEIGHT - 6, chart.x_label))
     parts += [_curve(line, index, across, up) for index, line in enumerate(shown) if line]
     return Markup("").join([*parts, Markup("</svg>")])
 
@@ -99,57 +108,23 @@ def smoothed(points: Points, reach: int) -> list[tuple[float, float]]:
     return [(x, fmean(y for _, y in window)) for (x, _), window in zip(points, near, strict=True)]
 
 
-def _head(chart: Chart, anchor: str) -> Markup:
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-desc">'
-        '<title id="{}-title">{}</title><desc id="{}-desc">{}</desc>'
-    ).format(WIDTH, HEIGHT, anchor, anchor, anchor, printable(chart.title), anchor, printable(chart.description))
-
-
-def _grid(up: Axis) -> Markup:
-    line = Markup(
-        '<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>'
-        '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>'
-    )
-    return Markup("").join(
-        line.format(LEFT, WIDTH - RIGHT, y, y, LEFT - 8, _round(y + 4.5), tick_label(tick, up))
-        for tick in up.ticks
-        for y in [_y(tick, up)]
-    )
-
-
-def _feet(across: Axis, label: str) -> Markup:
-    tick = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
-    ticks = [tick.format(_x(one, across), HEIGHT - BOTTOM + 20, tick_label(one, across)) for one in across.ticks]
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    return Markup("").join([*ticks, tick.format(_round(middle), HEIGHT - 6, label)])
-
-
 def _curve(points: Points, index: int, across: Axis, up: Axis) -> Markup:
     line = thinned(points)
     name = f"series-{index % COLOURS + 1}"
-    path = Markup('<polyline class="curve {}{}" points="{}"/>')
+
+    def path(points: Points, kind: str = "") -> Markup:
+        places = " ".join(f"{_x(x, across)},{_y(y, up)}" for x, y in points)
+        return Markup('<polyline class="curve {}{}" points="{}"/>').format(name, kind, places)
+
     if len(line) >= NOISY:
-        smooth = smoothed(line, len(line) // 20)
-        return path.format(name, " raw", _places(line, across, up)) + path.format(name, "", _places(smooth, across, up))
-    dots = Markup("").join(
-        Markup('<circle class="dot {}" cx="{}" cy="{}" r="3.5"/>').format(name, _x(x, across), _y(y, up))
-        for x, y in line
-    )
-    return path.format(name, "", _places(line, across, up)) + dots
-
-
-def _places(points: Points, across: Axis, up: Axis) -> str:
-    return " ".join(f"{_x(x, across)},{_y(y, up)}" for x, y in points)
+        return path(line, " raw") + path(smoothed(line, len(line) // 20))
+    dot = Markup('<circle class="dot {}" cx="{}" cy="{}" r="3.5"/>')
+    return path(line) + Markup("").join(dot.format(name, _x(x, across), _y(y, up)) for x, y in line)
 
 
 def _x(value: float, across: Axis) -> float:
-    return _round(LEFT + across.share(value) * (WIDTH - LEFT - RIGHT))
+    return round(LEFT + across.share(value) * (WIDTH - LEFT - RIGHT), 1)
 
 
 def _y(value: float, up: Axis) -> float:
-    return _round(HEIGHT - BOTTOM - up.share(value) * (HEIGHT - TOP - BOTTOM))
-
-
-def _round(value: float) -> float:
-    return round(value, 1)
+    return round(HEIGHT - BOTTOM - up.share(value) * (HEIGHT - TOP - BOTTOM), 1)

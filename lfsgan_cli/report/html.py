@@ -1,6 +1,5 @@
-"""Writes a page as one HTML file that needs no other file, no network and no script."""
+"""Writes a report as one HTML file that needs no other file, no network and no script."""
 
-from collections.abc import Callable
 from importlib.resources import files
 from itertools import count
 from typing import Any
@@ -23,13 +22,24 @@ def to_html(page: Page) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
     )
+    numbers = count(1)
+
+    def curve(chart: Chart) -> Markup:
+        return svg(chart, f"chart-{next(numbers)}")
+
+    def is_number(cell: Cell) -> bool:
+        return cell is None or isinstance(cell, int | float | Measured)
+
+    def is_noisy(chart: Chart) -> bool:
+        return any(len(series.points) >= NOISY for series in chart.series)
+
     environment.globals.update(
         mark=Markup(MARK),  # noqa: S704 - a constant
         version=__version__,
-        curve=_numbered(),
+        curve=curve,
         spell=spell,
-        is_number=_is_number,
-        is_noisy=_is_noisy,
+        is_number=is_number,
+        is_noisy=is_noisy,
         colours=COLOURS,
     )
     source = (files("lfsgan_cli.report") / "page.html.j2").read_text(encoding="utf-8")
@@ -37,22 +47,5 @@ def to_html(page: Page) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Text of files, without what turns the direction of writing or cannot be written; markup stays as it is."""
+    """Text without what turns the direction of writing or cannot be written; markup stays as it is."""
     return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _numbered() -> Callable[[Chart], Markup]:
-    numbers = count(1)
-
-    def curve(chart: Chart) -> Markup:
-        return svg(chart, f"chart-{next(numbers)}")
-
-    return curve
-
-
-def _is_number(cell: Cell) -> bool:
-    return cell is None or isinstance(cell, int | float | Measured)
-
-
-def _is_noisy(chart: Chart) -> bool:
-    return any(len(series.points) >= NOISY for series in chart.series)

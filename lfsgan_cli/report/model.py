@@ -1,4 +1,4 @@
-"""What a page of the report shows, without a word on how it looks: sections of tables, pictures, curves and gaps."""
+"""The content of a report, without its looks: a page of sections with tables, images, curves, facts and gaps."""
 
 import struct
 from base64 import b64encode
@@ -9,7 +9,6 @@ from lfsgan_cli.benchmark.results import Measured
 
 _PNG_SIZE = slice(16, 24)  # width and height, big-endian, in the header chunk that every PNG begins with
 
-
 Cell: TypeAlias = str | int | float | Measured | None  # None: there is no such number
 Row: TypeAlias = tuple[Cell, ...]
 Fact: TypeAlias = tuple[str, str]
@@ -17,14 +16,14 @@ Fact: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG, and what it shows in words for those who do not see it."""
+    """A PNG, and what it shows in words, for screen readers."""
 
     data: bytes
     alt: str
 
     @property
     def url(self) -> str:
-        """The picture itself as an address, so that the page needs no other file."""
+        """The image itself as a data URL, so that the page needs no other file."""
         return f"data:image/png;base64,{b64encode(self.data).decode('ascii')}"
 
     @property
@@ -46,8 +45,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class PictureGrid:
-    """Small pictures side by side."""
+class Gallery:
+    """Thumbnails side by side."""
 
     kind: ClassVar[str] = "gallery"
     title: str
@@ -57,7 +56,7 @@ class PictureGrid:
 
 @dataclass(frozen=True)
 class SeedRows:
-    """Rows of drawings under one another; a column is one seed."""
+    """Rows of samples; a column is one seed."""
 
     kind: ClassVar[str] = "seed_rows"
     title: str
@@ -67,10 +66,10 @@ class SeedRows:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """One large picture."""
+class ImageGrid:
+    """One large image with a grid of samples."""
 
-    kind: ClassVar[str] = "sheet"
+    kind: ClassVar[str] = "image_grid"
     title: str
     picture: Picture
     note: str = ""
@@ -86,7 +85,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over one axis; `description` says in words what is drawn."""
+    """Curves over one axis; `description` says in words what they show."""
 
     kind: ClassVar[str] = "chart"
     title: str
@@ -107,7 +106,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Listing:
-    """A text file as it stands."""
+    """The text of a file."""
 
     kind: ClassVar[str] = "listing"
     title: str
@@ -116,7 +115,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Gap:
-    """What is not there, and the command that makes it ('' where none does)."""
+    """Something that is not there, and the command that makes it ('' where none does)."""
 
     kind: ClassVar[str] = "gap"
     title: str
@@ -124,12 +123,12 @@ class Gap:
     command: str = ""
 
 
-Block: TypeAlias = Table | PictureGrid | SeedRows | Sheet | Chart | Facts | Listing | Gap
+Block: TypeAlias = Table | Gallery | SeedRows | ImageGrid | Chart | Facts | Listing | Gap
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Blocks that belong side by side where the screen is wide enough."""
+    """Blocks side by side where the screen is wide enough."""
 
     kind: ClassVar[str] = "beside"
     blocks: tuple[Block, ...]
@@ -146,7 +145,7 @@ class Section:
     sections: tuple["Section", ...] = ()
 
     def flat(self) -> tuple[Block, ...]:
-        """Its own blocks one after the other, without those of its subsections."""
+        """Its own blocks in order, without those of its subsections."""
         return tuple(one for block in self.blocks for one in (block.blocks if isinstance(block, Beside) else (block,)))
 
 

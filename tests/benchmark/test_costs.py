@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lfsgan_cli.benchmark.results import Cost, cost, spending
+from lfsgan_cli.benchmark.measure import Cost, cost, spending
 
 CPU = torch.device("cpu")
 SLEEP = 0.2  # seconds; costs are noted in tenths

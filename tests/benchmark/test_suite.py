@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lfsgan_cli.benchmark.suite import COUNT, NoSuiteError, Suite, SuiteError, UnknownMethodError, read_suite
+from lfsgan_cli.benchmark.suite import COUNT, METRICS, NoSuiteError, Suite, SuiteError, UnknownMethodError, read_suite
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.registry import load
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.discriminator import check_fits
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "benchmarks"
-METRICS = ("fid", "kid", "prdc", "lpips", "memorization")  # what suites without a list of metrics measure
 LEAST = """
 [suite]
 name = "tiny"
@@ -73,8 +72,8 @@ def test_the_least_suite_takes_everything_else_as_the_commands_do(folder: Path) 
     assert (suite.name, suite.base, suite.count, suite.seeds, suite.metrics) == ("tiny", None, COUNT, (0,), METRICS)
     assert (suite.features, suite.fid_mode, suite.lpips_features) == ("auto", "clean", "auto")
     [method] = suite.methods
-    assert (method.sequential, method.way.options) == (False, load("left").Config())
-    assert method.way.training == LearnConfig(lr=load("left").lr)
+    assert (method.sequential, method.recipe.pairs) == (False, ())
+    assert method.recipe.training == LearnConfig(lr=load("left").lr)
 
 
 def test_what_is_given_is_taken(folder: Path) -> None:
@@ -84,10 +83,10 @@ def test_what_is_given_is_taken(folder: Path) -> None:
         (name, folder / name, folder / "reals") for name in ("cats", "dogs")
     ]
     left, chain = suite.methods
-    assert (left.way.options, left.sequential) == (load("left").Config(rank=2), False)
-    assert left.way.seeded(3).training == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
-    assert (chain.way.adapter, chain.sequential) == ("full", True)
-    assert chain.way.training.lr == load("full").lr  # its own, where the suite gives none
+    assert (left.recipe.pairs, left.sequential) == (("rank=2",), False)
+    assert left.recipe.seeded(3).training == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
+    assert (chain.recipe.adapter, chain.sequential) == ("full", True)
+    assert chain.recipe.training.lr == load("full").lr  # its own, where the suite gives none
 
 
 def test_paths_are_sought_in_the_data_if_that_is_named(folder: Path, tmp_path: Path) -> None:
@@ -98,8 +97,8 @@ def test_paths_are_sought_in_the_data_if_that_is_named(folder: Path, tmp_path: P
 
 
 def test_pictures_are_compared_one_by_one_only_where_a_metric_does_so(folder: Path) -> None:
-    assert "embeddings" in read(folder, LEAST).needs
-    assert "embeddings" not in read(folder, FULL).needs
+    assert read(folder, LEAST).perceptual
+    assert not read(folder, FULL).perceptual
 
 
 def test_what_all_numbers_share_is_told_apart_from_what_may_grow(folder: Path) -> None:
@@ -207,13 +206,15 @@ def example(name: str, data: Path) -> Suite:
 
 def test_no_two_methods_of_the_ablation_are_the_same_and_one_of_them_is_the_default(tmp_path: Path) -> None:
     methods = example("ablation", tmp_path).methods
-    assert len({(method.way.adapter, method.way.options, method.way.training) for method in methods}) == len(methods)
+    assert len({(method.recipe.adapter, method.recipe.pairs, method.recipe.training) for method in methods}) == len(
+        methods
+    )
     [default] = [
         method
         for method in methods
-        if method.way.options == load("left").Config() and method.way.training == LearnConfig(lr=load("left").lr)
+        if not method.recipe.pairs and method.recipe.training == LearnConfig(lr=load("left").lr)
     ]
-    assert (default.name, default.way.adapter) == ("default", "left")
+    assert (default.name, default.recipe.adapter) == ("default", "left")
 
 
 def test_the_styles_that_nothing_was_chosen_on_are_those_of_no_other_suite(tmp_path: Path) -> None:
@@ -225,22 +226,22 @@ def test_the_styles_that_nothing_was_chosen_on_are_those_of_no_other_suite(tmp_p
 def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_public_one(tmp_path: Path) -> None:
     suite = example("quality", tmp_path)
     assert (len(suite.tasks), suite.seeds, suite.count) == (5, (0, 1, 2), 2000)
-    ways = [method.way for method in suite.methods]
-    assert [way.adapter for way in ways if way.recipe == "default"] == ["left", "full", "lora", "cam"]
-    assert [way.training.steps for way in ways if way.recipe == "paper"] == [1000, 1400, 3002]
+    recipes = [method.recipe for method in suite.methods]
+    assert [one.adapter for one in recipes if one.recipe == "default"] == ["left", "full", "lora", "cam"]
+    assert [one.training.steps for one in recipes if one.recipe == "paper"] == [1000, 1400, 3002]
 
 
 @pytest.mark.parametrize("name", ["ablation", "quality", "unseen", "photographs"])
 def test_the_embedded_base_is_large_enough_for_all_methods(name: str, tmp_path: Path) -> None:
     for method in example(name, tmp_path).methods:
-        check_fits(method.way.training, NetworkConfig.standard(64))
+        check_fits(method.recipe.training, NetworkConfig.standard(64))
 
 
 @pytest.mark.parametrize("name", ["avatars", "ffhq"])
 def test_the_suites_of_the_examples_can_be_read(name: str, tmp_path: Path) -> None:
     suite = example(name, tmp_path)
     assert len(suite.tasks) == 5
-    assert {"left", "full", "cam"} <= {method.way.adapter for method in suite.methods}
+    assert {"left", "full", "cam"} <= {method.recipe.adapter for method in suite.methods}
     assert [method.name for method in suite.methods if method.sequential]
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lfsgan_cli.benchmark.results import read_runs
+
 if TYPE_CHECKING:
     from tests.conftest import Program
 
@@ -31,13 +33,13 @@ reals = "cats"
 name = "left"
 adapter = "left"
 options = {rank = 1, biases = false}
-training = {steps = STEPS, batch = 2, anchors.candidates = 10}
+training = {steps = STEPS, batch = 2, anchor_candidates = 10}
 
 [[method]]
 name = "full"
 adapter = "full"
 sequential = true
-training = {steps = STEPS, batch = 2, anchors.candidates = 10}
+training = {steps = STEPS, batch = 2, anchor_candidates = 10}
 """
 RUN = ("benchmark", "tiny.toml", "--out", "out")
 LINES = "out/runs.jsonl"
@@ -48,24 +50,40 @@ def write(program: "Program", text: str = SUITE, steps: int = 3) -> None:
     program.folder.joinpath("tiny.toml").write_text(text.replace("STEPS", str(steps)))
 
 
-def lines(program: "Program") -> list[Any]:
-    return [json.loads(line) for line in program.contents(LINES).decode().splitlines()]
+def lines(program: "Program", path: str = LINES) -> list[Any]:
+    """The lines of finished steps, without those of conditions."""
+    found = [json.loads(line) for line in program.contents(path).decode().splitlines()]
+    return [line for line in found if "conditions" not in line]
 
 
-def values(program: "Program") -> dict[tuple[str, int, str], float]:
-    """A[t][i] of every method."""
+def keep(program: "Program", changed: list[Any]) -> None:
+    """Put changed lines under the conditions that are there."""
+    first, *_ = program.contents(LINES).decode().splitlines()
+    program.folder.joinpath(LINES).write_text("".join(f"{line}\n" for line in [first, *map(json.dumps, changed)]))
+
+
+def known(program: "Program") -> dict[tuple[str, int, str], float]:
+    """A[t][i] of every method, as a report has it."""
     return {
-        (line["method"], line["step"], one["domain"]): one["value"]
-        for line in lines(program)
-        for one in line["results"]
+        (run.method, run.step, one.domain): one.value
+        for run in read_runs(program.folder / "out")
+        for one in run.results
     }
 
 
-def test_each_step_is_a_line_with_a_number_for_every_domain_so_far(program: "Program") -> None:
+def test_each_step_is_a_line_with_the_numbers_measured_after_it(program: "Program") -> None:
     write(program)
     result = program.done(*RUN)
     assert [(line["method"], line["step"]) for line in lines(program)] == KEYS
-    assert [[one["domain"] for one in line["results"]] for line in lines(program)] == [["cats"], ["cats", "dogs"]] * 2
+    # A task file of `left` stays as it is, so its number is not repeated; the network of `full` is measured on both.
+    measured = [[one["domain"] for one in line["results"]] for line in lines(program)]
+    assert measured == [["cats"], ["dogs"], ["cats"], ["cats", "dogs"]]
+    [conditions] = [line for line in map(json.loads, program.contents(LINES).splitlines()) if "conditions" in line]
+    assert (conditions["conditions"]["device"], conditions["conditions"]["tf32"]) == ("cpu", False)
+    assert not {"conditions", "base", "extractor", "versions", "device"} & {
+        key for line in lines(program) for key in line
+    }
+    assert "0x" not in program.contents(LINES).decode()
     # Twelve real pictures for one domain and five for the other: one name, so that both stand in one table.
     assert {one["name"] for line in lines(program) for one in line["results"]} == {
         "fid[efficientnet-lite0] n=8 reals=5-12"
@@ -78,7 +96,8 @@ def test_each_step_is_a_line_with_a_number_for_every_domain_so_far(program: "Pro
 
 def test_a_method_that_cannot_be_learned_is_refused_before_another_begins(program: "Program") -> None:
     for setting, words in (
-        ("discriminator.freeze_blocks = 9", "method 'full': discriminator.freeze_blocks is 9: expected at most 2"),
+        ("held_out = 4", "method 'full': held_out=4 leaves"),
+        ("freeze_blocks = 9", "method 'full': freeze_blocks is 9: expected at most 2"),
     ):
         write(program, SUITE[: -len("}\n")] + f", {setting}}}\n")
         assert words in program.refused(*RUN)
@@ -88,7 +107,7 @@ def test_a_method_that_cannot_be_learned_is_refused_before_another_begins(progra
 def test_one_network_for_all_domains_draws_the_first_one_otherwise_after_the_second(program: "Program") -> None:
     write(program)
     program.done(*RUN)
-    found = values(program)
+    found = known(program)
     assert found["left", 2, "cats"] == found["left", 1, "cats"]
     assert found["full", 2, "cats"] != found["full", 1, "cats"]
 
@@ -96,12 +115,12 @@ def test_one_network_for_all_domains_draws_the_first_one_otherwise_after_the_sec
 def test_finished_steps_are_not_run_again_and_a_torn_line_is(program: "Program") -> None:
     write(program)
     program.done(*RUN)
-    whole, before = program.contents(LINES), values(program)
+    whole, before = program.contents(LINES), known(program)
     assert "Finished" not in program.done(*RUN).stderr
     assert program.contents(LINES) == whole
     program.folder.joinpath(LINES).write_bytes(whole[:-20])
     assert "Finished 4 of 4: dogs by full, seed 0." in program.done(*RUN).stderr
-    assert values(program) == before
+    assert known(program) == before
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
@@ -112,7 +131,7 @@ def test_stopped_in_the_middle_it_goes_on_to_the_same_numbers(program: "Program"
     assert said.splitlines()[-1].endswith("resume with: lfsgan benchmark tiny.toml --out out --method left")
     program.done(*words)
     program.done(*words, "--out", "whole")
-    again = [json.loads(line) for line in program.contents("whole/runs.jsonl").decode().splitlines()]
+    again = lines(program, "whole/runs.jsonl")
     assert [line["results"] for line in lines(program)] == [line["results"] for line in again]
 
 
@@ -190,19 +209,19 @@ def test_a_line_that_does_not_name_a_setting_yet_was_not_learned_by_its_default(
     program.done(*RUN, "--method", "left")
     early = lines(program)
     for line in early:
-        del line["training"]["optim.adapter_rates"], line["training"]["memorization_weight"]
-    program.folder.joinpath(LINES).write_text("".join(json.dumps(line) + "\n" for line in early))
+        del line["training"]["own_rates"], line["training"]["copy_weight"]
+    keep(program, early)
     assert "another own_rates of method left (false, now true)" in program.refused(*RUN)
 
 
 def test_a_line_of_another_discriminator_is_not_one_of_the_default(program: "Program") -> None:
     write(program)
     program.done(*RUN, "--method", "left")
-    kept = lines(program)
-    for line in kept:
-        assert line["training"]["discriminator.freeze_blocks"] == 1  # of the two that a discriminator of 16×16 has
-        line["training"]["discriminator.freeze_blocks"] = 0
-    program.folder.joinpath(LINES).write_text("".join(json.dumps(line) + "\n" for line in kept))
+    changed = lines(program)
+    for line in changed:
+        assert line["training"]["freeze_blocks"] == 1  # of the two that a discriminator of 16×16 has
+        line["training"]["freeze_blocks"] = 0
+    keep(program, changed)
     assert "another freeze_blocks of method left (0, now 1)" in program.refused(*RUN)
 
 
@@ -216,5 +235,5 @@ def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "P
     program.done(*RUN, "--method", "left")
     again, second = lines(program)
     assert again == first
-    assert [one["domain"] for one in second["results"]] == ["cats", "dogs"]
-    assert second["results"][0] == first["results"][0]
+    assert [one["domain"] for one in second["results"]] == ["dogs"]
+    assert {key[1:] for key in known(program)} == {(1, "cats"), (2, "cats"), (2, "dogs")}

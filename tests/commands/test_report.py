@@ -32,12 +32,12 @@ def test_a_workspace_is_reported_in_three_files_beside_it(learned: "Program") ->
     assert {path: content for path, content in learned.tree().items() if path in before} == before
 
 
-def test_shots_and_drawings_are_in_the_page_itself(learned: "Program") -> None:
+def test_training_images_and_samples_are_in_the_page_itself(learned: "Program") -> None:
     learned.done("report")
     learned.done("generate", "--task", "cats", "--with-base", "-n", 10)
     pictures = {str(one.attributes["alt"]): str(one.attributes["src"]) for one in elements(page(learned)).of("img")}
     shots = sorted((learned.folder / WORKSPACE / "tasks/cats/few_shots").glob("*.png"))
-    assert [pictures[f"cats, shot {index}"] for index in range(1, 6)] == [
+    assert [pictures[f"cats, training image {index}"] for index in range(1, 6)] == [
         Picture(s.read_bytes(), "").url for s in shots
     ]
     for name in ("base", "cats"):
@@ -67,7 +67,7 @@ def test_closest_pairs_and_retention_are_shown_once_they_are_there(learned: "Pro
     shutil.copy(root / "tasks/cats/few_shots/000000.png", root / "tasks/cats/closest_pairs.png")
     root.joinpath("retention.json").write_text('{"checked": "?", "tasks": {"cats": {"base": true, "task": false}}}')
     learned.done("report")
-    assert "cats: drawings beside the shots nearest to them" in page(learned)
+    assert "cats: samples above the training images nearest to them" in page(learned)
     assert "not proven" in page(learned)
     assert "Not checked yet" not in page(learned)
 
@@ -96,7 +96,7 @@ def test_a_task_that_cannot_be_read_is_named_and_the_rest_is_reported(learned: "
 def test_a_task_whose_file_came_alone_is_shown_without_shots(learned: "Program") -> None:
     shutil.rmtree(learned.folder / WORKSPACE / "tasks/cats")
     learned.done("report")
-    assert "No shots here" in page(learned)
+    assert "No training images here" in page(learned)
 
 
 def test_a_benchmark_is_known_by_its_runs(program: "Program") -> None:

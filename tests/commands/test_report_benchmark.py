@@ -52,7 +52,7 @@ def test_the_same_seeds_are_drawn_by_what_each_method_has_after_its_last_step(pr
         for seed in range(10):
             assert found[f"{alt}, seed {seed}"] == pixels(program.contents(f"seen/{place}/seed{seed:04}.png")), alt
     assert found["1: cats, seed 0"] != found["2: dogs, seed 0"]
-    assert "dogs, shot 4" in found
+    assert "dogs, training image 4" in found
     report, told = BenchmarkReport(Path("out")), list[int]()
     report.page(torch.device("cpu"), told.append)
     assert report.pictures() == sum(told) == 40  # ten seeds by each of four tasks, though six rows show them

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from lfsgan_cli.app import app
-from lfsgan_cli.benchmark.results import RunLines
+from lfsgan_cli.benchmark.results import RunLines, read_runs
 from lfsgan_cli.benchmark.suite import read_suite
 from lfsgan_cli.checkpoints import detect, lfsgan
 from lfsgan_cli.checkpoints.checkpoint import Checkpoint
@@ -19,11 +19,12 @@ from lfsgan_cli.images.dataset import ImageDataset, check, load_images
 from lfsgan_cli.images.decode import decode, fit
 from lfsgan_cli.images.png import text_of
 from lfsgan_cli.images.source import open_source
-from lfsgan_cli.report.benchmark import read_benchmark
+from lfsgan_cli.report.benchmark import page_of
 from lfsgan_cli.report.html import to_html
+from lfsgan_cli.report.images import Samples
 from lfsgan_cli.report.model import Page
 from lfsgan_cli.report.text import to_csv, to_markdown
-from lfsgan_cli.report.workspace import BaseFacts, Drawings, read_workspace
+from lfsgan_cli.report.workspace import BaseFacts, read_workspace
 from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
 from lfsgan_cli.workspace.base_file import Base
 from lfsgan_cli.workspace.task_file import read_summary
@@ -84,7 +85,9 @@ def readers(folder: Path) -> dict[str, dict[str, Reader]]:
         "suite": {"suite": lambda path: read_suite(path, None)},
         "lines": {
             "runs": lambda path: RunLines(path.parent),
-            "report of a benchmark": lambda path: _pages(read_benchmark(path.parent)),
+            "report of a benchmark": lambda path: _pages(
+                page_of(path.parent, read_runs(path.parent), Samples((), {}, {}))
+            ),
             "report": lambda _path: _reported(folder, folder / "workspace" / "tasks" / "dogs.safetensors"),
         },
     }
@@ -143,9 +146,9 @@ def _reported(folder: Path, path: Path) -> None:
     try:
         summary = read_summary(path)
     except LfsganError as error:
-        _pages(read_workspace(folder / "workspace", facts, {}, Drawings((), {}, {"dogs": str(error)})))
+        _pages(read_workspace(folder / "workspace", facts, {}, Samples((), {}, {"dogs": str(error)})))
     else:
-        _pages(read_workspace(folder / "workspace", facts, {"dogs": summary}, Drawings((), {}, {})))
+        _pages(read_workspace(folder / "workspace", facts, {"dogs": summary}, Samples((), {}, {})))
 
 
 def _pages(page: Page) -> None:

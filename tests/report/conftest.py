@@ -1,6 +1,7 @@
 """A page's HTML as a list of elements, and a benchmark's folder with numbers made by hand."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,12 +9,18 @@ from typing import Any
 
 import pytest
 
+from lfsgan_cli.benchmark.results import read_runs
+from lfsgan_cli.report.benchmark import page_of
+from lfsgan_cli.report.images import Samples
+from lfsgan_cli.report.model import Page
+
 
 def about(value: float) -> Any:
     """A number up to rounding, where a number is expected."""
     return pytest.approx(value)
 
 
+CONDITIONS = {"conditions": {"device": "cpu"}, "machine": {"torch": "2.13.0"}}
 TASKS = ("cats", "dogs", "owls")
 FID = "fid[tiny] n=4 reals=5"
 COVERAGE = "coverage[tiny] n=4 reals=5"
@@ -75,19 +82,18 @@ def elements(html: str) -> Elements:
 def run_line(method: str, seed: int, step: int, shift: float) -> dict[str, Any]:
     """A finished run; `shift` is added to every distance, so that seeds differ by a known amount.
 
-    `full` is one network, so that its latest task draws all domains; `left` draws each by its own.
+    `full` is one network for all domains, so that each step has a number for every one; `left` has a file for each.
     """
-    by_one = method == "full"
+    sequential = method == "full"
     results = [
         {
             "domain": TASKS[index],
             "metric": metric,
             "name": name,
             "value": values[method][step - 1][index] + by,
-            "drawn_by": TASKS[step - 1 if by_one else index],
         }
         for metric, name, values, by in (("fid", FID, FIDS, shift), ("coverage", COVERAGE, COVERAGES, 0.0))
-        for index in range(step)
+        for index in range(0 if sequential else step - 1, step)
     ]
     return {
         "method": method,
@@ -99,6 +105,7 @@ def run_line(method: str, seed: int, step: int, shift: float) -> dict[str, Any]:
         "bytes": 4_000_000,
         "seconds": 60.0 + seed * 2,
         "peak_memory_mb": 500.0 + step,
+        "sequential": sequential,
         "results": results,
     }
 
@@ -109,10 +116,20 @@ def all_lines() -> list[dict[str, Any]]:
     return [run_line(method, seed, step, shift) for method in FIDS for seed, shift in seeds for step in steps]
 
 
+def write_lines(folder: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """These steps under one line of conditions."""
+    folder.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in [CONDITIONS, *lines]))
+
+
+def benchmark_page(folder: Path) -> Page:
+    """The page of what can be read, without samples."""
+    return page_of(folder, read_runs(folder), Samples((), {}, {}))
+
+
 def write_benchmark(folder: Path) -> Path:
     """The folder of that benchmark."""
     folder.mkdir()
-    folder.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in all_lines()))
+    write_lines(folder, all_lines())
     folder.joinpath("suite.toml").write_text('[[tasks]]\nname = "cats"  # <b>\n')
     return folder
 

@@ -8,9 +8,8 @@ import pytest
 
 from lfsgan_cli.benchmark.results import Measured
 from lfsgan_cli.io.json import DamagedLinesError
-from lfsgan_cli.report.benchmark import read_benchmark
 from lfsgan_cli.report.model import Chart, Gap, Listing, Page, Table
-from tests.report.conftest import COVERAGE, FID, about
+from tests.report.conftest import COVERAGE, FID, about, benchmark_page
 
 SPREAD = about(2**0.5)  # of two seeds that lie 2 apart
 
@@ -21,7 +20,7 @@ def tables(page: Page, anchor: str) -> dict[str, Table]:
 
 
 def test_after_the_last_step_every_method_has_a_row_with_mean_and_spread_over_seeds(bench: Path) -> None:
-    table = tables(read_benchmark(bench), "results")[f"{FID} ↓"]
+    table = tables(benchmark_page(bench), "results")[f"{FID} ↓"]
     assert table.columns == ("method", "cats", "dogs", "owls", "mean")
     # The seeds are 1 and 3 above the numbers of the table, so their mean is 2 above.
     assert table.rows[0] == ("left", *(Measured(value, SPREAD) for value in (12.0, 22.0, 32.0, 22.0)))
@@ -29,7 +28,7 @@ def test_after_the_last_step_every_method_has_a_row_with_mean_and_spread_over_se
 
 
 def test_forgetting_has_the_sign_of_worse_for_either_kind_of_metric(bench: Path) -> None:
-    table = tables(read_benchmark(bench), "forgetting")["Average forgetting"]
+    table = tables(benchmark_page(bench), "forgetting")["Average forgetting"]
     assert table.columns == ("metric", "left", "full")
     # full, fid: (40 - 10 + 40 - 20) / 2 = 25 more; coverage: (0.8 - 0.2 + 0.7 - 0.4) / 2 = 0.45 less.
     assert table.rows == (
@@ -39,7 +38,7 @@ def test_forgetting_has_the_sign_of_worse_for_either_kind_of_metric(bench: Path)
 
 
 def test_the_matrix_has_a_row_for_each_step_and_nothing_above_the_diagonal(bench: Path) -> None:
-    matrix = tables(read_benchmark(bench), "forgetting-1")["A[t][i] of full"]
+    matrix = tables(benchmark_page(bench), "forgetting-1")["A[t][i] of full"]
     assert [row[0] for row in matrix.rows] == ["1: cats", "2: dogs", "3: owls"]
     means = [[cell.value if isinstance(cell, Measured) else cell for cell in row[1:]] for row in matrix.rows]
     assert means == [[12.0, None, None], [22.0, 22.0, None], [42.0, 42.0, 32.0]]
@@ -48,7 +47,7 @@ def test_the_matrix_has_a_row_for_each_step_and_nothing_above_the_diagonal(bench
 def test_the_first_domain_is_drawn_over_the_steps(bench: Path) -> None:
     [chart] = [
         block
-        for section in read_benchmark(bench).walk()
+        for section in benchmark_page(bench).walk()
         if section.anchor == "forgetting-1"
         for block in section.flat()
         if isinstance(block, Chart)
@@ -60,7 +59,7 @@ def test_the_first_domain_is_drawn_over_the_steps(bench: Path) -> None:
 
 
 def test_costs_are_given_per_task(bench: Path) -> None:
-    [table] = tables(read_benchmark(bench), "costs").values()
+    [table] = tables(benchmark_page(bench), "costs").values()
     seconds = Measured(61.0, about((6 / 5) ** 0.5))  # 60 three times, 62 three times
     assert table.rows[0] == ("left", "left", 1000, 4.0, seconds, 503.0)
 
@@ -70,7 +69,7 @@ def test_a_method_that_was_stopped_is_compared_with_nothing_it_has_not_done(
 ) -> None:
     some = [line for line in lines if line["method"] == "left" or line["step"] == 1]
     bench.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in some))
-    page = read_benchmark(bench)
+    page = benchmark_page(bench)
     table = tables(page, "results")[f"{FID} ↓"]
     assert table.rows[1] == ("full", Measured(12.0, SPREAD), None, None, Measured(12.0, SPREAD))
     assert "full is at step 1 of 3." in table.note
@@ -79,22 +78,22 @@ def test_a_method_that_was_stopped_is_compared_with_nothing_it_has_not_done(
 
 def test_a_line_torn_by_a_crash_is_left_out_and_any_other_damage_is_named(bench: Path) -> None:
     path = bench / "runs.jsonl"
-    whole = read_benchmark(bench)
+    whole = benchmark_page(bench)
     with path.open("a") as file:
         file.write('{"method": "le')
-    assert read_benchmark(bench) == whole
+    assert benchmark_page(bench) == whole
     path.write_text('{"method": "left"}\n' + path.read_text())
     with pytest.raises(DamagedLinesError, match="line 1: expected a finished run"):
-        read_benchmark(bench)
+        benchmark_page(bench)
 
 
 def test_the_suite_stands_in_the_page_as_it_is(bench: Path) -> None:
-    suite = read_benchmark(bench).sections[-1]
+    suite = benchmark_page(bench).sections[-1]
     assert suite.blocks == (Listing("suite.toml", bench.joinpath("suite.toml").read_text()),)
 
 
 def test_a_benchmark_that_has_only_begun_says_how_to_go_on(bench: Path) -> None:
     bench.joinpath("runs.jsonl").write_text("")
-    [gap] = read_benchmark(bench).sections[0].blocks
+    [gap] = benchmark_page(bench).sections[0].blocks
     assert isinstance(gap, Gap)
     assert gap.command == f"lfsgan benchmark {bench / 'suite.toml'}"

@@ -14,15 +14,15 @@ from lfsgan_cli.report.model import (
     Block,
     Chart,
     Facts,
+    Gallery,
     Gap,
+    ImageGrid,
     Listing,
     Page,
     Picture,
-    PictureGrid,
     Section,
     SeedRows,
     Series,
-    Sheet,
     Table,
 )
 from tests.report.conftest import Elements, elements
@@ -31,9 +31,9 @@ NASTY = "<script>alert('\"&')</script>"
 DOT = Picture(encode(np.zeros((3, 5, 3), np.uint8), {}), f"a dot {NASTY}")
 BLOCKS: tuple[Block, ...] = (
     Table(f"table {NASTY}", ("task", NASTY), ((NASTY, Measured(1.0, 0.5)), ("cats", None)), NASTY),
-    PictureGrid("gallery", (DOT, DOT), NASTY),
+    Gallery("gallery", (DOT, DOT), NASTY),
     SeedRows("seeds", (0, 1), ((NASTY, (DOT, DOT)),), NASTY),
-    Sheet("sheet", DOT, NASTY),
+    ImageGrid("grid", DOT, NASTY),
     Chart(NASTY, NASTY, "step", (Series(NASTY, ((1, 2), (2, 3))), Series("b", ((1, 2), (2, 3)))), NASTY),
     Facts("", ((NASTY, NASTY),)),
     Listing("suite.toml", NASTY),

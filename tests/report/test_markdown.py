@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from lfsgan_cli.report.benchmark import read_benchmark
 from lfsgan_cli.report.model import Gap, Listing, Page, Section, Table
 from lfsgan_cli.report.text import to_markdown
+from tests.report.conftest import benchmark_page
 
 
 def text(*blocks: Table | Gap | Listing) -> str:
@@ -35,7 +35,7 @@ def test_what_is_missing_comes_with_its_command() -> None:
 
 
 def test_a_benchmark_has_every_table_and_a_link_for_every_curve(bench: Path) -> None:
-    page = read_benchmark(bench)
+    page = benchmark_page(bench)
     written = to_markdown(page, "r.html")
     blocks = [block for section in page.walk() for block in section.flat()]
     assert len(re.findall(r"^\|(-+:?\|)+$", written, flags=re.MULTILINE)) == sum(isinstance(b, Table) for b in blocks)

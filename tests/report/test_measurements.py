@@ -8,12 +8,12 @@ import pytest
 
 from lfsgan_cli.benchmark.results import Measured
 from lfsgan_cli.io.json import DamagedLinesError
-from lfsgan_cli.report.workspace import Noted, base_table, histories, read_metrics, task_table
+from lfsgan_cli.report.measurements import RecordedMetric, base_table, histories, read_metrics, task_table
 
 FID = "fid[tiny] n=4 reals=5"
 
 
-def noted(path: Path, *lines: dict[str, Any]) -> list[Noted]:
+def noted(path: Path, *lines: dict[str, Any]) -> list[RecordedMetric]:
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return read_metrics(path)
 
@@ -60,7 +60,7 @@ def test_the_base_is_shown_against_the_reals_of_each_task(path: Path) -> None:
 
 def test_a_metric_without_reals_is_no_obstacle(path: Path) -> None:
     base = noted(path, {"metric": "b_lpips", "name": "b", "value": 0.2, "reals": None})
-    assert base_table(base, {}).columns == ("metric", "without real pictures")
+    assert base_table(base, {}).columns == ("metric", "without real images")
 
 
 def test_only_what_was_measured_again_has_a_history(path: Path) -> None:

@@ -5,10 +5,9 @@ import io
 from pathlib import Path
 
 from lfsgan_cli.benchmark.results import Measured
-from lfsgan_cli.report.benchmark import read_benchmark
 from lfsgan_cli.report.model import Chart, Page, Section, Series, Table
 from lfsgan_cli.report.text import HEADER, to_csv
-from tests.report.conftest import FID
+from tests.report.conftest import FID, benchmark_page
 
 
 def rows(page: Page) -> list[dict[str, str]]:
@@ -31,7 +30,7 @@ def test_a_number_has_all_its_digits_and_its_error() -> None:
 def test_subsections_are_there_as_well(bench: Path) -> None:
     [value] = [
         row["value"]
-        for row in rows(read_benchmark(bench))
+        for row in rows(benchmark_page(bench))
         if (row["section"], row["table"], row["row"], row["column"])
         == (f"{FID} ↓", "A[t][i] of full", "3: owls", "dogs")
     ]

@@ -13,11 +13,13 @@ from lfsgan_cli.benchmark.results import read_runs
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.io import json as jsonlines
 from lfsgan_cli.io.json import DamagedLinesError, UnreadableLinesError, read_lines, read_object
-from lfsgan_cli.report.benchmark import read_benchmark
 from lfsgan_cli.report.html import to_html
-from lfsgan_cli.report.model import Facts, Gap, Listing, Page, Section, Sheet, Table
+from lfsgan_cli.report.images import image_grid, training_images, within
+from lfsgan_cli.report.measurements import read_metrics
+from lfsgan_cli.report.model import Facts, Gap, ImageGrid, Listing, Page, Section, Table
 from lfsgan_cli.report.text import to_csv, to_markdown
-from lfsgan_cli.report.workspace import losses, read_metrics, retention_section, sheet, shots, within
+from lfsgan_cli.report.workspace import losses, retention_section
+from tests.report.conftest import benchmark_page
 
 EVIL = "\x1b[31m[red]<b>\u202egnp.exe\x00\udcff"
 
@@ -54,7 +56,8 @@ def test_a_separator_within_a_text_ends_no_line(tmp_path: Path) -> None:
         ("step", "1"), ("step", 10**9), ("step", 7), ("step", -1), ("seed", 1.5), ("seed", 2**40),
         ("method", "../../etc"), ("method", ["left"]),
         ("task", EVIL), ("adapter", "x" * 5000), ("seconds", float("nan")), ("seconds", "1"),
-        ("parameters", True), ("peak_memory_mb", float("inf")), ("results", 5), ("results", [{"domain": "cats"}]),
+        ("parameters", True), ("peak_memory_mb", float("inf")), ("results", 5),
+        ("sequential", "yes"), ("results", [{"domain": "cats"}]),
         ("results", [{"domain": "../x", "metric": "fid", "name": "fid", "value": 1}]),
         ("results", [{"domain": "cats", "metric": "fid", "name": "fid", "value": float("nan")}]),
     ],
@@ -131,10 +134,10 @@ def test_no_picture_from_outside_of_the_folder_is_shown(tmp_path: Path) -> None:
 )
 def test_what_is_no_whole_picture_is_left_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    assert shots("cats", [tmp_path / "a.png"]).pictures == ()
-    if len(content) != 200:  # a sheet of that size is shown as it is, and a browser shows what there is
-        assert isinstance(sheet("Sheet", tmp_path / "a.png", "alt"), Gap)
-    assert isinstance(sheet("Sheet", _good(tmp_path), "alt"), Sheet)
+    assert training_images("cats", [tmp_path / "a.png"]).pictures == ()
+    if len(content) != 200:  # a grid of that size is shown as it is, and a browser shows what there is
+        assert isinstance(image_grid("Grid", tmp_path / "a.png", "alt"), Gap)
+    assert isinstance(image_grid("Grid", _good(tmp_path), "alt"), ImageGrid)
 
 
 def _good(folder: Path) -> Path:
@@ -146,4 +149,4 @@ def _good(folder: Path) -> Path:
 def test_pipes_in_a_benchmarks_folder_are_not_waited_for(bench: Path) -> None:
     (bench / "suite.toml").unlink()
     os.mkfifo(bench / "suite.toml")
-    assert "has no suite.toml that can be read" in to_html(read_benchmark(bench))
+    assert "has no suite.toml that can be read" in to_html(benchmark_page(bench))

@@ -67,7 +67,7 @@ def test_a_table_within_may_be_left_out_and_is_nothing_else() -> None:
 
 @pytest.mark.parametrize("found", [[], {"x": 1}, [{"x": 1}, 2], "x"])
 def test_of_tables_there_is_one_at_least(found: Any) -> None:
-    assert table(a=[{"x": 1}, {}]).tables("a") == [{"x": 1}, {}]
+    assert [one.values for one in table(a=[{"x": 1}, {}]).tables("a", ("x",))] == [{"x": 1}, {}]
     for one in (table(a=found), table()):
         with pytest.raises(SuiteError, match=r"expected one or more tables \[\[a\]\]"):
-            one.tables("a")
+            one.tables("a", ("x",))

@@ -1,4 +1,4 @@
-"""The pictures of a benchmark: every method at the same seeds, as it is after its last step."""
+"""The samples of a benchmark: every method at the same seeds, as it is after its last step."""
 
 import json
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ import pytest
 from lfsgan_cli.benchmark.results import read_runs
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.report.benchmark import SIDE, Source, page_of, sources
-from lfsgan_cli.report.model import Block, Gap, Page, Picture, PictureGrid, SeedRows
-from lfsgan_cli.report.workspace import Drawings
+from lfsgan_cli.report.images import Samples
+from lfsgan_cli.report.model import Block, Gallery, Gap, Page, Picture, SeedRows
 from tests.report.conftest import TASKS
 
 KEYS = [f"{method}/seed0/{task}" for method in ("left", "full") for task in TASKS]
@@ -26,7 +26,7 @@ ROWS = {key: (png(10 * index), png(10 * index + 1)) for index, key in enumerate(
 
 
 def page(folder: Path, rows: Mapping[str, tuple[bytes, ...]] = ROWS, refused: Mapping[str, str] | None = None) -> Page:
-    return page_of(folder, read_runs(folder), Drawings((0, 1), rows, refused or {}))
+    return page_of(folder, read_runs(folder), Samples((0, 1), rows, refused or {}))
 
 
 def blocks(page: Page, anchor: str) -> tuple[Block, ...]:
@@ -56,25 +56,25 @@ def test_every_task_of_the_first_seed_is_drawn_once(bench: Path) -> None:
 
 def test_an_adapter_draws_a_domain_from_its_own_task_and_one_network_from_its_latest(bench: Path) -> None:
     for number, domain in enumerate(TASKS, start=1):
-        block = rows(page(bench), f"drawn-{number}")
+        block = rows(page(bench), f"samples-{number}")
         assert drawn(block) == {"left": ROWS[f"left/seed0/{domain}"], "full": ROWS["full/seed0/owls"]}
         assert block.rows[1][1][1].alt == f"{domain} by full, seed 1"
-    assert rows(page(bench), "drawn-1").note == "full has one network, here as it is after owls."
-    assert rows(page(bench), "drawn-3").note == ""
+    assert rows(page(bench), "samples-1").note == "full has one network, here as it is after owls."
+    assert rows(page(bench), "samples-3").note == ""
 
 
 def test_what_one_network_forgets_is_shown_step_by_step(bench: Path) -> None:
     block = rows(page(bench), "forgetting")  # one block: what `left` draws for cats stays the same
-    assert block.title == "The first domain, cats, as full draws it after each step"
+    assert block.title == "The first domain, cats, from full after each step"
     assert drawn(block) == {f"{step}: {task}": ROWS[f"full/seed0/{task}"] for step, task in enumerate(TASKS, start=1)}
 
 
 def test_a_method_that_is_halfway_is_shown_as_far_as_it_is(bench: Path, lines: list[dict[str, Any]]) -> None:
     keep(bench, [line for line in lines if line["method"] == "left" or line["step"] <= 2])
     assert {source.key for source in sources(read_runs(bench))} == {*KEYS} - {"full/seed0/owls"}
-    assert drawn(rows(page(bench), "drawn-1"))["full"] == ROWS["full/seed0/dogs"]
-    assert list(drawn(rows(page(bench), "drawn-3"))) == ["left"]
-    assert rows(page(bench), "drawn-3").note == "full has not learned it yet."
+    assert drawn(rows(page(bench), "samples-1"))["full"] == ROWS["full/seed0/dogs"]
+    assert list(drawn(rows(page(bench), "samples-3"))) == ["left"]
+    assert rows(page(bench), "samples-3").note == "full has not learned it yet."
     assert len(rows(page(bench), "forgetting").rows) == 2
 
 
@@ -86,29 +86,29 @@ def test_after_one_step_nothing_can_be_forgotten_yet(bench: Path, lines: list[di
 def test_what_cannot_be_drawn_is_said_once_and_the_rest_is_shown(bench: Path) -> None:
     some = {key: row for key, row in ROWS.items() if key.startswith("left")}
     found = page(bench, some, {"full/seed0": "it is gone"})
-    assert blocks(found, "drawn") == (Gap("full/seed0 is left out", "it is gone."),)
-    assert list(drawn(rows(found, "drawn-2"))) == ["left"]
-    assert rows(found, "drawn-2").note == "full is left out."
-    assert blocks(page(bench, {}), "drawn-2")[1] == Gap("Not drawn", "left is left out. full is left out.")
+    assert blocks(found, "samples") == (Gap("full/seed0 is left out", "it is gone."),)
+    assert list(drawn(rows(found, "samples-2"))) == ["left"]
+    assert rows(found, "samples-2").note == "full is left out."
+    assert blocks(page(bench, {}), "samples-2")[1] == Gap("No samples", "left is left out. full is left out.")
 
 
 @pytest.mark.parametrize("place", ["left/seed0", "full/seed1"])
 def test_shots_stand_above_wherever_they_are_kept(bench: Path, place: str) -> None:
-    assert isinstance(blocks(page(bench), "drawn-1")[0], Gap)
+    assert isinstance(blocks(page(bench), "samples-1")[0], Gap)
     folder = bench / place / "tasks/cats/few_shots"
     folder.mkdir(parents=True)
     folder.joinpath("000000.png").write_bytes(png(7))
-    gallery = blocks(page(bench), "drawn-1")[0]
-    assert isinstance(gallery, PictureGrid)
-    assert gallery.pictures == (Picture(png(7), "cats, shot 1"),)
+    gallery = blocks(page(bench), "samples-1")[0]
+    assert isinstance(gallery, Gallery)
+    assert gallery.pictures == (Picture(png(7), "cats, training image 1"),)
 
 
 def test_large_drawings_are_reduced(bench: Path) -> None:
     large = {key: (png(1, 2 * SIDE),) for key in KEYS}
-    assert rows(page(bench, large), "drawn-1").rows[0][1][0].size == (SIDE, SIDE)
+    assert rows(page(bench, large), "samples-1").rows[0][1][0].size == (SIDE, SIDE)
 
 
 def test_before_the_first_step_there_is_nothing_to_draw(bench: Path) -> None:
     keep(bench, [])
     assert sources(read_runs(bench)) == []
-    assert blocks(page(bench), "drawn") == (Gap("No drawing yet", "No step is finished."),)
+    assert blocks(page(bench), "samples") == (Gap("No samples yet", "No step is finished."),)
