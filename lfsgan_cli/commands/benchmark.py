@@ -1,4 +1,4 @@
-"""`lfsgan benchmark`: several ways to learn the same tasks one after another, measured after each of them."""
+"""`lfsgan benchmark`: several methods learn the same tasks one after another, and are measured after each of them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,15 +11,12 @@ import typer
 from lfsgan_cli.commands import options as given
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, check_images, tell_images, to_repeat
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, check_pictures, to_repeat
 
 if TYPE_CHECKING:
-    import torch
-
-    from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
+    from lfsgan_cli.benchmark.plan import BenchmarkStep
     from lfsgan_cli.benchmark.runner import Stepped
-    from lfsgan_cli.benchmark.suite import Suite
-    from lfsgan_cli.evaluation.features import ExtractorSettings, Progress
+    from lfsgan_cli.evaluation.features import Seen
     from lfsgan_cli.runs.learn_task import Learner
 
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="Suite to run; see examples/benchmarks.")]
@@ -61,58 +58,67 @@ def benchmark(
     Every method of the suite learns the same tasks one after another. All tasks are measured after each step, which
     shows what is forgotten. A finished step is never repeated.
     """
+    from lfsgan_cli.benchmark.plan import Benchmark
+    from lfsgan_cli.benchmark.results import SUITE, read_runs, summarise
     from lfsgan_cli.benchmark.runner import run
     from lfsgan_cli.benchmark.suite import read_suite
-    from lfsgan_cli.evaluation.features import ExtractorSettings
     from lfsgan_cli.system.device import pick
 
     asked = read_suite(suite, data)
     methods, where = asked.some(method or []), pick(device)
-    folder = _folder(suite, out, asked.name)
-    work = _open(asked, folder, ExtractorSettings(
-        asked.features, asked.fid_mode, inception_weights, asked.lpips_features, vgg_weights, offline
-    ), where, batch)  # fmt: skip
+    # The copy of a suite in a benchmark's folder resumes that benchmark.
+    out_folder = out or (suite.parent if suite.name == SUITE else Path(asked.name))
+    weights = Weights(asked.features, asked.fid_mode, inception_weights, asked.lpips_features, vgg_weights, offline)
+    eye, words = weights.eye(where, perceptual=asked.perceptual)
+    work = Benchmark(asked, out_folder, eye, where, batch)
+    say(words)
+    for warning in work.warnings:
+        warn(warning)
     todo = work.todo(methods)
     total = len(methods) * len(asked.seeds) * len(asked.tasks)
     if dry_run:
-        _tell_plan(todo, total, as_json=as_json)
+        _print_plan(todo, total, as_json=as_json)
         return
     if todo:
-        for shots in work.shots.values():
-            tell_images(shots.summary)
         for reals in work.reals.values():
-            check_images(reals.dataset)
+            check_pictures(reals.pictures.source)
         say(f"{total - len(todo):,} of {total:,} steps are finished." if len(todo) < total else f"{total:,} steps.")
         paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
-        words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]
-        words += [word for name in method or [] for word in ("--method", name)]
-        again = to_repeat("benchmark", str(suite), *words, workspace=DEFAULT_WORKSPACE, device=device)
-        run(work, todo, _Shown(total, total - len(todo)), again)
-    _tell(folder, as_json=as_json)
+        given_words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]
+        given_words += [word for name in method or [] for word in ("--method", name)]
+        again = to_repeat("benchmark", str(suite), *given_words, workspace=DEFAULT_WORKSPACE, device=device)
+        run(work, todo, _Progress(total, total - len(todo)), again)
+    summary = summarise(read_runs(out_folder))
+    if as_json:
+        print_json({"folder": str(out_folder), **asdict(summary)})
+        return
+    say(f"{summary.title} after the last step:")
+    headings = ("method", *summary.tasks, "forgetting", "parameters per task", "seconds per task")
+    table(headings, [
+        (one.method, *map(_cell, (*one.values, one.forgetting)), one.parameters, _cell(one.seconds))
+        for one in summary.methods
+    ])  # fmt: skip
+    say(f"All numbers: {to_repeat('report', str(out_folder), workspace=DEFAULT_WORKSPACE)}")
 
 
-def _folder(suite: Path, out: Path | None, name: str) -> Path:
-    """A benchmark's own copy of its suite goes on where it lies."""
-    from lfsgan_cli.benchmark.results import SUITE
-
-    if out is not None:
-        return out
-    return suite.parent if suite.name == SUITE else Path(name)
+def _cell(value: object) -> str:
+    return "–" if value is None else str(value)
 
 
-def _open(suite: "Suite", out: Path, weights: "ExtractorSettings", device: "torch.device", batch: int) -> "Benchmark":
-    from lfsgan_cli.benchmark.plan import Benchmark
+def _print_plan(todo: "Sequence[BenchmarkStep]", total: int, *, as_json: bool) -> None:
+    if as_json:
+        steps = [
+            {"method": one.method.name, "seed": one.seed, "step": one.number, "task": one.task.name} for one in todo
+        ]
+        print_json({"steps": total, "todo": steps})
+        return
+    say(f"Would do {len(todo):,} of {total:,} steps:")
+    for step in todo:
+        say(f"  {_title(step)}")
 
-    extractors, words = weights.load(device, suite.needs)
-    found = Benchmark(suite, out, extractors, device, batch)
-    say(words)
-    for warning in found.warnings:
-        warn(warning)
-    return found
 
-
-class _Shown:
-    """Shows on stderr how far the work is."""
+class _Progress:
+    """Shows the progress on stderr."""
 
     def __init__(self, total: int, done: int) -> None:
         self._total, self._done = total, done
@@ -125,48 +131,16 @@ class _Shown:
             yield lambda one: advance(1, losses_line(one.losses) if one.done % 10 == 0 else None)
 
     @contextmanager
-    def measuring(self, step: "BenchmarkStep", pictures: int) -> "Iterator[Progress]":
-        """Pictures."""
-        with progress(f"Measuring {_title(step)}", pictures, unit="pictures") as advance:
+    def measuring(self, step: "BenchmarkStep", images: int) -> "Iterator[Seen]":
+        """Images."""
+        with progress(f"Measuring {_title(step)}", images, unit="images") as advance:
             yield advance
 
     def finished(self, step: "BenchmarkStep") -> None:
-        """One more."""
+        """One more step."""
         self._done += 1
         say(f"Finished {self._done:,} of {self._total:,}: {_title(step)}.")
 
 
 def _title(step: "BenchmarkStep") -> str:
     return f"{step.task.name} by {step.method.name}, seed {step.seed}"
-
-
-def _tell_plan(todo: "Sequence[BenchmarkStep]", total: int, *, as_json: bool) -> None:
-    if as_json:
-        steps = [
-            {"method": one.method.name, "seed": one.seed, "step": one.number, "task": one.task.name} for one in todo
-        ]
-        print_json({"steps": total, "todo": steps})
-        return
-    say(f"Would do {len(todo):,} of {total:,} steps:")
-    for step in todo:
-        say(f"  {_title(step)}")
-
-
-def _tell(folder: Path, *, as_json: bool) -> None:
-    from lfsgan_cli.benchmark.results import read_runs, summarise
-
-    summary = summarise(read_runs(folder))
-    if as_json:
-        print_json({"folder": str(folder), **asdict(summary)})
-        return
-    say(f"{summary.title} after the last step:")
-    headings = ("method", *summary.tasks, "forgetting", "parameters per task", "seconds per task")
-    table(headings, [
-        (one.method, *map(_cell, (*one.values, one.forgetting)), one.parameters, _cell(one.seconds))
-        for one in summary.methods
-    ])  # fmt: skip
-    say(f"All numbers: {to_repeat('report', str(folder), workspace=DEFAULT_WORKSPACE)}")
-
-
-def _cell(value: object) -> str:
-    return "–" if value is None else str(value)

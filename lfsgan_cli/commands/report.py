@@ -1,18 +1,13 @@
-"""`lfsgan report`: a workspace or a benchmark as one page to look at, as Markdown and as CSV."""
+"""`lfsgan report`: a workspace or a benchmark as one HTML page, as Markdown and as CSV."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
 from lfsgan_cli.commands.help import OUTPUT
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir
-
-if TYPE_CHECKING:
-    import torch
-
-    from lfsgan_cli.report.build import Report, ReportFiles
 
 Folder = Annotated[
     Path | None,
@@ -50,7 +45,11 @@ def report(
     files.check()
     found = open_report(where)
     if not dry_run:
-        _write(found, files, device_found)
+        with progress("Generating", found.pictures(), unit="images") as advance:
+            page = found.page(device_found, advance)
+        for name, why in found.refused.items():
+            warn(f"{name!r} is left out of the samples: {why}")
+        files.write(page)
     if as_json:
         paths = {"html": str(files.html), "markdown": str(files.markdown), "csv": str(files.csv)}
         print_json({"kind": kind, **paths, "left_out": dict(found.refused)})
@@ -58,11 +57,3 @@ def report(
         say(f"Would report the {kind} at {str(where)!r} in {str(files.html)!r}, with .md and .csv beside it.")
     else:
         print_text(str(files.html))
-
-
-def _write(found: "Report", files: "ReportFiles", device: "torch.device") -> None:
-    with progress("Generating", found.pictures(), unit="pictures") as advance:
-        page = found.page(device, advance)
-    for name, why in found.refused.items():
-        warn(f"{name!r} has no images in the report: {why}")
-    files.write(page)

@@ -40,7 +40,7 @@ def partial(folder: Path, age: float = 3600) -> Path:
 
 def test_all_is_well(learned: "Program") -> None:
     result = learned("doctor")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "All is well.")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "No problems found.")
     document = examined(learned)
     assert document["problems"] == []
     assert document["machine"]["torch"].startswith(torch.__version__)
@@ -122,7 +122,7 @@ def test_what_is_left_of_a_run_is_removed_as_it_says(learned: "Program") -> None
     assert problems(learned) == []
 
 
-def test_files_that_strangers_put_there_are_told_and_break_nothing(learned: "Program") -> None:
+def test_untrusted_files_are_told_and_break_nothing(learned: "Program") -> None:
     (ROOT / "tasks/b\x1b[1m.safetensors").write_bytes(b"broken")
     (ROOT / "tasks/c\x1b[1m").mkdir()
     result = learned("doctor")
