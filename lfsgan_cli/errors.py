@@ -5,8 +5,16 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
-# What torch's allocator on the CPU says, which has no class of its own, and Python of a thread without a stack.
-_FULL = ("DefaultCPUAllocator: ", "can't start new thread")
+# Messages without a class of their own: torch's allocator on the CPU, Python for a thread without a stack, CUDA's
+# driver, and the libraries that allocate on the GPU for themselves.
+_FULL = (
+    "DefaultCPUAllocator: ",
+    "can't start new thread",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+)
 
 
 class LfsganError(Exception):

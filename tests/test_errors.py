@@ -1,8 +1,9 @@
 """How values are spelled in messages."""
 
 import pytest
+import torch
 
-from lfsgan_cli.errors import choices, one_line, printable, quoted
+from lfsgan_cli.errors import choices, is_out_of_memory, one_line, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,20 @@ def test_what_a_file_says_is_quoted_short_and_on_one_line(value: object) -> None
     assert quoted(value).isprintable()
     assert len(quoted(value)) <= 81  # a mark of what was cut off comes on top
     assert quoted("cats") == "'cats'"
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False),
+        (ValueError("CUBLAS_STATUS_ALLOC_FAILED"), False),
+    ],
+)
+def test_memory_that_is_full_is_known_by_whoever_says_so(error: Exception, full: bool) -> None:
+    assert is_out_of_memory(error) is full

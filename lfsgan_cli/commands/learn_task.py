@@ -193,7 +193,7 @@ def _learn(job: "TaskRun", where: "torch.device", save_every: float, device: str
     _tell_start(job)
     network = job.workspace.base.average.config
     fewer = "--batch and -t mode_seeking.batch" if job.plan.training.compares_samples else "--batch"
-    needed = memory.of_learning(network, job.plan.training, len(job.shots.pictures))
+    needed = memory.of_learning(network, job.plan.training, len(job.shots.pictures), where)
     tell_memory(needed, memory.free(where), fewer)
     watch, name = Stopwatch(), job.plan.name
     learner = Learner(job, where)

@@ -208,6 +208,8 @@ def tell_resumed(trainer: "Learner | Pretrainer") -> None:
     """Where a run goes on, and from which kept states it cannot."""
     for path in trainer.passed_over:
         warn(f"the kept state {str(path)!r} is damaged; going on from the one before it")
+    if moved := trainer.job.folder.moved:
+        warn(f"the checkpoint was made on {moved}; on another model, the result may differ from an uninterrupted run's")
     say(f"Going on after step {trainer.done:,} of {trainer.total:,}.")
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -25,7 +23,7 @@ from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import FileWriteError, read_plain, write_atomic
 from lfsgan_cli.io.safetensors import file_hash
-from lfsgan_cli.system.machine import machine
+from lfsgan_cli.system.machine import hardware, machine
 from lfsgan_cli.workspace import base_file, task_file
 from lfsgan_cli.workspace.paths import RETENTION, find_task, task_names, task_path, tasks_folder
 from lfsgan_cli.workspace.workspace import Workspace
@@ -33,7 +31,7 @@ from lfsgan_cli.workspace.workspace import Workspace
 RECORDED_NOW = "recorded just now; nothing to compare with yet"
 TOLERANCE = 2  # levels of 255, on another machine; see `Verdict.retained`
 
-Outcome: TypeAlias = Literal["equal", "differ", "other machine"]
+Outcome: TypeAlias = Literal["equal", "differ", "other machine", "other thread count"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,8 @@ class Verdict:
     """What became of a task.
 
     base, task: whether the base's parameters, and the task's file, are proven to be the recorded ones. pictures: bit
-    for bit, where device, torch, threads and precision are the record's ("other machine" where they are not).
+    for bit, where device, torch, threads and precision are the record's ("other machine" or "other thread count"
+    where they are not).
     largest_difference: in levels, 0..255, over `compared` pictures. why: what differs; empty where nothing does.
     """
 
@@ -62,7 +61,7 @@ class Verdict:
         100,000 moved. So two machines are within two levels of each other. A real change of the task does not hide
         below that: tensors are compared by their hash in any case.
         """
-        close = self.pictures == "other machine" and self.largest_difference <= TOLERANCE
+        close = self.pictures.startswith("other ") and self.largest_difference <= TOLERANCE
         return self.base and self.task and (self.pictures == "equal" or close)
 
     def to_json(self) -> dict[str, Any]:
@@ -197,7 +196,8 @@ def _judge(
     if spoilt:
         return "differ", f"the record's own pictures are changed or gone (seeds {_listed(spoilt)})"
     if here != kept.circumstances:
-        return "other machine", _elsewhere(kept.circumstances, here)
+        only_threads = here == replace(kept.circumstances, threads=here.threads)
+        return "other thread count" if only_threads else "other machine", _elsewhere(kept.circumstances, here)
     changed = [seed for seed, now in drawn.items() if digest(now) != kept.pictures[str(seed)]]
     return ("differ", f"other pictures are drawn (seeds {_listed(changed)})") if changed else ("equal", "")
 
@@ -332,13 +332,14 @@ class Circumstances:
 def circumstances(device: torch.device) -> Circumstances:
     """Those of this process on a device; `redraw` sees to the precision."""
     here = machine()
-    return Circumstances(f"{device.type} ({_hardware(device)})", here["torch"], here["threads"], "fp32", ARITHMETIC)
+    return Circumstances(hardware(device), here["torch"], here["threads"], "fp32", ARITHMETIC)
 
 
 def redraw(workspace: Workspace, name: str, device: torch.device) -> dict[int, Pixels]:
     """The recorded seeds of a task as uint8 [R, R, 3], in `STYLE`."""
     generator = workspace.generator(name, device)
-    with _full_precision():
+    # Whatever this process has set: in full fp32, and by algorithms that give equal bits in every call.
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         batches = sample(generator, SEEDS, truncation=STYLE.truncation, noise=STYLE.noise, batch=BATCH)
         pictures = [picture for batch in batches for picture in to_arrays(batch)]
     return dict(zip(SEEDS, pictures, strict=True))
@@ -347,34 +348,3 @@ def redraw(workspace: Workspace, name: str, device: torch.device) -> dict[int, P
 def digest(picture: Pixels) -> str:
     """SHA-256 (hex) of the pixels, row by row, red, green and blue of each."""
     return hashlib.sha256(picture.tobytes()).hexdigest()
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    # On NVIDIA's devices torch's convolutions round their inputs to 10 bits (TF32) unless told not to.
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
-
-
-def _hardware(device: torch.device) -> str:
-    match device.type:
-        case "cuda":
-            return torch.cuda.get_device_name(device)
-        case "cpu":
-            return f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
-        case _:
-            return platform.machine()
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it, its architecture elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()

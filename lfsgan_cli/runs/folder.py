@@ -18,7 +18,7 @@ from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import FileWriteError, partials, write_atomic
 from lfsgan_cli.options import OptionError, spell
 from lfsgan_cli.runs.health import DivergedRunError, non_finite_tensor
-from lfsgan_cli.system.machine import machine
+from lfsgan_cli.system.machine import hardware, machine
 from lfsgan_cli.workspace import checkpoint_file
 from lfsgan_cli.workspace.checkpoint_file import UnusableStateError
 from lfsgan_cli.workspace.paths import RUN, STATS
@@ -31,6 +31,7 @@ P = TypeVar("P")
 
 PLAN_KEY = "lfsgan.plan"
 DEVICE_KEY = "lfsgan.device"  # the kind alone: cuda:0 and cuda:1 can take over from each other
+HARDWARE_KEY = "lfsgan.hardware"  # with the model: another one may round otherwise
 
 
 class NothingToResumeError(LfsganError):
@@ -75,7 +76,8 @@ class RunFolder:
     """Files of a run. A state carries the plan in its header, so that both are always of the same run."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        """moved: the hardware that the restored checkpoint was made on, where it is not this one; else ''."""
+        self.path, self.moved = path, ""
 
     @property
     def unfinished(self) -> bool:
@@ -114,7 +116,8 @@ class RunFolder:
             raise DivergedRunError(wrong, run.done, plan, self.kept)
         settle(self.path)
         text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
-        checkpoint_file.write(self.path, run.done, tensors, {PLAN_KEY: text, DEVICE_KEY: run.device.type})
+        made = {PLAN_KEY: text, DEVICE_KEY: run.device.type, HARDWARE_KEY: hardware(run.device)}
+        checkpoint_file.write(self.path, run.done, tensors, made)
 
     def restore(self, run: TrainingLoop) -> tuple[Path, ...]:
         """Put a run where its newest whole state stands; newer ones are returned, which are damaged.
@@ -125,6 +128,8 @@ class RunFolder:
         began = state.metadata.get(DEVICE_KEY, run.device.type)
         if began != run.device.type:
             raise OtherDeviceError(began, run.device.type)
+        made_on, here = state.metadata.get(HARDWARE_KEY, ""), hardware(run.device)
+        self.moved = made_on if made_on != here else ""
         try:
             run.unpack(state.tensors)
         except (KeyError, ValueError, RuntimeError) as error:

@@ -18,6 +18,7 @@ from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs.plan import TaskRun
 from lfsgan_cli.runs.session import CheckpointPolicy, checkpointed
+from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training.batches import reference_images
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.loop import Step
@@ -80,7 +81,7 @@ class Learner:
         task_file.write(path, self._info(), tensors)
         record(job.workspace, job.plan.name, self.device)
         self._sheet(self.run.total)
-        job.folder.finish({"plan": job.plan.to_json(), "device": str(self.device)}, seconds)
+        job.folder.finish({"plan": job.plan.to_json(), "device": this_machine(self.device).device}, seconds)
         return task_file.read_summary(path)
 
     def _info(self) -> TaskInfo:

@@ -21,6 +21,7 @@ from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, differing, flag
 from lfsgan_cli.runs.session import CheckpointPolicy, checkpointed
 from lfsgan_cli.system.device import choose
+from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.loop import Step
 from lfsgan_cli.training.pretraining import Pretraining
@@ -222,7 +223,7 @@ class Pretrainer:
         training = {**plan.training.to_json(), "data": plan.data, "pictures": plan.pictures, "start": plan.start}
         base_file.write(path, Base(plan.name, base_file.identity(average), *parts), training)
         self._sheet(self.run.total)
-        self.job.folder.finish({"plan": plan.to_json(), "device": str(self.device)}, seconds)
+        self.job.folder.finish({"plan": plan.to_json(), "device": this_machine(self.device).device}, seconds)
         return base_file.read_summary(path)
 
     def _sheet(self, done: int) -> None:

@@ -36,20 +36,26 @@ def prepare() -> None:
 
 
 def pick(name: str) -> torch.device:
-    """The device of that name; `auto` is the first of cuda, mps and cpu that is there. DeviceError."""
+    """The device of that name, ready for use; `auto` is the first of cuda, mps and cpu that is there. DeviceError.
+
+    A CUDA device becomes the current one, and TF32 is switched off: torch's convolutions would round their inputs to
+    10 bits of mantissa, and fp32 would not mean fp32. (torch itself leaves TF32 off in matrix products.)
+    """
     import torch
 
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    found = ("cuda" if has_cuda else "mps" if has_mps else "cpu") if name == "auto" else name
     try:
-        device = torch.device(name)
+        device = torch.device(found)
     except RuntimeError as error:
         raise DeviceError(name, "no such device") from error
     if not {"cpu": True, "cuda": has_cuda, "mps": has_mps}.get(device.type, False):
         raise DeviceError(name, "not available on this machine or in this build of torch")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(name, f"this machine has {torch.cuda.device_count()} of them")
+    if device.type == "cuda":
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise DeviceError(name, f"this machine has {torch.cuda.device_count()} of them")
+        torch.cuda.set_device(device)  # streams and random states without an index are this one's
+        torch.backends.cudnn.allow_tf32 = False
     return device
 
 

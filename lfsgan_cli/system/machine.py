@@ -54,6 +54,17 @@ def _memory() -> int | None:
         return None
 
 
+def hardware(device: torch.device) -> str:
+    """The kind and the model of a device, which bits may depend on: 'cuda (NVIDIA H200)'."""
+    match device.type:
+        case "cuda":
+            return f"cuda ({torch.cuda.get_device_name(device)})"
+        case "cpu":
+            return f"cpu ({_cpu()}, {torch.backends.cpu.get_cpu_capability()})"
+        case kind:
+            return f"{kind} ({platform.machine()})"
+
+
 def machine() -> dict[str, Any]:
     """Versions and settings that numbers and bytes may depend on, as plain JSON values."""
     return {

@@ -212,7 +212,7 @@ class SampleComparison:
         z = self.random.normal(seeking.batch, network.w_dim)
         w = self.generator.mapping(z)
         noises = self.random.noises(network, seeking.batch) if seeking.noise == "random" else None
-        part = graph_part(len(w), network, self.dtype)
+        part = graph_part(len(w), network, self.dtype, w.device)
         images, *features = with_features(self.generator, w, noises, self.dtype, part)
         embeddings = self.perceptual.embed(images if self.energy else images.detach())
         terms = []

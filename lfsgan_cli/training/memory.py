@@ -15,7 +15,9 @@ from lfsgan_cli.system.memory import available_memory
 from lfsgan_cli.training.batches import MOST_REFERENCES
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 
+CPU = torch.device("cpu")
 BUDGET = 6 << 30  # bytes for the graph of one loss: of 8 GB, the rest is for weights, optimizers and the program
+GPU_SHARE = 2 / 3  # of a GPU's memory for it, if that is more
 SAVED = 4  # maps of the size of a convolution's output that its layer keeps for the backward pass
 NUMBER = 4  # bytes; the regularizers need the most, and always compute in fp32
 # The most that steps held, in multiples of an image's feature maps: 4,988 MB for four images of FFHQ-256, less the
@@ -31,15 +33,24 @@ EMBEDDING_BYTES = 47_104 * NUMBER  # of an image's perceptual embedding at 128 p
 LOADED = 2  # bytes a channel of a training image: its levels, and a copy while they are stacked
 
 
-def graph_part(count: int, config: NetworkConfig, dtype: torch.dtype) -> int:
+def budget(device: torch.device) -> int:
+    """Bytes for the graph of one loss. Equal for equal devices, so that a resumed run splits its batches as before."""
+    if device.type != "cuda":
+        return BUDGET
+    whole: int = torch.cuda.get_device_properties(device).total_memory
+    return max(BUDGET, int(whole * GPU_SHARE) >> 30 << 30)  # whole GiB, since drivers keep a little more or less
+
+
+def graph_part(count: int, config: NetworkConfig, dtype: torch.dtype, device: torch.device = CPU) -> int:
     """How many of `count` images, whose feature maps are all compared, may share a graph: 1 to `count`.
 
     All, where they fit. In parts, every map and its gradient stay in memory, and what lies between is computed twice.
     """
     each = feature_numbers(config) * dtype.itemsize  # bytes of one image's feature maps
-    if count * each * (SAVED + 1) <= BUDGET:
+    limit = budget(device)
+    if count * each * (SAVED + 1) <= limit:
         return count
-    return max(1, min(count, int(BUDGET / each - 2 * count) // SAVED))
+    return max(1, min(count, int(limit / each - 2 * count) // SAVED))
 
 
 def with_features(
@@ -74,7 +85,9 @@ def of_pretraining(network: NetworkConfig, training: PretrainConfig) -> int:
     return PROGRAM + frozen + NUMBER * (weights + training.batch * GRAPH * feature_numbers(network))
 
 
-def of_learning(network: NetworkConfig, training: LearnConfig, images: int) -> int:
+def of_learning(
+    network: NetworkConfig, training: LearnConfig, images: int, device: torch.device = CPU
+) -> int:
     """Bytes at most, within a quarter, with so many training images.
 
     An adapter that trains every weight needs a little more.
@@ -84,7 +97,7 @@ def of_learning(network: NetworkConfig, training: LearnConfig, images: int) -> i
     numbers, count = feature_numbers(network), training.mode_seeking.batch
     samples = 0
     if training.compares_samples:
-        part = graph_part(count, network, torch.float32)
+        part = graph_part(count, network, torch.float32, device)
         samples = numbers * (count * (SAVED + 1) if part == count else 2 * count + SAVED * part)
     pixels = 3 * network.resolution**2
     references = min(images, MOST_REFERENCES) * (3 * NUMBER * pixels + EMBEDDING_BYTES)  # with mirror images

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from lfsgan_cli.runs.folder import HARDWARE_KEY
+from lfsgan_cli.workspace import checkpoint_file
+
 if TYPE_CHECKING:
     from tests.conftest import Program
 
@@ -230,6 +233,16 @@ def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program"
     same = ("-t", "perceptual=auto", "--precision", "auto")  # what the program chose, it has chosen
     begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats", *same)
     assert shown(begun, "new")["config"]["rank"] == 2
+
+
+def test_a_run_that_resumes_on_another_model_says_so_and_goes_on(begun: "Program") -> None:
+    folder = begun.folder / "lfsgan_workspace/tasks/new"
+    *_, path = sorted(folder.glob("state*.safetensors"))
+    tensors, metadata = checkpoint_file.read(path)
+    checkpoint_file.write(folder, checkpoint_file.step_of(path), tensors, {**metadata, HARDWARE_KEY: "cpu (Z80)"})
+    assert (
+        "Warning: the checkpoint was made on cpu (Z80); on another model, the result may" in begun.done(*RESUME).stderr
+    )
 
 
 def test_a_resumed_run_needs_its_own_pictures_base_and_state(begun: "Program") -> None:

@@ -201,18 +201,18 @@ def test_pictures_of_the_same_machine_must_be_equal_to_the_bit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
+    ("key", "value", "outcome", "words"),
     [
-        ("torch", "2.11.0", f"torch was 2.11.0, is {torch.__version__}"),
-        ("threads", 64, "threads was 64, is 1"),
-        ("precision", "tf32", "precision was tf32, is fp32"),
-        ("device", "cuda (H200)", "device was cuda (H200), is cpu ("),
+        ("torch", "2.11.0", "other machine", f"torch was 2.11.0, is {torch.__version__}"),
+        ("threads", 64, "other thread count", "threads was 64, is 1"),
+        ("precision", "tf32", "other machine", "precision was tf32, is fp32"),
+        ("device", "cuda (H200)", "other machine", "device was cuda (H200), is cpu ("),
     ],
 )
-def test_elsewhere_recorded_pictures_are_compared_by_levels(key: str, value: object, words: str) -> None:
+def test_elsewhere_recorded_pictures_are_compared_by_levels(key: str, value: object, outcome: str, words: str) -> None:
     rewrite(**{key: value})
     found = verdict()
-    assert (found.pictures, found.largest_difference, found.compared) == ("other machine", 0, 8)
+    assert (found.pictures, found.largest_difference, found.compared) == (outcome, 0, 8)
     assert found.retained
     assert words in found.why
 
@@ -270,6 +270,21 @@ def test_a_run_that_is_begun_anew_forgets_the_record_of_the_task_it_replaces(lea
     learned.learn("cats", "--overwrite", "--seed", 1)
     assert recorded()["task_sha256"] != before["task_sha256"]
     assert verdict() == UNCHANGED
+
+
+def test_pictures_are_compared_in_full_precision_by_repeatable_algorithms(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, seen = torch.backends.cudnn, []
+    monkeypatch.setattr(backend, "allow_tf32", True)
+    monkeypatch.setattr(backend, "benchmark", True)
+    watch = torch.nn.modules.module.register_module_forward_pre_hook(
+        lambda *_: seen.append((backend.deterministic, backend.benchmark, backend.allow_tf32))
+    )
+    try:
+        assert verdict() == UNCHANGED
+    finally:
+        watch.remove()
+    assert set(seen) == {(True, False, False)}
+    assert (backend.deterministic, backend.benchmark, backend.allow_tf32) == (False, True, True)
 
 
 @pytest.mark.gpu

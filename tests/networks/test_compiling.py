@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lfsgan_cli.generation.sampling import sample
+from lfsgan_cli.networks import inference
 from lfsgan_cli.networks.inference import NoCompilerError, compiled, is_worth_it
 from lfsgan_cli.testing import tiny_generator
 
@@ -46,6 +47,20 @@ def test_without_a_compiler_it_is_left_out_or_refused_in_words() -> None:
     assert not is_worth_it("auto", 10**9, 1024, CPU)
     with pytest.raises(NoCompilerError, match=r"a C\+\+ compiler was not found"):
         is_worth_it("on", 1, 16, CPU)
+
+
+@pytest.mark.usefixtures("no_compiler")
+@pytest.mark.parametrize(("triton", "missing"), [(None, "the package triton"), (object(), "a C compiler")])
+def test_a_gpu_needs_triton_and_the_c_compiler_that_triton_needs(
+    monkeypatch: pytest.MonkeyPatch, triton: object, missing: str
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(inference, "find_spec", lambda _name: triton)
+    with pytest.raises(NoCompilerError, match=f"{missing} was not found"):
+        is_worth_it("on", 1, 16, torch.device("cuda"))
+    if triton:
+        monkeypatch.setenv("CC", "/bin/sh")
+        assert is_worth_it("on", 1, 16, torch.device("cuda"))
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
 """Pictures drawn in parts give the same features and gradients; parts are as large as the memory allows."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.memory import graph_part, with_features
+from lfsgan_cli.training.memory import BUDGET, budget, graph_part, with_features
 
+CUDA = torch.device("cuda")
 SMALL, FFHQ = NetworkConfig.standard(64, w_dim=64), NetworkConfig.standard(256)
 
 
@@ -60,3 +63,12 @@ def kept(part: int) -> int:
 
 def test_less_is_kept_where_it_is_drawn_in_parts() -> None:
     assert kept(2) < kept(16) / 2
+
+
+def test_a_gpu_takes_a_share_of_its_memory_in_whole_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = SimpleNamespace(total_memory=6 << 30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: gpu)
+    assert budget(CUDA) == BUDGET == budget(torch.device("cpu"))
+    gpu.total_memory = (80 << 30) - 12345
+    assert budget(CUDA) == 53 << 30
+    assert graph_part(16, FFHQ, torch.float32, CUDA) == 16 > graph_part(16, FFHQ, torch.float32)
