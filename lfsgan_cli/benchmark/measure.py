@@ -160,5 +160,4 @@ class StepMeasuring:
 
     def _hash(self, name: str) -> str:
         """SHA-256 of a task's tensors as they are on disk now."""
-        tensors = task_file.read(find_task(self.workspace.root, name))[1]
-        return safetensors.content_hash(tensors).removeprefix("0x")
+        return safetensors.tensors_sha256(task_file.read(find_task(self.workspace.root, name))[1])

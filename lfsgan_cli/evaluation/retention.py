@@ -159,7 +159,7 @@ def _change_of_task(workspace: Workspace, name: str, kept: Record) -> str:
     """What happened to the task's file; empty where nothing did."""
     path = task_path(workspace.root, name)
     try:
-        tensors = safetensors.content_hash(task_file.read(path)[1])
+        tensors = safetensors.tensors_sha256(task_file.read(path)[1])
     except LfsganError as error:
         return str(error)
     if tensors != kept.task_sha256:
@@ -261,7 +261,7 @@ def record(workspace: Workspace, name: str, device: torch.device) -> None:
     kept = Record(
         datetime.now(UTC).isoformat(timespec="seconds"),
         base,
-        safetensors.content_hash(task_file.read(path)[1]),
+        safetensors.tensors_sha256(task_file.read(path)[1]),
         file_hash(path),
         {str(seed): digest(picture) for seed, picture in pictures.items()},
         circumstances(device),

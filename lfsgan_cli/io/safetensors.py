@@ -271,6 +271,11 @@ def content_hash(tensors: Mapping[str, "Tensor"]) -> str:
     return f"0x{digest.hexdigest()}"
 
 
+def tensors_sha256(tensors: Mapping[str, "Tensor"]) -> str:
+    """`content_hash` in plain hex, as all our texts have hashes: the `0x` is ModelSpec's."""
+    return content_hash(tensors).removeprefix("0x")
+
+
 def data_hash(path: Path, header: Header) -> str:
     """`0x` and the SHA-256 of what follows a file's header, without torch; TensorFileError.
 

@@ -265,12 +265,12 @@ def read_start(workspace: Workspace, name: str, adapter: str, config: Any) -> St
     changes = differing(theirs, options.to_json(config), "-o {}".format)
     if changes:
         raise SourceOptionsError(name, changes)
-    return Start(name, safetensors.content_hash(tensors), state)
+    return Start(name, safetensors.tensors_sha256(tensors), state)
 
 
 def check_same(workspace: Workspace, name: str, sha256: str | None) -> None:
     """OtherStartError where a task has other tensors than when it was started from."""
-    if safetensors.content_hash(task_file.read(find_task(workspace.root, name))[1]) != sha256:
+    if safetensors.tensors_sha256(task_file.read(find_task(workspace.root, name))[1]) != sha256:
         raise OtherStartError(name)
 
 

@@ -85,9 +85,7 @@ def of_pretraining(network: NetworkConfig, training: PretrainConfig) -> int:
     return PROGRAM + frozen + NUMBER * (weights + training.batch * GRAPH * feature_numbers(network))
 
 
-def of_learning(
-    network: NetworkConfig, training: LearnConfig, images: int, device: torch.device = CPU
-) -> int:
+def of_learning(network: NetworkConfig, training: LearnConfig, images: int, device: torch.device = CPU) -> int:
     """Bytes at most, within a quarter, with so many training images.
 
     An adapter that trains every weight needs a little more.

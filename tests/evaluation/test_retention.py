@@ -72,7 +72,7 @@ def brighten(seed: int, levels: int) -> Any:
 def test_learning_records_who_the_task_is_and_what_it_draws() -> None:
     document = recorded()
     assert document["base"] == read_summary(BASE).identity
-    assert document["task_sha256"] == read_header(CATS).metadata["modelspec.hash_sha256"]
+    assert document["task_sha256"] == read_header(CATS).metadata["modelspec.hash_sha256"].removeprefix("0x")
     assert (document["truncation"], document["noise"], document["precision"]) == (1, "seed", "fp32")
     assert (document["torch"], document["threads"]) == (torch.__version__, torch.get_num_threads())
     assert list(document["pictures"]) == [str(seed) for seed in SEEDS]

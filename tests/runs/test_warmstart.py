@@ -26,7 +26,9 @@ def training(program: "Program", name: str) -> Any:
 
 def tensors_hash(program: "Program", name: str) -> str:
     """The hash of a task's tensors, those learned and its mean w."""
-    return read_header(program.folder / f"{TASKS}/{name}.safetensors").metadata["modelspec.hash_sha256"]
+    return (
+        read_header(program.folder / f"{TASKS}/{name}.safetensors").metadata["modelspec.hash_sha256"].removeprefix("0x")
+    )
 
 
 def test_a_start_that_learns_nothing_stays_the_task_it_started_from(learned: "Program") -> None:
