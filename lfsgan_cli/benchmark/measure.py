@@ -15,9 +15,9 @@ from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
 from lfsgan_cli.benchmark.results import Line
 from lfsgan_cli.benchmark.suite import Domain
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.evaluate import Measurement, Measuring
-from lfsgan_cli.evaluation.features import Seen
-from lfsgan_cli.evaluation.image_sets import WorkspaceSets, found
+from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
+from lfsgan_cli.evaluation.features import Progress
+from lfsgan_cli.evaluation.image_sets import WorkspaceSets, stored_images
 from lfsgan_cli.evaluation.retention import STYLE
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import write_atomic
@@ -105,15 +105,19 @@ class StepMeasuring:
                 there = task_path(self.workspace.root, domain.name).exists()  # its workspace may be gone by now
                 if line and there and line["task_sha256"] != self._hash(domain.name):
                     raise ChangedTaskError(self.workspace.root, domain.name)
-        self._measuring = self._plan(step.domains if step.method.sequential else step.domains[-1:])
+        self._evaluation = self._plan(step.domains if step.method.sequential else step.domains[-1:])
 
     def pictures(self) -> int:
         """How many images will be processed, if the features of no real one are cached."""
-        return self._measuring.pictures()
+        return self._evaluation.images()
 
-    def run(self, seen: Seen) -> Line:
-        """Measure; the step's line. seen: called with the number of images processed."""
-        results = [self._result(measured) for measured in self._measuring.run(seen)]
+    def run(self, progress: Progress) -> Line:
+        """Measure; the step's line. progress: called with the number of images processed. Raises as a metric does."""
+        results = []
+        for measured in self._evaluation.run(progress):
+            if isinstance(measured, NotMeasured):
+                raise measured.error
+            results.append(self._result(measured))
         step = self.step
         task = task_file.read_summary(find_task(self.workspace.root, step.task.name))
         return {
@@ -132,19 +136,20 @@ class StepMeasuring:
             "results": results,
         }
 
-    def _plan(self, domains: Sequence[Domain]) -> Measuring:
+    def _plan(self, domains: Sequence[Domain]) -> Evaluation:
         benchmark = self.benchmark
         drawn = WorkspaceSets(self.workspace, benchmark.suite.count, STYLE, benchmark.device).task(self.step.task.name)
         subjects = []
         for domain in domains:
-            shots = found(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution)
+            few_shots = stored_images(self.workspace.task_run(domain.name) / FEW_SHOTS, drawn.resolution, "own")
             # The log in a task's own folder is of its own domain only.
             log = drawn.log if drawn.title == domain.name else None
             reals = benchmark.reals[domain.name]
-            subjects.append(replace(drawn, title=domain.name, shots=shots, reals=reals, log=log))
-        measuring = Measuring(subjects, None, benchmark.wanted, benchmark.eye, benchmark.batch)
-        measuring.check()
-        return measuring
+            subjects.append(replace(drawn, title=domain.name, few_shots=few_shots, reals=reals, log=log))
+        evaluation = Evaluation(subjects, None, benchmark.metrics, benchmark.extractors, benchmark.batch)
+        for one in evaluation.not_measured:
+            raise one.error
+        return evaluation
 
     def _result(self, measured: Measurement) -> dict[str, Any]:
         # One name for all domains, or they could not share a table: different numbers of real images become a range.

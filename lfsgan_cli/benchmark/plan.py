@@ -10,22 +10,20 @@ from typing import Any, TypeAlias
 
 import torch
 
-from lfsgan_cli import __version__, options, registry
+from lfsgan_cli import __version__, options
 from lfsgan_cli.benchmark.results import CONDITIONS, SUITE, Key, Line, RunLines
 from lfsgan_cli.benchmark.suite import Domain, Method, Suite
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.evaluate import Wanted
 from lfsgan_cli.evaluation.features import FeatureExtractors
-from lfsgan_cli.evaluation.image_sets import Found, describe, found
-from lfsgan_cli.evaluation.registry import COMPARISONS
+from lfsgan_cli.evaluation.image_sets import StoredImages, describe, stored_images
+from lfsgan_cli.evaluation.registry import Metric, metrics
 from lfsgan_cli.evaluation.retention import STYLE
 from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.options import spell
-from lfsgan_cli.runs.plan import check_learnable
 from lfsgan_cli.system.machine import machine, this_machine
-from lfsgan_cli.training.config import CHOSEN, recorded
-from lfsgan_cli.training.discriminator import fitted
+from lfsgan_cli.training.config import CHOSEN
+from lfsgan_cli.training.discriminator import check_fits, fitted
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace, embedded_base
@@ -103,9 +101,11 @@ class BenchmarkStep:
 class Benchmark:
     """A suite and its folder."""
 
-    def __init__(self, suite: Suite, out: Path, eye: FeatureExtractors, device: torch.device, batch: int) -> None:
+    def __init__(
+        self, suite: Suite, out: Path, extractors: FeatureExtractors, device: torch.device, batch: int
+    ) -> None:
         """Check everything, and write nothing; LfsganError for the first problem."""
-        self.suite, self.out, self.eye, self.device, self.batch = suite, out, eye, device, batch
+        self.suite, self.out, self.extractors, self.device, self.batch = suite, out, extractors, device, batch
         if out.exists() and not out.is_dir():
             raise OutIsAFileError(out)
         self.base = _base(suite)
@@ -113,15 +113,15 @@ class Benchmark:
         self.shots: Mapping[str, LoadedImages] = {
             domain.name: load_images(domain.shots, side) for domain in suite.tasks
         }
-        self.reals: Mapping[str, Found] = {domain.name: found(domain.reals, side) for domain in suite.tasks}
-        for name in self.wanted.comparisons:
+        self.reals: Mapping[str, StoredImages] = {
+            domain.name: stored_images(domain.reals, side) for domain in suite.tasks
+        }
+        for metric in self.metrics:
             for reals in self.reals.values():
-                COMPARISONS[name].require(suite.count, len(reals), 1)
+                metric.check(suite.count, len(reals) if "reals" in metric.needs else None, 1)
         for method in suite.methods:  # before any step begins, or the last method's mistake would show after hours
             try:
-                training = method.recipe.resolved(device, self.base.network).training
-                for shots in self.shots.values():
-                    check_learnable(shots, training, self.base.network)
+                check_fits(method.recipe.resolved(device, self.base.network).training, self.base.network)
             except LfsganError as error:
                 raise UnlearnableMethodError(method.name, error) from error
         self.lines = RunLines(out)
@@ -129,17 +129,16 @@ class Benchmark:
             raise OtherConditionsError(out, what, was, now)
 
     @property
-    def wanted(self) -> Wanted:
-        """The suite's metrics."""
-        names = self.suite.metrics
-        return Wanted([name for name in COMPARISONS if name in names], "lpips" in names, "memorization" in names)
+    def metrics(self) -> list[Metric]:
+        """The suite's metrics, in the order of the registry."""
+        return [metric for key, metric in metrics().items() if key in self.suite.metrics]
 
     @property
     def warnings(self) -> list[str]:
         """Limits of metrics that are measured on so few images."""
-        n, dim = self.suite.count, self.eye.extractor.dim
+        n, dim = self.suite.count, self.extractors.extractor.dim
         sizes = sorted({len(reals) for reals in self.reals.values()})
-        found = (COMPARISONS[name].warnings(n, size, dim) for name in self.wanted.comparisons for size in sizes)
+        found = (metric.warnings(n, size, dim) for metric in self.metrics for size in sizes)
         return list(dict.fromkeys(text for several in found for text in several))
 
     def todo(self, methods: Sequence[Method]) -> list[BenchmarkStep]:
@@ -159,18 +158,18 @@ class Benchmark:
 
         Its "conditions" are what numbers must share to be compared; the rest is what repeats them.
         """
-        eye, cuda = self.eye, self.device.type == "cuda"
-        judge = {"judge": eye.judge.name, "judge_sha256": eye.judge.identity} if self.suite.perceptual else {}
+        extractor, embedder = self.extractors.extractor, self.extractors.embedder
+        perceptual = {"embedder": embedder.name, "embedder_sha256": embedder.identity}
         conditions = {
             "settings": self.suite.settings,
             "base": self.base.identity,
-            "extractor": eye.extractor.name,
-            "extractor_sha256": eye.extractor.identity,
-            **judge,
+            "extractor": extractor.name,
+            "extractor_sha256": extractor.identity,
+            **(perceptual if "embeddings" in self.suite.needs else {}),
             "shots": {name: shots.identity for name, shots in self.shots.items()},
             "reals": {name: describe(reals) for name, reals in self.reals.items()},
             "device": self.device.type,
-            "tf32": cuda and torch.backends.cudnn.allow_tf32,
+            "tf32": self.device.type == "cuda" and torch.backends.cudnn.allow_tf32,
         }
         return {
             CONDITIONS: conditions,
@@ -215,15 +214,14 @@ class Benchmark:
 
     def _of_method(self, line: Line, method: Method) -> Iterator[Difference]:
         recipe = method.recipe
-        cls = registry.load(recipe.adapter)
-        given = options.to_json(options.parse(cls.Config, recipe.pairs))
+        given = options.to_json(recipe.options)
         chosen = {key: value for key, value in given.items() if value is not None}  # the network decides the others
         training = fitted(recipe.seeded(line["seed"]).training, self.base.network)
-        settings = {key: value for key, value in training.to_json().items() if value != CHOSEN}
+        settings = {key: value for key, value in options.flat(training.to_json()).items() if value != CHOSEN}
         for was, now in (
             (line, {"adapter": recipe.adapter, "sequential": method.sequential}),
-            (recorded(line["training"]), settings),
-            ({**cls.earlier, **line["options"]}, chosen),
+            (options.flat(line["training"]), settings),
+            (line["options"], chosen),
         ):
             for key, value in now.items():
                 if key in was and was[key] != value:

@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
 from lfsgan_cli.errors import is_presentable
-from lfsgan_cli.evaluation.metrics.names import less_is_better, marked
+from lfsgan_cli.evaluation.registry import less_is_better, marked
 from lfsgan_cli.io.files import TaskNameError, check_name
 from lfsgan_cli.io.json import DamagedLinesError, read_lines
 from lfsgan_cli.options import LARGEST

@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from lfsgan_cli import options
 from lfsgan_cli.benchmark.measure import StepMeasuring, costs_path, spending
 from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.features import Seen
+from lfsgan_cli.evaluation.features import Progress
 from lfsgan_cli.runs import plan
 from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, Stopwatch
 from lfsgan_cli.runs.learn_task import Learner
@@ -67,7 +68,7 @@ class ProgressListener(Protocol):
     def learning(self, step: BenchmarkStep, learner: Learner) -> AbstractContextManager[Stepped]:
         """A task is being learned; what the block gets is called after every step of training."""
 
-    def measuring(self, step: BenchmarkStep, images: int) -> AbstractContextManager[Seen]:
+    def measuring(self, step: BenchmarkStep, images: int) -> AbstractContextManager[Progress]:
         """So many images are being measured; what the block gets is called with the number of those done."""
 
     def finished(self, step: BenchmarkStep) -> None:
@@ -135,7 +136,9 @@ def task_run(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
     recipe = step.method.recipe.seeded(step.seed).resolved(benchmark.device, benchmark.base.network)
     said = {"adapter": recipe.adapter, "recipe": recipe.recipe}
     start = {} if step.init_from is None else {"init_from": step.init_from}
-    repeated = Repeated({**said, **start}, recipe.training.to_json(), recipe.pairs, task.shots)
+    repeated = Repeated(
+        {**said, **start}, options.flat(recipe.training.to_json()), options.to_json(recipe.options), task.shots
+    )
     try:
         if plan.is_learned(workspace, task.name):
             plan.check_learned(workspace, task.name, repeated)

@@ -6,14 +6,14 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal
 
 from lfsgan_cli import options
 from lfsgan_cli.benchmark.results import RUNS, SUITE
 from lfsgan_cli.errors import LfsganError, choices, one_line, quoted
-from lfsgan_cli.evaluation.features import ExtractorMode as FidMode
-from lfsgan_cli.evaluation.features import ExtractorName as Features
-from lfsgan_cli.evaluation.features import JudgeName as LpipsFeatures
+from lfsgan_cli.evaluation import registry
+from lfsgan_cli.evaluation.features import EmbedderName, ExtractorMode, ExtractorName
+from lfsgan_cli.evaluation.registry import Need
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import TaskNameError, check_name, read_plain
 from lfsgan_cli.options import option_type
@@ -21,9 +21,6 @@ from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, spelled, task_recip
 from lfsgan_cli.workspace.paths import stands_for
 from lfsgan_cli.workspace.workspace import EMBEDDED
 
-Metric: TypeAlias = Literal["fid", "kid", "prdc", "lpips", "memorization"]
-
-METRICS: tuple[Metric, ...] = get_args(Metric)
 COUNT = 2000  # images generated for a measurement
 LONGEST = 100  # characters of a key that is compared with the known ones
 MOST_BYTES = 1 << 20  # of the file
@@ -85,10 +82,10 @@ class Suite:
     base: Path | None
     count: int
     seeds: tuple[int, ...]
-    metrics: tuple[Metric, ...]
-    features: Features
-    fid_mode: FidMode
-    lpips_features: LpipsFeatures
+    metrics: tuple[str, ...]
+    features: ExtractorName
+    fid_mode: ExtractorMode
+    lpips_features: EmbedderName
     tasks: tuple[Domain, ...]
     methods: tuple[Method, ...]
     content: bytes
@@ -100,9 +97,9 @@ class Suite:
         return {"count": self.count, "metrics": sorted(self.metrics), **chosen}
 
     @property
-    def perceptual(self) -> bool:
-        """Whether images are compared with the training images one by one."""
-        return bool({"lpips", "memorization"} & set(self.metrics))
+    def needs(self) -> set[Need]:
+        """What the metrics need."""
+        return {need for key in self.metrics for need in registry.metrics()[key].needs}
 
     def some(self, names: Sequence[str]) -> tuple[Method, ...]:
         """The methods of these names, in the suite's order; all methods for no names. UnknownMethodError."""
@@ -131,7 +128,7 @@ def read_suite(path: Path, data: Path | None) -> Suite:
         raise SuiteError(path, f"expected TOML, and it is none: {one_line(str(error))[:LONGEST_MESSAGE]}") from error
     document = Table(path, "the suite", values, ("suite", "task", "method"))
     settings = Table(path, "[suite]", document.table("suite"), _SUITE)
-    folder = path.parent if data is None else data
+    folder, known = path.parent if data is None else data, registry.metrics()
     return Suite(
         name=_name(settings, "a suite"),
         base=_base(settings, folder),
@@ -139,10 +136,10 @@ def read_suite(path: Path, data: Path | None) -> Suite:
         seeds=tuple(
             _bounded(settings, "seeds", seed, 0, options.LARGEST) for seed in settings.several("seeds", int, (0,))
         ),
-        metrics=settings.several("metrics", Metric, METRICS),
-        features=settings.get("features", Features, "auto"),
-        fid_mode=settings.get("fid_mode", FidMode, "clean"),
-        lpips_features=settings.get("lpips_features", LpipsFeatures, "auto"),
+        metrics=settings.several("metrics", Literal[tuple(known)], [key for key in known if known[key].in_suites]),
+        features=settings.get("features", ExtractorName, "auto"),
+        fid_mode=settings.get("fid_mode", ExtractorMode, "clean"),
+        lpips_features=settings.get("lpips_features", EmbedderName, "auto"),
         tasks=tuple(_task(table, folder) for table in document.tables("task", _TASK)),
         methods=tuple(_method(table) for table in document.tables("method", _METHOD)),
         content=content,

@@ -11,12 +11,12 @@ import typer
 from lfsgan_cli.commands import options as given
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Weights, check_pictures, to_repeat
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, check_images, tell_images, to_repeat
 
 if TYPE_CHECKING:
     from lfsgan_cli.benchmark.plan import BenchmarkStep
     from lfsgan_cli.benchmark.runner import Stepped
-    from lfsgan_cli.evaluation.features import Seen
+    from lfsgan_cli.evaluation.features import Progress
     from lfsgan_cli.runs.learn_task import Learner
 
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="Suite to run; see examples/benchmarks.")]
@@ -62,15 +62,18 @@ def benchmark(
     from lfsgan_cli.benchmark.results import SUITE, read_runs, summarise
     from lfsgan_cli.benchmark.runner import run
     from lfsgan_cli.benchmark.suite import read_suite
+    from lfsgan_cli.evaluation.features import ExtractorSettings
     from lfsgan_cli.system.device import pick
 
     asked = read_suite(suite, data)
     methods, where = asked.some(method or []), pick(device)
     # The copy of a suite in a benchmark's folder resumes that benchmark.
     out_folder = out or (suite.parent if suite.name == SUITE else Path(asked.name))
-    weights = Weights(asked.features, asked.fid_mode, inception_weights, asked.lpips_features, vgg_weights, offline)
-    eye, words = weights.eye(where, perceptual=asked.perceptual)
-    work = Benchmark(asked, out_folder, eye, where, batch)
+    weights = ExtractorSettings(
+        asked.features, asked.fid_mode, inception_weights, asked.lpips_features, vgg_weights, offline
+    )
+    extractors, words = weights.load(where, asked.needs)
+    work = Benchmark(asked, out_folder, extractors, where, batch)
     say(words)
     for warning in work.warnings:
         warn(warning)
@@ -80,8 +83,10 @@ def benchmark(
         _print_plan(todo, total, as_json=as_json)
         return
     if todo:
+        for shots in work.shots.values():
+            tell_images(shots.summary)
         for reals in work.reals.values():
-            check_pictures(reals.pictures.source)
+            check_images(reals.dataset)
         say(f"{total - len(todo):,} of {total:,} steps are finished." if len(todo) < total else f"{total:,} steps.")
         paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
         given_words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]
@@ -131,7 +136,7 @@ class _Progress:
             yield lambda one: advance(1, losses_line(one.losses) if one.done % 10 == 0 else None)
 
     @contextmanager
-    def measuring(self, step: "BenchmarkStep", images: int) -> "Iterator[Seen]":
+    def measuring(self, step: "BenchmarkStep", images: int) -> "Iterator[Progress]":
         """Images."""
         with progress(f"Measuring {_title(step)}", images, unit="images") as advance:
             yield advance

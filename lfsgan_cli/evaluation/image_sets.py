@@ -109,7 +109,7 @@ class WorkspaceSets:
         """A learned task or a blend. Raises what reading it raises, and where `save` has files of others in the way."""
         blend, root = self.workspace.blend(name), self.workspace.root
         hashes = {
-            task: safetensors.read_header(task_path(root, task)).metadata["modelspec.hash_sha256"]
+            task: safetensors.read_header(task_path(root, task)).metadata["modelspec.hash_sha256"].removeprefix("0x")
             for task, _ in blend.parts
         }
         folder = self.workspace.task_run(blend.task) if blend.task else None

@@ -17,7 +17,7 @@ from lfsgan_cli.benchmark.results import (
     metrics,
     over_seeds,
 )
-from lfsgan_cli.evaluation.metrics.names import LEGEND, less_is_better, marked
+from lfsgan_cli.evaluation.registry import LEGEND, less_is_better, marked
 from lfsgan_cli.io.files import read_plain
 from lfsgan_cli.report.images import Samples, training_images, within
 from lfsgan_cli.report.model import Block, Chart, Gap, Listing, Page, Row, Section, SeedRows, Series, Table

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lfsgan_cli.benchmark.results import Measured
-from lfsgan_cli.evaluation.metrics.names import LEGEND, marked
+from lfsgan_cli.evaluation.registry import LEGEND, marked
 from lfsgan_cli.io.json import DamagedLinesError, read_lines
 from lfsgan_cli.report.model import Chart, Series, Table
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lfsgan_cli.benchmark.suite import COUNT, METRICS, NoSuiteError, Suite, SuiteError, UnknownMethodError, read_suite
+from lfsgan_cli.benchmark.suite import COUNT, NoSuiteError, Suite, SuiteError, UnknownMethodError, read_suite
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.registry import load
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.discriminator import check_fits
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "benchmarks"
+METRICS = ("fid", "kid", "prdc", "lpips", "memorization")  # what suites without a list of metrics measure
 LEAST = """
 [suite]
 name = "tiny"
@@ -72,7 +73,7 @@ def test_the_least_suite_takes_everything_else_as_the_commands_do(folder: Path) 
     assert (suite.name, suite.base, suite.count, suite.seeds, suite.metrics) == ("tiny", None, COUNT, (0,), METRICS)
     assert (suite.features, suite.fid_mode, suite.lpips_features) == ("auto", "clean", "auto")
     [method] = suite.methods
-    assert (method.sequential, method.recipe.pairs) == (False, ())
+    assert (method.sequential, method.recipe.options) == (False, load("left").Config())
     assert method.recipe.training == LearnConfig(lr=load("left").lr)
 
 
@@ -83,7 +84,7 @@ def test_what_is_given_is_taken(folder: Path) -> None:
         (name, folder / name, folder / "reals") for name in ("cats", "dogs")
     ]
     left, chain = suite.methods
-    assert (left.recipe.pairs, left.sequential) == (("rank=2",), False)
+    assert (left.recipe.options, left.sequential) == (load("left").Config(rank=2), False)
     assert left.recipe.seeded(3).training == LearnConfig(steps=7, lr=1.0, mirror=False, seed=3)
     assert (chain.recipe.adapter, chain.sequential) == ("full", True)
     assert chain.recipe.training.lr == load("full").lr  # its own, where the suite gives none
@@ -97,8 +98,8 @@ def test_paths_are_sought_in_the_data_if_that_is_named(folder: Path, tmp_path: P
 
 
 def test_pictures_are_compared_one_by_one_only_where_a_metric_does_so(folder: Path) -> None:
-    assert read(folder, LEAST).perceptual
-    assert not read(folder, FULL).perceptual
+    assert "embeddings" in read(folder, LEAST).needs
+    assert "embeddings" not in read(folder, FULL).needs
 
 
 def test_what_all_numbers_share_is_told_apart_from_what_may_grow(folder: Path) -> None:
@@ -206,14 +207,11 @@ def example(name: str, data: Path) -> Suite:
 
 def test_no_two_methods_of_the_ablation_are_the_same_and_one_of_them_is_the_default(tmp_path: Path) -> None:
     methods = example("ablation", tmp_path).methods
-    assert len({(method.recipe.adapter, method.recipe.pairs, method.recipe.training) for method in methods}) == len(
-        methods
-    )
-    [default] = [
-        method
-        for method in methods
-        if not method.recipe.pairs and method.recipe.training == LearnConfig(lr=load("left").lr)
-    ]
+    recipes = [method.recipe for method in methods]
+    assert len({(one.adapter, one.options, one.training) for one in recipes}) == len(methods)
+    usual = LearnConfig(lr=load("left").lr)
+    plain = load("left").Config()
+    [default] = [one for one in methods if one.recipe.options == plain and one.recipe.training == usual]
     assert (default.name, default.recipe.adapter) == ("default", "left")
 
 
