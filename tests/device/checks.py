@@ -1,8 +1,8 @@
 """Compares a device with the CPU: losses, gradients, learning, sampling, resuming, bf16 and metrics.
 
 Both sides compute from the same random numbers, which the CPU generates. A difference is relative to the largest value
-of the CPU's tensor. Each tolerance is five to fifty times what two sets of convolution kernels on a CPU (oneDNN's and
-torch's own) are apart; a comparison of the CPU with itself uses one set on each side, so that it can measure this.
+of the CPU's tensor. The tolerances are several times what two sets of convolution kernels on one CPU (oneDNN's and
+torch's own) are apart. A comparison of the CPU with itself uses one set on each side, so that it can measure this.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ CPU = torch.device("cpu")
 ADAPTERS: Mapping[str, type[Adapter]] = {"left": LeFT, "full": FullFineTune, "cam": CAM, "lora": LoRA}
 STEPS = 6
 SAMPLES = 64  # of which features are compared
-EPSILON = 1e-3  # of Adam: with its own 1e-8, a gradient of nothing but rounding would become a whole step
 SIDE = 16  # of the networks that are trained
 IMAGES = np.random.RandomState(0).randint(0, 256, (5, SIDE, SIDE, 3), np.uint8)
 
 Build = Callable[[torch.device], Learning | Pretraining]
 
-# The largest tolerated differences, by what is compared.
+# The largest tolerated differences; behind them, those of two sets of kernels on a CPU.
 TOLERANCES = {
-    "loss": 1e-4,
-    "gradient": 1e-2,  # through the ten stages of the perceptual distance
-    "training": 1e-2,  # losses of six steps
-    "image": 4,  # levels of 255, after six steps
-    "sample": 1,  # level of 255
-    "features": 1e-3,
-    "bf16": 0.1,  # some twenty roundings to 8 bits follow one another
-    "resume": 1e-2,  # on a GPU, where some gradients are added up in any order
+    "loss": 1e-4,  # 4e-7
+    "gradient": 1e-2,  # 1e-3, of mode seeking, which compares features by the signs of their differences; else 2e-4
+    # After six steps. Adam makes a whole step even of a gradient that is nothing but rounding.
+    "training": 0.1,  # 0.025
+    "image": 0.4,  # 0.12, as a share of how far the images have moved
+    "sample": 1,  # level of 255; 0
+    "features": 1e-3,  # 2e-6
+    "bf16": 0.1,  # 0.011; some twenty roundings to 8 bits follow one another
+    "resume": 0.1,  # on a GPU, where some gradients are added up in any order; on a CPU, none is tolerated
 }
 
 
@@ -193,14 +193,13 @@ def training(name: str, build: Build, side: Side) -> Iterator[Check]:
     for one in (side, REFERENCE):
         with one.computing():
             run = build(one.device)
-            for optimizer in run.optimizers.values():
-                for group in optimizer.param_groups:
-                    group["eps"] = EPSILON
             log = [{key: float(loss) for key, loss in step.losses.items()} for step in run.steps()]
             images.append(_images(run.generator))
         losses.append([torch.tensor([step[key] for step in log if key in step]) for key in log[0]])
     yield Check(f"{name}: losses of {STEPS} steps", difference(*losses), TOLERANCES["training"])
-    yield Check(f"{name}: levels of images after them", _levels(*images), TOLERANCES["image"])
+    start = _images(tiny_generator())
+    apart, moved = (float((one.double() - images[1].double()).abs().mean()) for one in (images[0], start))
+    yield Check(f"{name}: images after them, by how far they have moved", apart / moved, TOLERANCES["image"])
 
 
 def resuming(name: str, build: Build, device: torch.device) -> Iterator[Check]:

@@ -8,17 +8,19 @@ import torch
 
 from tests.device import __main__ as program
 from tests.device import checks
-from tests.device.checks import TOLERANCES, Check, difference
+from tests.device.checks import Check, difference
 
 
-def test_two_sets_of_kernels_agree_within_half_of_every_tolerance() -> None:
+def test_two_sets_of_kernels_agree_within_half_of_every_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "ADAPTERS", {"left": checks.ADAPTERS["left"]})
+    monkeypatch.setattr(checks, "SAMPLES", 4)
     found = list(checks.all_checks(torch.device("cpu")))
-    assert [check for check in found if not check.passed] == []
-    for adapter in checks.ADAPTERS:
-        assert len([check for check in found if check.name.startswith(f"learn-task, {adapter}: ")]) == 11
-    close = [check.found for check in found if check.limit not in {0, TOLERANCES["sample"]}]
-    assert min(close) >= 0
-    assert [check for check in found if check.found > check.limit / 2 and check.limit > 1] == []
+    assert [check for check in found if not check.passed or check.found > check.limit / 2] == []
+    for run, phases in (("learn-task, left", "d r1 g path"), ("pretrain", "g path d r1 heads")):
+        names = {check.name for check in found if check.name.startswith(f"{run}: ")}
+        assert {f"{run}: {phase}, {kind}" for phase in phases.split() for kind in ("loss", "gradient")} < names
+        assert f"{run}: state after a resume" in names
+    assert max(check.found for check in found) > 0  # they are two
 
 
 def test_a_gradient_of_the_wrong_size_fails(monkeypatch: pytest.MonkeyPatch) -> None:
