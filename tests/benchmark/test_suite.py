@@ -146,8 +146,8 @@ def test_methods_are_chosen_by_name_in_the_order_of_the_suite(folder: Path) -> N
         ('name = "tiny"', 'name = "tiny"\nbase = "cats"', "base = 'cats' in [suite]: there is no file"),
         # adapters and recipes
         ('adapter = "left"', 'adapter = "lfet"', "method 'left': there is no adapter 'lfet';.*did you mean 'left'"),
-        ('adapter = "left"', 'adapter = "left"\noptions = {rnak = 1}', "method 'left': unknown option 'rnak'"),
-        ('adapter = "left"', 'adapter = "left"\noptions = {rank = 1.5}', "'left': option rank='1.5': expected int"),
+        ('adapter = "left"', 'adapter = "left"\noptions = {rnak = 1}', "method 'left': -o: unknown option 'rnak'"),
+        ('adapter = "left"', 'adapter = "left"\noptions = {rank = 1.5}', "'left': -o: option rank='1.5': expected int"),
         ('adapter = "left"', 'adapter = "left"\noptions = {rank = [1]}', "option rank='[1]': expected int"),
         ('adapter = "left"', 'adapter = "left"\ntraining = {step = 9}', "unknown option 'step';.* 'steps'?"),
         ('adapter = "left"', 'adapter = "left"\ntraining = {steps = 0}', "steps is 0: expected at least 1"),
