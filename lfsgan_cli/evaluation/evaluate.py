@@ -98,7 +98,7 @@ class RealImages:
             wanted = dict(metric.real_collectors(setting))
             if "features" in metric.needs:
                 wanted["features"] = FeatureCollector(self._extractors.extractor)
-            keys |= {name: {**images, "torch": torch.__version__, **one.key} for name, one in wanted.items()}
+            keys |= {name: {**images, **self._extractors.arithmetic, **one.key} for name, one in wanted.items()}
             missing = {name: one for name, one in wanted.items() if self._known(keys[name]) is None}
             collectors |= missing
             needs |= metric.needs if missing else set()

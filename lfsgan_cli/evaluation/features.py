@@ -171,12 +171,26 @@ class Batch:
         return self._embeddings
 
 
+CPU = torch.device("cpu")
+
+
 @dataclass(frozen=True)
 class FeatureExtractors:
-    """extractor: for FID and the like. embedder: for perceptual distances."""
+    """extractor: for FID and the like. embedder: for perceptual distances. device: of both."""
 
     extractor: Extractor
     embedder: Embedder
+    device: torch.device = CPU
+
+    @property
+    def arithmetic(self) -> dict[str, Any]:
+        """What the last bits of their results depend on, for the keys of the cache."""
+        cuda = self.device.type == "cuda"
+        return {
+            "torch": torch.__version__,
+            "device": self.device.type,
+            "tf32": cuda and torch.backends.cudnn.allow_tf32,
+        }
 
     def run(self, images: Images, needs: Collection[Need], batch: int, progress: Progress) -> Iterator[Batch]:
         """All images in order, passed through what is needed: `batch` at a time, or fewer for the embedder's memory.
@@ -238,7 +252,7 @@ class ExtractorSettings:
         )
         words = [found.why] if "features" in needs else []
         words += [f"Perceptual distance: {embedder.name}."] if "embeddings" in needs else []
-        return FeatureExtractors(found.extractor, embedder), " ".join(words)
+        return FeatureExtractors(found.extractor, embedder, device), " ".join(words)
 
 
 class FeatureCollector:

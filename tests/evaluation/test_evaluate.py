@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured, NoTrainingImagesError
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures
@@ -87,3 +88,16 @@ def test_pictures_that_fill_no_block_are_left_out(drawn: ImageSet) -> None:
 def test_a_side_with_nothing_to_be_compared_with_is_refused(drawn: ImageSet) -> None:
     with pytest.raises(NoTrainingImagesError, match="images to compare with by --reals"):
         evaluation([drawn]).check()
+
+
+def test_features_of_another_device_or_of_tf32_are_not_taken_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    extractor = EfficientNetFeatures()
+    cpu, gpu = (
+        FeatureExtractors(extractor, EfficientNetEmbedder(extractor), torch.device(name)) for name in ("cpu", "cuda")
+    )
+    keys = []
+    for allowed in (False, True):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+        keys += [cpu.arithmetic, gpu.arithmetic]
+    assert keys[0] == keys[2]  # a setting of GPUs
+    assert len({str(key) for key in keys}) == 3
