@@ -48,7 +48,7 @@ class OtherConditionsError(LfsganError):
 
         super().__init__(
             f"the finished steps in {str(out)!r} were made with another {what} ({short(was)}, now {short(now)}): "
-            "go on with that one, or pass another --out"
+            "resume with that one, or pass another --out"
         )
 
 

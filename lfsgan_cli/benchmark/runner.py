@@ -34,7 +34,7 @@ class StoppedBenchmarkError(LfsganError):
     label = ""  # nothing went wrong
 
     def __init__(self, resume: str) -> None:
-        super().__init__(f"Stopped; all finished steps are kept, go on with: {resume}")
+        super().__init__(f"Stopped; all finished steps are kept; resume with: {resume}")
 
 
 class InterruptedBenchmarkError(StoppedBenchmarkError):
@@ -58,7 +58,7 @@ class StaleTaskError(LfsganError):
     def __init__(self, root: Path, name: str, why: LfsganError) -> None:
         super().__init__(
             f"task {name!r} in {str(root)!r} was begun with other settings than the suite has now; remove that folder, "
-            f"or pass another --out (learn-task says: {why})"
+            f"or pass another --out. learn-task says of it: {why}"
         )
 
 

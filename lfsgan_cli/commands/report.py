@@ -48,7 +48,7 @@ def report(
         with progress("Generating", found.pictures(), unit="images") as advance:
             page = found.page(device_found, advance)
         for name, why in found.refused.items():
-            warn(f"{name!r} is left out of the samples: {why}")
+            warn(f"{name!r} has no images in the report: {why}")
         files.write(page)
     if as_json:
         paths = {"html": str(files.html), "markdown": str(files.markdown), "csv": str(files.csv)}

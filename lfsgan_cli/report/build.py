@@ -48,7 +48,7 @@ class RemovedError(LfsganError):
     """A workspace or a task of a finished step that is gone."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{str(path)!r} is not there any more: put it back, or go without its samples")
+        super().__init__(f"{str(path)!r} is missing: restore it, or report without its images")
 
 
 class ForeignReportError(LfsganError):

@@ -88,7 +88,7 @@ def test_a_task_that_cannot_be_read_is_named_and_the_rest_is_reported(learned: "
     learned.folder.joinpath(WORKSPACE, "tasks/dogs.safetensors").write_bytes(b"broken")
     result = learned.done("report", "--json")
     assert list(json.loads(result.stdout)["left_out"]) == ["dogs"]
-    assert "Warning: 'dogs' is left out" in result.stderr
+    assert "Warning: 'dogs' has no images in the report" in result.stderr
     assert "dogs is left out" in page(learned)
     assert "cats, seed 9" in page(learned)
 
