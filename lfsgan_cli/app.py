@@ -21,6 +21,7 @@ from lfsgan_cli.commands.mix_tasks import mix_tasks
 from lfsgan_cli.commands.options import everywhere, register
 from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.profile import profile
+from lfsgan_cli.commands.project import project
 from lfsgan_cli.commands.recipes import recipes
 from lfsgan_cli.commands.report import report
 from lfsgan_cli.commands.style_mix import style_mix
@@ -95,6 +96,12 @@ register(
     app, "interpolate", interpolate,
     "lfsgan interpolate --seeds 0-7 --task cats --frames 24 --out walk.webp",
     "lfsgan interpolate --task cats --task dogs --seeds 0-5 --out tasks.gif",
+    panel=GENERATE,
+)  # fmt: skip
+register(
+    app, "project", project,
+    "lfsgan project photo.png --outdir projected",
+    "lfsgan project photo.png --task cats --space w --steps 1000",
     panel=GENERATE,
 )  # fmt: skip
 register(

@@ -229,8 +229,7 @@ def parse_seeds(count: int | None, seeds: str | None, latents: Path | None = Non
 def _variants(
     place: "Workspace", chosen: list[str | None], options: "SamplingOptions", grid: list[str] | None
 ) -> "tuple[list[Variant], Axes | None]":
-    from lfsgan_cli.generation.axes import arrange, parse_axis
-    from lfsgan_cli.generation.generate import variant
+    from lfsgan_cli.generation.generate import arrange, parse_axis, variant
 
     if not grid:
         return [variant(place, task, options, Path()) for task in chosen], None

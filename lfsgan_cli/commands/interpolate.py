@@ -134,7 +134,7 @@ def interpolate(
 
 def _grid(text: str | None, images: int) -> tuple[int, int]:
     """Columns and rows: those given, or for so many images about as many of each."""
-    from lfsgan_cli.generation.image_grid import square_columns
+    from lfsgan_cli.generation.output import square_columns
 
     if text is None:
         columns = next(number for number in range(square_columns(images), 0, -1) if images % number == 0)

@@ -26,7 +26,7 @@ from lfsgan_cli.evaluation.features import (
 )
 from lfsgan_cli.evaluation.image_sets import RESIZE, ImageSet, SampleImages, StoredImages, describe
 from lfsgan_cli.evaluation.registry import Collected, Collector, Metric, Need, Rows, Setting, Value
-from lfsgan_cli.generation.image_grid import save_grid, to_arrays
+from lfsgan_cli.generation.output import save_grid, to_arrays
 from lfsgan_cli.io.files import FileWriteError
 from lfsgan_cli.io.json import read_lines
 from lfsgan_cli.system.machine import machine

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.features import Images
-from lfsgan_cli.generation.image_grid import to_arrays
-from lfsgan_cli.generation.output import check_folder, check_ours, save
+from lfsgan_cli.generation.output import check_folder, check_ours, save, to_arrays
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample
 from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.dataset import check as check_all

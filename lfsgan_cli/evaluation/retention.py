@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.generation.image_grid import to_arrays
-from lfsgan_cli.generation.output import Pixels, save
+from lfsgan_cli.generation.output import Pixels, save, to_arrays
 from lfsgan_cli.generation.sampling import SamplingOptions, sample
 from lfsgan_cli.images.decode import decode
 from lfsgan_cli.images.formats import BadImageError

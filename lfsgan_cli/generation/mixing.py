@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from lfsgan_cli.generation.generate import BASE, GRID, Compute
-from lfsgan_cli.generation.image_grid import Block, labelled, to_arrays
-from lfsgan_cli.generation.output import Pixels, check_folder, check_ours, make_room, save
+from lfsgan_cli.generation.output import Block, Pixels, check_folder, check_ours, labelled, make_room, save, to_arrays
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, latent, map_seeds, noise_maps, synthesize
 from lfsgan_cli.images import png
 from lfsgan_cli.io.safetensors import file_hash

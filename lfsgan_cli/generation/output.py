@@ -1,21 +1,34 @@
-"""PNG files that say how they were made, and the folder they go into: no file of others, no mixed settings."""
+"""What generating writes: PNG files that say how they were made, image grids, and folders without mixed settings."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.images.png import NOTE, encode
+from lfsgan_cli.images.png import GRID, NOTE, encode, grid
 from lfsgan_cli.io.files import open_plain, write_atomic
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 LISTS = ("task", "seed", "file_sha256")  # entries of a note in which images of equal settings may differ
+
+MAX_WIDTH = 2048  # pixels; at least one column is shown in any case
+MAX_IMAGES = 1024  # in one grid
+GAP = 2  # pixels between images
+FONT_SIZE = 12  # pixels
+LINE = 16  # pixels, the height of a line of text
+MAX_LABEL = 60  # characters
 
 Pixels = NDArray[np.uint8]
 Note = Mapping[str, Any]
@@ -118,3 +131,134 @@ def _difference(old: Note, new: Note) -> str:
         if old.get(key) != new.get(key):
             return f"{key} {old.get(key, 'not set')}, this command has {new.get(key, 'not set')}"
     return ""
+
+
+# Image grids: plain ones, and labelled ones that wrap instead of growing without end.
+
+
+def to_arrays(images: Tensor) -> list[Pixels]:
+    """uint8 [N, C, H, W] as N arrays [H, W, C]."""
+    return list(images.permute(0, 2, 3, 1).contiguous().numpy())
+
+
+def to_tensor(image: Pixels) -> Tensor:
+    """An array [H, W, C] as uint8 [1, C, H, W]."""
+    import torch
+
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+
+
+def save_grid(path: Path, rows: Sequence[Sequence[Pixels]], note: Mapping[str, Any]) -> None:
+    """Write an image grid without labels, with its note."""
+    save(path, grid(rows), note, GRID)
+
+
+def near_square(images: Sequence[Pixels]) -> list[Sequence[Pixels]]:
+    """One list of images as rows of a grid that is about as wide as high."""
+    columns = square_columns(len(images))
+    return [images[first : first + columns] for first in range(0, len(images), columns)]
+
+
+def square_columns(count: int) -> int:
+    """The columns of a grid of `count` images that is about as wide as high."""
+    return max(1, round(math.sqrt(count) + 0.49))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a labelled grid: rows of equally large images [H, W, 3 or 4]; `None` leaves a place empty."""
+
+    rows: Sequence[Sequence[Pixels | None]]
+    columns: Sequence[str]  # a label above each column
+    row_labels: Sequence[str] = ()
+    title: str = ""
+
+
+def wrapped(images: Sequence[Pixels], labels: Sequence[str]) -> list[Block]:
+    """One list of images, each with a label, as a grid that is about as wide as high."""
+    columns = square_columns(len(images))
+    starts = range(0, len(images), columns)
+    return [Block([images[first : first + columns]], labels[first : first + columns]) for first in starts]
+
+
+def labelled(blocks: Sequence[Block], title: str) -> Pixels:
+    """The blocks below each other, with labels, uint8 [H, W, 3]. Blocks wider than 2,048 pixels are wrapped."""
+    height, width = next(
+        image.shape[:2] for block in blocks for row in block.rows for image in row if image is not None
+    )
+    texts = [_cut(label) for block in blocks for label in block.columns]
+    cell = max([width, *(_width(text) + GAP for text in texts)]) + GAP
+    margin = GAP + max((_width(_cut(label)) + 2 * GAP for block in blocks for label in block.row_labels), default=0)
+    fitting = max(1, (MAX_WIDTH - margin) // cell)
+    parts = [part for block in blocks for part in _split(block, fitting)]
+    columns = max(len(part.columns) for part in parts)
+    lines = _lines(title, max(MAX_WIDTH // 4, margin + columns * cell))
+    total_width = max([margin + columns * cell, *(_width(line) + 2 * GAP for line in lines)])
+    heights = [LINE * (bool(part.title) + 1) + len(part.rows) * (height + GAP) for part in parts]
+    canvas = Image.new("RGB", (total_width, LINE * len(lines) + sum(heights) + GAP), "white")
+    for index, line in enumerate(lines):
+        _write(canvas, GAP, index * LINE, line)
+    for index, part in enumerate(parts):
+        _paste(canvas, part, LINE * len(lines) + sum(heights[:index]), margin, cell, height)
+    return np.asarray(canvas)
+
+
+def _paste(canvas: Image.Image, part: Block, y: int, margin: int, cell: int, height: int) -> None:
+    """A block whose columns all fit, `y` pixels from the top. margin, cell, height: in pixels."""
+    if part.title:
+        _write(canvas, GAP, y, part.title)
+        y += LINE
+    for column, label in enumerate(part.columns):
+        _write(canvas, margin + column * cell, y, label)
+    for index, row in enumerate(part.rows):
+        top = y + LINE + index * (height + GAP)
+        if index < len(part.row_labels):
+            _write(canvas, GAP, top + (height - LINE) // 2, part.row_labels[index])
+        for column, image in enumerate(row):
+            if image is not None:
+                canvas.paste(_opaque(image), (margin + column * cell, top))
+
+
+def _write(canvas: Image.Image, x: int, y: int, text: str) -> None:
+    ImageDraw.Draw(canvas).text((x, y + GAP), _cut(text), "black", _font())
+
+
+def _split(block: Block, fitting: int) -> list[Block]:
+    starts = range(0, len(block.columns), fitting)
+    cut = [slice(first, first + fitting) for first in starts]
+    return [
+        Block([row[part] for row in block.rows], block.columns[part], block.row_labels, block.title) for part in cut
+    ]
+
+
+def _opaque(image: Pixels) -> Image.Image:
+    """On white, where it is transparent."""
+    picture = Image.fromarray(image)
+    if picture.mode != "RGBA":
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+@cache
+def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(FONT_SIZE)  # inside Pillow; a bitmap font where it has no FreeType
+
+
+def _width(text: str) -> int:
+    return round(_font().getlength(text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 3]}..."
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """The words of a text in lines of at most `width` pixels, but for single longer words."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

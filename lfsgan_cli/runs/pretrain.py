@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.generation.image_grid import near_square, save_grid, to_arrays
+from lfsgan_cli.generation.output import near_square, save_grid, to_arrays
 from lfsgan_cli.generation.sampling import mean_w, sample
 from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.source import open_source

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lfsgan_cli.generation.image_grid import to_arrays
+from lfsgan_cli.generation.output import to_arrays
 from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.images.png import encode
 
