@@ -74,22 +74,10 @@ def decode(data: bytes) -> Decoded:
         BadImageError: not an image, cut off, damaged, empty, of a kind that is not supported, or so large that it may
             be an attack.
     """
-    if data.startswith(PNG_SIGNATURE):
-        data = without_text(data)
-    elif format_of(data[:32]) == "TIFF":
-        tags = tiff_tags(data)
-        if is_planar(tags) and max(tags.get(BITS, (1,))) > 8:
-            raise BadImageError(_unsupported(data))  # Pillow reads these as if channels were interleaved
-        data = without_metadata(data)
-    with _opened(data) as image:
-        image.load()
-        if image.format == "PNG":
-            check_png_rows(data)
-        orientation = 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns a TIFF itself
-        decoded = _converted(image)
-        if orientation not in _UPRIGHT:
-            return decoded
-        return Decoded(decoded.image.transpose(_UPRIGHT[orientation]), decoded.flattened, decoded.bad_profile)
+    decoded, orientation = _decoded(data)  # by now the file's own pixels are freed: each copy takes 4 bytes a pixel
+    if orientation not in _UPRIGHT:
+        return decoded
+    return Decoded(decoded.image.transpose(_UPRIGHT[orientation]), decoded.flattened, decoded.bad_profile)
 
 
 def fit(image: Image.Image, resolution: int, framing: Framing = DEFAULT) -> Image.Image:
@@ -107,6 +95,22 @@ def fit(image: Image.Image, resolution: int, framing: Framing = DEFAULT) -> Imag
 
 def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
     return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _decoded(data: bytes) -> tuple[Decoded, int]:
+    """The image as it lies in the file, and its orientation."""
+    if data.startswith(PNG_SIGNATURE):
+        data = without_text(data)
+    elif format_of(data[:32]) == "TIFF":
+        tags = tiff_tags(data)
+        if is_planar(tags) and max(tags.get(BITS, (1,))) > 8:
+            raise BadImageError(_unsupported(data))  # Pillow reads these as if channels were interleaved
+        data = without_metadata(data)
+    with _opened(data) as image:
+        image.load()
+        if image.format == "PNG":
+            check_png_rows(data)
+        return _converted(image), 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns a TIFF itself
 
 
 @contextmanager
