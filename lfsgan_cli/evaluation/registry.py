@@ -88,10 +88,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Sheet:
-    """An image grid that a metric leaves beside `metrics.jsonl`, and its title and caption in the report."""
+    """An image grid that a metric leaves beside `metrics.jsonl`, and how the report shows it. alt: in place of it."""
 
     file: str
     title: str
+    alt: str
     caption: str
 
 

@@ -2,12 +2,13 @@
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lfsgan_cli.evaluation.registry import metrics
 from lfsgan_cli.io.json import DamagedLinesError, read_lines, read_object
 from lfsgan_cli.options import spell as spell_option
 from lfsgan_cli.report.images import THUMBNAIL, Samples, image_grid, training_images, within
@@ -39,7 +40,6 @@ INTRO = (
     "The base is never written again, and each task is a file of its own."
 )
 SEEDS_NOTE = "A column is one seed: what changes along it is the task alone. The seeds are the first ones, not chosen."
-PAIRS_NOTE = "The samples nearest to a training image, each above that image. Memorization would show here."
 RETENTION_COLUMNS = ("task", "verdict", "base", "tensors", "images", "compared", "largest difference", "why")
 RETENTION_NOTE = (
     "Base and task are compared by their SHA-256. Images are compared bit for bit where device, torch, precision and "
@@ -132,15 +132,23 @@ def _task(root: Path, task: _Task, refused: str) -> Section:
         step = grids[-1].stem.removeprefix("fakes")
         after = f"after step {int(step):,}" if step.isdecimal() else "at the end"
         training.append(image_grid(f"While learning, {after}", grids[-1], f"{task.name}: samples {after}"))
-    if found := within(task.run, "closest_pairs.png"):
-        alt = f"{task.name}: samples above the training images nearest to them"
-        pairs = image_grid("Closest pairs", found[0], alt, PAIRS_NOTE)
-    else:
-        measure = command(root, "evaluate", "--memorization", "--task", task.name)
-        pairs = Gap("No closest pairs yet", "Memorization has not been measured yet.", measure)
     rows: tuple[tuple[Block, ...], ...] = ((left, right), tuple(training), tuple(histories(task.measured)))
-    blocks = (Facts("", _facts(task)), *(Beside(row) for row in rows if row), pairs)
+    blocks = (Facts("", _facts(task)), *(Beside(row) for row in rows if row), *_metric_grids(root, task))
     return Section(f"task-{task.name}", task.name, blocks)
+
+
+def _metric_grids(root: Path, task: _Task) -> Iterator[Block]:
+    """The image grids that metrics leave, and how to get those of metrics that suites measure."""
+    for metric in metrics().values():
+        grid = metric.sheet
+        if grid is None:
+            continue
+        if found := within(task.run, grid.file):
+            yield image_grid(grid.title, found[0], f"{task.name}: {grid.alt}", grid.caption)
+        elif metric.in_suites:
+            why = f"{metric.title[0].upper()}{metric.title[1:]} has not been measured yet."
+            measure = command(root, "evaluate", f"--{metric.key}", "--task", task.name)
+            yield Gap(f"No {grid.title.lower()} yet", why, measure)
 
 
 def _facts(task: _Task) -> tuple[Fact, ...]:

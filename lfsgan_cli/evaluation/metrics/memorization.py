@@ -218,6 +218,7 @@ class MemorizationMetric(Metric):
     sheet = Sheet(
         "closest_pairs.png",
         "Closest pairs",
+        "samples above the training images nearest to them",
         "The generated images that are nearest to a training image, each above that image: a copy would be seen here.",
     )
 

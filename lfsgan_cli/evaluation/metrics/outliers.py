@@ -206,6 +206,7 @@ class OutlierRate(Metric):
     sheet = Sheet(
         "outliers.png",
         "Worst outliers",
+        "samples above the real images nearest to them",
         "The generated images that are farthest from all real ones, each above its nearest real image.",
     )
 
