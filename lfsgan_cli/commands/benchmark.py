@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.benchmark.plan import BenchmarkStep
     from lfsgan_cli.benchmark.runner import Stepped
     from lfsgan_cli.evaluation.features import Progress
+    from lfsgan_cli.images.summary import ImageSummary
     from lfsgan_cli.runs.learn_task import Learner
 
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE.toml", help="Suite to run; see examples/benchmarks.")]
@@ -63,6 +64,7 @@ def benchmark(
     from lfsgan_cli.benchmark.runner import run
     from lfsgan_cli.benchmark.suite import read_suite
     from lfsgan_cli.evaluation.features import ExtractorSettings
+    from lfsgan_cli.images.summary import images_json
     from lfsgan_cli.system.device import pick
 
     asked = read_suite(suite, data)
@@ -79,14 +81,14 @@ def benchmark(
         warn(warning)
     todo = work.todo(methods)
     total = len(methods) * len(asked.seeds) * len(asked.tasks)
+    read = [shots.summary for shots in work.shots.values()]
+    for shots in read:
+        tell_images(shots)
     if dry_run:
-        _print_plan(todo, total, as_json=as_json)
+        _print_plan(todo, total, read, as_json=as_json)
         return
     if todo:
-        for shots in work.shots.values():
-            tell_images(shots.summary)
-        for reals in work.reals.values():
-            check_images(reals.dataset)
+        read += [check_images(reals.dataset) for reals in work.reals.values()]
         say(f"{total - len(todo):,} of {total:,} steps are finished." if len(todo) < total else f"{total:,} steps.")
         paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
         given_words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]
@@ -95,7 +97,7 @@ def benchmark(
         run(work, todo, _Progress(total, total - len(todo)), again)
     summary = summarise(read_runs(out_folder))
     if as_json:
-        print_json({"folder": str(out_folder), **asdict(summary)})
+        print_json({"folder": str(out_folder), **images_json(read), **asdict(summary)})
         return
     say(f"{summary.title} after the last step:")
     headings = ("method", *summary.tasks, "forgetting", "parameters per task", "seconds per task")
@@ -110,12 +112,14 @@ def _cell(value: object) -> str:
     return "–" if value is None else str(value)
 
 
-def _print_plan(todo: "Sequence[BenchmarkStep]", total: int, *, as_json: bool) -> None:
+def _print_plan(todo: "Sequence[BenchmarkStep]", total: int, read: "Sequence[ImageSummary]", *, as_json: bool) -> None:
+    from lfsgan_cli.images.summary import images_json
+
     if as_json:
         steps = [
             {"method": one.method.name, "seed": one.seed, "step": one.number, "task": one.task.name} for one in todo
         ]
-        print_json({"steps": total, "todo": steps})
+        print_json({"steps": total, "todo": steps, **images_json(read)})
         return
     say(f"Would do {len(todo):,} of {total:,} steps:")
     for step in todo:

@@ -140,6 +140,7 @@ def test_a_method_may_be_chosen_and_the_others_follow_later(program: "Program") 
     assert {line["method"] for line in lines(program)} == {"full"}
     planned = json.loads(program.done(*RUN, "--dry-run", "--json").stdout)
     assert [(one["method"], one["step"]) for one in planned["todo"]] == KEYS[:2]
+    assert (planned["images"] > 0, planned["skipped"]) == (True, [])
 
 
 def test_a_dry_run_leaves_nothing(program: "Program") -> None:
