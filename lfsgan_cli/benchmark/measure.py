@@ -18,7 +18,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
 from lfsgan_cli.evaluation.features import Progress
 from lfsgan_cli.evaluation.image_sets import WorkspaceSets, stored_images
-from lfsgan_cli.evaluation.retention import STYLE
+from lfsgan_cli.evaluation.retention_record import STYLE
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.io.json import read_object

@@ -17,7 +17,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.features import FeatureExtractors
 from lfsgan_cli.evaluation.image_sets import StoredImages, describe, stored_images
 from lfsgan_cli.evaluation.registry import Metric, metrics
-from lfsgan_cli.evaluation.retention import STYLE
+from lfsgan_cli.evaluation.retention_record import STYLE
 from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.options import spell

@@ -18,7 +18,7 @@ from lfsgan_cli.checkpoints import detect, lfsgan, rosinality, torch_file
 from lfsgan_cli.checkpoints.checkpoint import Checkpoint, CheckpointError, State
 from lfsgan_cli.checkpoints.lfsgan import PublishedTask
 from lfsgan_cli.errors import LfsganError, printable
-from lfsgan_cli.evaluation.retention import record
+from lfsgan_cli.evaluation.retention_record import record
 from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.safetensors import file_hash

@@ -10,7 +10,7 @@ import torch
 from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.apply import adapt
-from lfsgan_cli.evaluation.retention import record
+from lfsgan_cli.evaluation.retention_record import record
 from lfsgan_cli.generation.output import near_square, save_grid, to_arrays
 from lfsgan_cli.generation.sampling import mean_w, sample
 from lfsgan_cli.images.png import encode

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.apply import Blended, adapt
-from lfsgan_cli.evaluation.retention import record
+from lfsgan_cli.evaluation.retention_record import record
 from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.runs.plan import free_folder
 from lfsgan_cli.workspace import task_file

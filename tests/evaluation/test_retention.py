@@ -11,15 +11,14 @@ import torch
 from PIL import Image
 
 from lfsgan_cli.evaluation.retention import (
-    ARITHMETIC,
     RECORDED_NOW,
     Verdict,
     check,
     check_all,
-    digest,
     names,
     save_verdicts,
 )
+from lfsgan_cli.evaluation.retention_record import ARITHMETIC, digest
 from lfsgan_cli.images.png import text_of
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.safetensors import read_header
@@ -142,7 +141,7 @@ def test_a_task_replaced_by_another_is_caught_and_its_pictures_differ(learned: "
     found = verdict()
     assert (found.base, found.task, found.pictures, found.compared) == (True, False, "differ", 8)
     assert found.largest_difference > 2
-    assert "are not those that were recorded; other pictures are drawn (seeds 0, 1, " in found.why
+    assert "are not those that were recorded; other images are generated (seeds 0, 1, " in found.why
 
 
 def test_a_lost_task_is_a_verdict_and_not_overlooked(learned: "Program") -> None:
@@ -183,7 +182,7 @@ def test_an_altered_recorded_picture_is_told_by_its_seed_and_levels() -> None:
     found = verdict()
     assert (found.base, found.task, found.pictures, found.retained) == (True, True, "differ", False)
     assert (found.largest_difference, found.compared) == (7, 8)
-    assert found.why == "the record's own pictures are changed or gone (seeds 5)"
+    assert found.why == "the record's own images are changed or gone (seeds 5)"
 
 
 def test_a_lost_or_torn_recorded_picture_is_no_proof() -> None:
@@ -198,7 +197,7 @@ def test_pictures_of_the_same_machine_must_be_equal_to_the_bit() -> None:
     rewrite(pictures={**recorded()["pictures"], "4": digest(brighten(4, 1))})
     found = verdict()
     assert (found.pictures, found.largest_difference, found.retained) == ("differ", 1, False)
-    assert found.why == "other pictures are drawn (seeds 4)"
+    assert found.why == "other images are generated (seeds 4)"
 
 
 @pytest.mark.parametrize(
