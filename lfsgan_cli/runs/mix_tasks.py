@@ -31,8 +31,8 @@ class MixJob:
 def plan_mix(workspace: Workspace, name: str, text: str, strength: float | LayerStrength, *, overwrite: bool) -> MixJob:
     """Check the name and the tasks, and compose the task; raises as learning a task does, and as `Workspace.blend`.
 
-    The file will hold the tensors of all tasks and not the merged weights, which are larger: on the embedded base two tasks
-    of LeFT take 0.95 MB, the change of all weights 4.5 MB. Parts of a stored blend become parts of this one.
+    The file will hold the tensors of all tasks and not the merged weights, which are larger: on the embedded base two
+    tasks of LeFT take 0.95 MB, the change of all weights 4.5 MB. Parts of a stored blend become parts of this one.
     """
     free_folder(workspace, name, overwrite=overwrite)
     blend, base = workspace.blend(text), workspace.base.average
