@@ -118,8 +118,8 @@ class RunLines:
         runs = []
         for number, line in enumerate(read_lines(self.path), start=1):
             if CONDITIONS in line:
-                if not isinstance(line[CONDITIONS], dict):
-                    raise DamagedLinesError(self.path, number, "the conditions of a benchmark")
+                if not isinstance(line[CONDITIONS], dict) or "method" in line:
+                    raise DamagedLinesError(self.path, number, "the conditions of a benchmark, and no step with them")
                 self.conditions.append(line)
             else:
                 run = _run(self.path, number, line)

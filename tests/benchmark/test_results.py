@@ -62,7 +62,8 @@ def test_task_files_keep_the_numbers_of_earlier_steps_and_one_network_does_not(
     assert [one.domain for one in read_runs(tmp_path)[1].results] == known
 
 
-def test_conditions_that_are_none_are_named(tmp_path: Path) -> None:
-    tmp_path.joinpath("runs.jsonl").write_text('{"conditions": 3}\n')
+@pytest.mark.parametrize("wrong", [{"conditions": 3}, {**line(1), **SHARED}], ids=["a number", "before 0.1.0"])
+def test_conditions_that_are_none_are_named(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    tmp_path.joinpath("runs.jsonl").write_text(json.dumps(wrong) + "\n")
     with pytest.raises(DamagedLinesError, match=r"line 1.*the conditions of a benchmark"):
         RunLines(tmp_path)
