@@ -132,7 +132,17 @@ app.add_typer(tasks, name="tasks", rich_help_panel=MANAGE)
 app.add_typer(base, name="base", rich_help_panel=MANAGE)
 
 register(tasks, "list", task_commands.list_, "lfsgan tasks list", "lfsgan tasks list --json")
-register(tasks, "show", task_commands.show, "lfsgan tasks show cats", "lfsgan tasks show cats --json")
+register(tasks, "show", task_commands.show, "lfsgan tasks show cats", "lfsgan tasks show cats --full")
+register(
+    tasks, "snapshots", task_commands.show_snapshots,
+    "lfsgan tasks snapshots cats",
+    "lfsgan tasks snapshots cats --out cats.png",
+)  # fmt: skip
+register(
+    tasks, "pick", task_commands.pick_snapshot,
+    "lfsgan tasks pick cats 750",
+    "lfsgan tasks pick cats 1000",
+)  # fmt: skip
 register(
     tasks, "verify", task_commands.verify_tasks,
     "lfsgan tasks verify",

@@ -13,7 +13,7 @@ from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.workspace import base_file, task_file
 from lfsgan_cli.workspace.base_file import Base, identity
-from lfsgan_cli.workspace.task_file import BaseInfo, TaskInfo
+from lfsgan_cli.workspace.task_file import BaseInfo, TaskFile, TaskInfo
 from lfsgan_cli.workspace.workspace import embedded_base
 
 BITS = 300  # flipped, each in a copy of its own
@@ -64,17 +64,17 @@ def survivors(path: Path, folder: Path, check: Callable[[Path], Any], count: int
 def test_in_a_task(task: Path, tmp_path: Path) -> None:
     task_file.verify(task)
     assert survivors(task, tmp_path, task_file.verify, BITS) == []
-    assert survivors(task, tmp_path, task_file.read, LOADS) == []
+    assert survivors(task, tmp_path, TaskFile.open, LOADS) == []
 
 
 def test_in_a_base(base: Path, tmp_path: Path) -> None:
     base_file.verify(base)
     assert survivors(base, tmp_path, base_file.verify, BITS) == []
-    assert survivors(base, tmp_path, base_file.read, LOADS) == []
+    assert survivors(base, tmp_path, Base.open, LOADS) == []
 
 
 def test_in_the_embedded_base(tmp_path: Path) -> None:
     with embedded_base() as path:
-        assert base_file.verify(path).identity == base_file.read(path).identity
+        assert base_file.verify(path).identity == Base.open(path).identity
         assert SEAL in read_header(path).metadata
         assert survivors(path, tmp_path, base_file.verify, LOADS) == []

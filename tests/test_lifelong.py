@@ -29,7 +29,7 @@ def resume_as_told(program: "Program", said: str) -> None:
     """Run the command that the message names; it goes on where the message says."""
     assert "Error" not in said
     assert "Traceback" not in said
-    message, _, command = said.splitlines()[-1].partition("; everything is kept, go on with: ")
+    message, _, command = said.splitlines()[-1].partition("; resume with: ")
     program_name, *words = shlex.split(command)
     assert program_name == "lfsgan"
     stopped = message.removeprefix("Stopped ")

@@ -11,19 +11,20 @@ import torch
 
 from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.workspace import base_file
+from lfsgan_cli.workspace.base_file import Base
 
 NAME = "avatars-64"
 
 
 def main(workspace: Path, out: Path) -> None:
     path = workspace / "base.safetensors"
-    base = base_file.read(path)
+    base = Base.open(path)
     for network in (base.average, base.live, base.discriminator):
         network.half().float()
     base.average.w_mean.copy_(mean_w(base.average).half())
     rounded = replace(base, name=NAME, identity=base_file.identity(base.average))
     base_file.write(out, rounded, base_file.read_summary(path).training, half=True)
-    print(f"{out}: {out.stat().st_size:,} bytes, {base_file.read(out).identity}")
+    print(f"{out}: {out.stat().st_size:,} bytes, {Base.open(out).identity}")
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
 from lfsgan_cli.evaluation.features import Progress
 from lfsgan_cli.evaluation.image_sets import WorkspaceSets, stored_images
 from lfsgan_cli.evaluation.retention_record import STYLE
-from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.io.json import read_object
 from lfsgan_cli.runs.folder import Stopwatch
 from lfsgan_cli.system.memory import PeakMemory
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, find_task, task_path
+from lfsgan_cli.workspace.task_file import TaskFile
 from lfsgan_cli.workspace.workspace import Workspace
 
 COSTS = "costs.json"
@@ -165,4 +165,4 @@ class StepMeasuring:
 
     def _hash(self, name: str) -> str:
         """SHA-256 of a task's tensors as they are on disk now."""
-        return safetensors.tensors_sha256(task_file.read(find_task(self.workspace.root, name))[1])
+        return TaskFile.open(find_task(self.workspace.root, name)).sha256

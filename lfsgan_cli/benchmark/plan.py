@@ -25,7 +25,7 @@ from lfsgan_cli.system.machine import machine, this_machine
 from lfsgan_cli.training.config import CHOSEN
 from lfsgan_cli.training.discriminator import check_fits, fitted
 from lfsgan_cli.workspace import base_file
-from lfsgan_cli.workspace.base_file import BaseSummary
+from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace, embedded_base
 
 Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
@@ -230,7 +230,7 @@ class Benchmark:
 
 def _base(suite: Suite) -> BaseSummary:
     if suite.base is not None:
-        base_file.read(suite.base)  # damage is found before work begins
+        Base.open(suite.base)  # damage is found before work begins
         return base_file.read_summary(suite.base)
     with embedded_base() as path:
         return base_file.read_summary(path)

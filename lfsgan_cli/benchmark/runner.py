@@ -13,10 +13,10 @@ from lfsgan_cli.benchmark.measure import StepMeasuring, costs_path, spending
 from lfsgan_cli.benchmark.plan import Benchmark, BenchmarkStep
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.features import Progress
-from lfsgan_cli.runs import plan
-from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, Stopwatch
-from lfsgan_cli.runs.learn_task import Learner
-from lfsgan_cli.runs.plan import ChangedShotsError, OtherShotsError, OtherStartError, Repeated, TaskRun
+from lfsgan_cli.runs import learn_task
+from lfsgan_cli.runs.folder import RunFolder, Stopwatch
+from lfsgan_cli.runs.learn_task import ChangedImagesError, Learner, OtherStartError, Repeated, TaskRun
+from lfsgan_cli.runs.plan import AlreadyPassedError, ChangedPlanError, NoCheckpointError
 from lfsgan_cli.runs.session import stop_on_signals
 from lfsgan_cli.training.loop import Step as TrainingStep
 from lfsgan_cli.workspace.checkpoint_file import UnusableStateError
@@ -25,7 +25,9 @@ from lfsgan_cli.workspace.locks import hold_tasks
 Stepped: TypeAlias = Callable[[TrainingStep], None]
 
 SAVE_EVERY = 120.0  # seconds between two checkpoints, as for `learn-task`
-_STALE = (ChangedPlanError, OtherShotsError, ChangedShotsError, OtherStartError, UnusableStateError)
+_STALE = (
+    AlreadyPassedError, ChangedImagesError, ChangedPlanError, NoCheckpointError, OtherStartError, UnusableStateError,
+)  # fmt: skip
 
 
 class StoppedBenchmarkError(LfsganError):
@@ -49,7 +51,7 @@ class TerminatedBenchmarkError(StoppedBenchmarkError):
     status = 128 + signal.SIGTERM
 
 
-_STOPPED = {signal.SIGINT: InterruptedBenchmarkError, signal.SIGTERM: TerminatedBenchmarkError}
+_STOPPED = {signal.SIGINT: InterruptedBenchmarkError}  # any other signal terminates
 
 
 class StaleTaskError(LfsganError):
@@ -85,7 +87,7 @@ def run(benchmark: Benchmark, todo: Sequence[BenchmarkStep], listener: ProgressL
 
         def check_stop() -> None:
             if request.signal is not None:
-                raise _STOPPED[request.signal](resume)
+                raise _STOPPED.get(request.signal, TerminatedBenchmarkError)(resume)
 
         for step in todo:
             with hold_tasks(benchmark.root(step), step.task.name):
@@ -140,11 +142,11 @@ def task_run(benchmark: Benchmark, step: BenchmarkStep) -> TaskRun | None:
         {**said, **start}, options.flat(recipe.training.to_json()), options.to_json(recipe.options), task.shots
     )
     try:
-        if plan.is_learned(workspace, task.name):
-            plan.check_learned(workspace, task.name, repeated)
+        if learn_task.is_learned(workspace, task.name):
+            learn_task.check_learned(workspace, task.name, repeated)
             return None
         if RunFolder(workspace.task_run(task.name)).unfinished:
-            return plan.resume_task(workspace, task.name, repeated)
+            return learn_task.resume_task(workspace, task.name, repeated)
     except _STALE as error:
         raise StaleTaskError(workspace.root, task.name, error) from error
-    return plan.plan_task(workspace, task.shots, task.name, recipe, overwrite=False, init_from=step.init_from)
+    return learn_task.plan_task(workspace, task.shots, task.name, recipe, overwrite=False, init_from=step.init_from)

@@ -25,14 +25,11 @@ from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
-from lfsgan_cli.runs.folder import RunFolder
-from lfsgan_cli.runs.plan import free_folder
-from lfsgan_cli.runs.pretrain import UnfinishedBaseError
-from lfsgan_cli.workspace import base_file, blend, checkpoint_file, task_file
+from lfsgan_cli.workspace import base_file, blend, checkpoint_file, manage, task_file
 from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.paths import base_path, find_task, task_path, tasks_folder
-from lfsgan_cli.workspace.task_file import TaskInfo, TaskSummary
-from lfsgan_cli.workspace.workspace import Workspace, rebuild
+from lfsgan_cli.workspace.task_file import TaskFile, TaskInfo, TaskSummary
+from lfsgan_cli.workspace.workspace import Workspace
 
 ADAPTER = "left"  # what the tasks of the public code are
 
@@ -82,7 +79,7 @@ def plan_task_import(workspace: Workspace, path: Path, name: str, *, activation:
     for names as learning a task does.
     """
     base_path(workspace.root)
-    free_folder(workspace, name, overwrite=overwrite)
+    manage.check_free(workspace.root, name, overwrite=overwrite)
     published = lfsgan.read(path)
     network = workspace.base.average.config
     if published.network != network:
@@ -111,7 +108,8 @@ def finish_import(job: Import, device: torch.device) -> TaskSummary:
 
 def plan_task_export(root: Path, name: str, out: Path, *, overwrite: bool) -> Export:
     """A task under the public code's names; NotPublishableError where that has none for it. Nothing is written yet."""
-    info, tensors = task_file.read(find_task(root, name))
+    task = TaskFile.open(find_task(root, name))
+    info, tensors = task.info, task.tensors
     check_free(out, overwrite=overwrite)
     if info.adapter == blend.ADAPTER:
         raise NotPublishableError(name, info.adapter)
@@ -205,9 +203,8 @@ class BaseImport:
         live = _generator(self.checkpoint.config, self.checkpoint.live or self._state)
         base = Base(self.name, base_file.identity(average), average, live, _discriminator(self.checkpoint))
         self.workspace.root.mkdir(parents=True, exist_ok=True)
-        checkpoint_file.drop(
-            self.workspace.base_run
-        )  # first: a killed import must not leave another base's run to resume
+        # First: a killed import must not leave another base's run to resume.
+        checkpoint_file.drop(self.workspace.base_run)
         base_file.write(self.workspace.base_path, base, {}, origin=self.origin)
         # What an earlier base's training left would pass for this one's.
         shutil.rmtree(self.workspace.base_run, ignore_errors=True)
@@ -227,10 +224,8 @@ class BaseImport:
 
 
 def plan_base_import(workspace: Workspace, path: Path, *, part: Part, name: str, overwrite: bool) -> BaseImport:
-    """Check an import: BaseExistsError, UnfinishedBaseError, MissingPartError, and as `reading.read` raises."""
+    """Check an import: BaseExistsError, UnfinishedBaseError, MissingPartError, and as `detect.read` raises."""
     workspace.check_base_free(overwrite=overwrite)
-    if RunFolder(workspace.base_run).unfinished and not overwrite:
-        raise UnfinishedBaseError(workspace.base_run)
     checkpoint = detect.read(path)
     if (checkpoint.average if part == "g_ema" else checkpoint.live) is None:
         raise MissingPartError(path, part)
@@ -324,10 +319,9 @@ def task_document(workspace: Workspace, name: str, strength: float = 1.0) -> Doc
 
     strength: the share of what the task changes; StrengthError outside of 0 to 1.2.
     """
-    info, base = workspace.info(name), workspace.base.average
-    _, tensors = task_file.read(find_task(workspace.root, name))
-    merged = merge(base, rebuild(info, tensors, base), strength)
-    known = {0.0: base.w_mean, 1.0: tensors[task_file.W_MEAN].float()}.get(strength)
+    task, base = workspace.open_task(name), workspace.base.average
+    merged = merge(base, task.adapter(base), strength)
+    known = {0.0: base.w_mean, 1.0: task.w_mean}.get(strength)
     return {
         rosinality.AVERAGE: rosinality.to_state(merged),
         rosinality.MEAN: mean_w(merged) if known is None else known,

@@ -17,8 +17,8 @@ from lfsgan_cli.errors import one_line, quoted
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import open_plain
 from lfsgan_cli.workspace import base_file, task_file
+from lfsgan_cli.workspace.base_file import Base
 
-_HEAD_BYTES = 64
 _PICKLE = b"\x80"  # of every pickle since 2003 (protocol 2)
 _PARTS = {rosinality.AVERAGE, rosinality.LIVE, rosinality.DISCRIMINATOR, "G_ema", "G", "D"}
 _BASE, _TASK = base_file.FORMAT.partition("/")[0], task_file.FORMAT.partition("/")[0]
@@ -66,6 +66,7 @@ def read(path: Path) -> Checkpoint:
 
 def _read(path: Path) -> Checkpoint:
     head = _head(path)
+    torch_file.check_kind(path, head)
     if torch_file.is_torch(head):
         document = torch_file.load(path)
         torch_file.check_distinct(path, _tensors(document))
@@ -84,7 +85,7 @@ def _not_finite(state: Mapping[str, Tensor | None]) -> str | None:
 def _head(path: Path) -> bytes:
     try:
         with open_plain(path) as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(torch_file.HEAD_BYTES)
     except OSError as error:
         raise CheckpointError(path, f"cannot be read: {error.strerror or error}", "name a file of networks") from error
 
@@ -102,7 +103,7 @@ def _from_safetensors(path: Path) -> Checkpoint:
 
 
 def _from_base(path: Path) -> Checkpoint:
-    base = base_file.read(path)
+    base = Base.open(path)
     average, live = (
         {name: tensor for name, tensor in network.state_dict().items() if name != "w_mean"}
         for network in (base.average, base.live)

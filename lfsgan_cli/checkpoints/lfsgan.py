@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.checkpoints import torch_file
-from lfsgan_cli.checkpoints.checkpoint import CheckpointError
+from lfsgan_cli.checkpoints.checkpoint import CheckpointError, without_prefix
 from lfsgan_cli.io.files import open_plain
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 
@@ -62,9 +62,10 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def _load(path: Path) -> Any:
     try:
         with open_plain(path) as file:
-            head = file.read(32)
+            head = file.read(torch_file.HEAD_BYTES)
     except OSError as error:
         raise CheckpointError(path, f"cannot be read: {error.strerror or error}", EXPECTED) from error
+    torch_file.check_kind(path, head)
     if torch_file.is_torch(head):
         return torch_file.load(path)
     if head[8:9] == b"{":
@@ -80,6 +81,7 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
     part = content.get(PART) if isinstance(content, dict) else None
     if not isinstance(part, dict) or not part or not all(isinstance(name, str) for name in part):
         raise CheckpointError(path, f"holds no {PART!r} with named tensors", EXPECTED)
+    part = without_prefix(part, f"style.1{INFIX}w_mul_in_dim")
     foreign = [name for name in part if INFIX not in name]
     if foreign:
         raise _stranger(path, foreign)

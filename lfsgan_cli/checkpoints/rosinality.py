@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lfsgan_cli.checkpoints.checkpoint import Checkpoint, CheckpointError, State
+from lfsgan_cli.checkpoints.checkpoint import Checkpoint, CheckpointError, State, without_prefix
 from lfsgan_cli.checkpoints.torch_file import is_plain
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 from lfsgan_cli.networks.discriminator import Discriminator
@@ -20,8 +20,8 @@ from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.rosinality import config_of, discriminator_names, generator_names, rename
 
 AVERAGE, LIVE, DISCRIMINATOR, MEAN = "g_ema", "g", "d", "latent_avg"
-_PREFIXES = ("module.", "decoder.", "module.decoder.")  # of DataParallel, and of encoders such as pSp
 _MARKS = ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight")  # no other program's generators have them all
+_DISCRIMINATOR_MARKS = ("convs.0.0.weight", "final_linear.1.weight")
 _TELLING = 300  # characters; names in a damaged file may be of any length
 _KEPT = ".noise.const"  # the only buffers that are read
 
@@ -92,11 +92,9 @@ def _filter(gain: float) -> Tensor:
 
 
 def _bare(state: Mapping[Any, Any]) -> dict[str, Any]:
-    """The state without the prefix under which wrappers file a network; what is not under it is left out."""
-    for prefix in sorted(_PREFIXES, key=len, reverse=True):
-        if f"{prefix}{_MARKS[0]}" in state or f"{prefix}convs.0.0.weight" in state:
-            return {str(name).removeprefix(prefix): v for name, v in state.items() if str(name).startswith(prefix)}
-    return {str(name): value for name, value in state.items()}
+    """A generator's or discriminator's state under its own names."""
+    bare = without_prefix(state, *_MARKS)
+    return bare if _MARKS[0] in bare else without_prefix(state, *_DISCRIMINATOR_MARKS)
 
 
 def _generators(document: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:

@@ -1,8 +1,4 @@
-"""What stands in for the objects of NVIDIA's pickles: values only, nothing of theirs runs.
-
-A pickle may set attributes of anything that it was given (BUILD), classes included. `Sealed` refuses that: on an
-instance by its method, and on a class because the method then lacks an argument.
-"""
+"""What stands in for the objects of NVIDIA's pickles: values only, nothing of theirs runs."""
 
 from __future__ import annotations
 
@@ -21,34 +17,19 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.checkpoints.checkpoint import CheckpointError
-from lfsgan_cli.checkpoints.torch_file import ForeignGlobalError, ForeignNameError, survey, survey_legacy
+from lfsgan_cli.checkpoints.torch_file import (
+    INERT,
+    ForeignGlobalError,
+    ForeignNameError,
+    Sealed,
+    survey,
+    survey_legacy,
+)
 from lfsgan_cli.errors import one_line
 from lfsgan_cli.io.files import open_plain
 
 DEEPEST = 8  # modules within modules; a StyleGAN2 has four
 MOST = 20_000  # tensors, settings and modules of a network; a StyleGAN2 of 1024 pixels has about 3,000
-
-
-class Sealed:
-    """An object that a pickle can make, and not change afterwards."""
-
-    __slots__ = ()
-
-    def __setstate__(self, state: object) -> None:
-        """Refuse what a pickle wants to set."""
-        raise ValueError(f"a pickle sets attributes of a {type(self).__name__}")
-
-
-class Inert(Sealed):
-    """Something that no network is made from: numpy's numbers, which say again what the shapes say."""
-
-    __slots__ = ()
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        """Let it be said, and forget it."""
 
 
 class Table(dict[Any, Any]):
@@ -68,16 +49,6 @@ class Parameter(Sealed):
     def __new__(cls, data: object, *_: object) -> Any:
         """`data`: what the parameter wraps."""
         return data
-
-
-class Encoded(Sealed):
-    """Calling it gives bytes, which pickles of protocol 2 write as text."""
-
-    __slots__ = ()
-
-    def __new__(cls, text: str, *_: object) -> Any:
-        """`text`: one character a byte."""
-        return text.encode("latin1")
 
 
 @dataclass(frozen=True)
@@ -216,14 +187,8 @@ _STAND_INS: dict[tuple[str, str], object] = {
     ("collections", "OrderedDict"): Table,
     ("builtins", "set"): set,
     ("__builtin__", "set"): set,
-    ("_codecs", "encode"): Encoded,
     ("torch._utils", "_rebuild_parameter"): Parameter,
-    ("numpy", "dtype"): Inert,
-    ("numpy", "ndarray"): Inert,
-    ("numpy.core.multiarray", "scalar"): Inert,
-    ("numpy._core.multiarray", "scalar"): Inert,
-    ("numpy.core.multiarray", "_reconstruct"): Inert,
-    ("numpy._core.multiarray", "_reconstruct"): Inert,
+    **INERT,
 }
 
 

@@ -10,7 +10,7 @@ import re
 import struct
 import warnings
 import zipfile
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +28,70 @@ LEGACY_WITHIN = 24  # bytes; pickle's own first words stand before it
 LONGEST_NAME = 80  # characters of a name that messages show
 # Python's own name of what people know under another one.
 _KNOWN_AS = {"posix": "os", "nt": "os", "__builtin__": "builtins"}
+
+
+# What stands in for harmless objects of other programs: values only, nothing of theirs runs.
+#
+# A pickle may set attributes of anything that it was given (BUILD), classes included. `Sealed` refuses that: on an
+# instance by its method, and on a class because the method then lacks an argument.
+
+
+class Sealed:
+    """An object that a pickle can make, and not change afterwards."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        """Refuse what a pickle wants to set."""
+        raise ValueError(f"a pickle sets attributes of a {type(self).__name__}")
+
+
+class Inert(Sealed):
+    """Something that no network is made from: numpy's numbers, which say again what the shapes say."""
+
+    __slots__ = ()
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        """Let it be said, and forget it."""
+
+
+class Encoded(Sealed):
+    """Calling it gives bytes, which pickles of protocol 2 write as text."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str, *_: object) -> Any:
+        """`text`: one character a byte."""
+        return text.encode("latin1")
+
+
+class Defaults(Sealed):
+    """Calling it gives an empty dict, whatever it would make of a key that is missing."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_: object) -> Any:
+        """Items come after."""
+        return OrderedDict[Any, Any]()
+
+
+_FACTORIES = ("list", "dict", "int", "long", "float", "str")  # of a defaultdict
+_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
+# numpy's numbers and arrays, and paths: training scripts save them along, and no network is made from them.
+INERT: dict[tuple[str, str], type] = {
+    ("_codecs", "encode"): Encoded,
+    ("collections", "defaultdict"): Defaults,
+    **{("builtins", name): Inert for name in _FACTORIES},
+    **{("__builtin__", name): Inert for name in _FACTORIES},
+    ("numpy", "dtype"): Inert,
+    ("numpy", "ndarray"): Inert,
+    **{(module, name): Inert for module in _NUMPY for name in ("scalar", "_reconstruct")},
+    **{("pathlib", name): Inert for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")},
+    **{("pathlib._local", name): Inert for name in ("Path", "PosixPath", "WindowsPath")},  # Python 3.13
+}
 
 
 class ForeignGlobalError(CheckpointError):
@@ -55,21 +119,56 @@ def _shown(module: str, name: str) -> str:
     return one_line(f"{module}.{name}")[:LONGEST_NAME]
 
 
+_OTHERS = (  # how files begin that are mistaken for checkpoints; what they are; what to do
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "run `git lfs pull` where it came from"),
+    (b"<!doctype", "is a web page, not the file itself", "download it again, and look at what the page says"),
+    (b"<html", "is a web page, not the file itself", "download it again, and look at what the page says"),
+    *(
+        (magic, "is packed", "unpack it first")
+        for magic in (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"rar!", b"\xfd7zxz", b"\x28\xb5\x2f\xfd", b"bzh")
+    ),
+)
+_TAR = slice(257, 262)
+HEAD_BYTES = 512  # of a file that `check_kind` wants
+
+
+def check_kind(path: Path, head: bytes) -> None:
+    """CheckpointError for what stands for a checkpoint, or has one in it: a pointer, a web page, an archive."""
+    for magic, what, out in _OTHERS:
+        if head.lstrip().lower().startswith(magic):
+            raise CheckpointError(path, what, out)
+    if head[_TAR] == b"ustar" or (head.startswith(ZIP) and not _is_torch_zip(path)):
+        raise CheckpointError(path, "is packed", "unpack it first")
+
+
+def _is_torch_zip(path: Path) -> bool:
+    """Also true for what is no whole zip, of which the reader tells more."""
+    try:
+        with open_plain(path) as file, zipfile.ZipFile(file) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return True
+
+
 def is_torch(head: bytes) -> bool:
     """Whether a file's first bytes (32 suffice) are those of torch.save, zip or legacy."""
     return head.startswith(ZIP) or LEGACY in head[: LEGACY_WITHIN + len(LEGACY)]
+
+
+_LET_THROUGH: list[Any] = [argparse.Namespace, *((kind, ".".join(name)) for name, kind in INERT.items())]
 
 
 def load(path: Path) -> Any:
     """What a torch file holds, its tensors on the CPU; those of a zip are mapped, so that only what is used is read.
 
     Besides plain values, `argparse.Namespace` is let through, which many training scripts save along and which does
-    nothing. Raises ForeignGlobalError for any other class or function, UnreadableError for damage.
+    nothing; what `INERT` names is read as empty values. Raises ForeignGlobalError for any other class or function,
+    UnreadableError for damage.
     """
     try:
         _survey(path)
         # Warnings are about formats of the past, which the user can do nothing about.
-        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals([argparse.Namespace]):
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_LET_THROUGH):
             return _load(path)
     except ForeignNameError as error:
         raise ForeignGlobalError(path, error.name) from None
@@ -226,5 +325,5 @@ def _check_names(opcode: str, argument: object, check_name: Callable[[str], None
 
 
 def _refuse_foreign(name: str) -> None:
-    if not _HARMLESS.fullmatch(name):
+    if not _HARMLESS.fullmatch(name) and tuple(name.rpartition(".")[::2]) not in INERT:
         raise ForeignNameError(name)

@@ -12,7 +12,8 @@ from lfsgan_cli.commands.help import OUTPUT
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Json, WorkspaceDir, to_repeat
 
 Clean = Annotated[
-    bool, typer.Option("--clean", rich_help_panel=OUTPUT, help="Remove temporary files of killed processes.")
+    bool,
+    typer.Option("--clean", rich_help_panel=OUTPUT, help="Empty the trash; remove temporary files, checkpoints."),
 ]
 
 
@@ -27,7 +28,7 @@ def doctor(workspace: WorkspaceDir = DEFAULT_WORKSPACE, clean: Clean = False, as
 
     state = examine(workspace)
     if clean:
-        _print_removed(state.stale, remove_stale(state))
+        _print_removed((*state.stale, *state.spare), remove_stale(state))
         state = examine(workspace)
     there = report(state, partial(to_repeat, workspace=workspace))
     parts = [doctor.machine(), doctor.extensions(), doctor.weights(), there]
@@ -47,11 +48,11 @@ def doctor(workspace: WorkspaceDir = DEFAULT_WORKSPACE, clean: Clean = False, as
         raise typer.Exit(1)
 
 
-def _print_removed(stale: Sequence[Path], left: Sequence[Path]) -> None:
-    for path in stale:
+def _print_removed(paths: Sequence[Path], left: Sequence[Path]) -> None:
+    for path in paths:
         if path in left:
             warn(f"{str(path)!r} could not be removed")
         else:
             say(f"Removed {path}.")
-    if not stale:
-        say("There are no temporary files of killed processes.")
+    if not paths:
+        say("There is nothing to remove here.")

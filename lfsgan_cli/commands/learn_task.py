@@ -1,4 +1,4 @@
-"""`lfsgan learn-task`: a new domain from a few pictures."""
+"""`lfsgan learn-task`: learn a task from a few images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,34 +7,29 @@ import typer
 
 from lfsgan_cli import options
 from lfsgan_cli.commands.completion import adapter_names, task_names
-from lfsgan_cli.commands.console import losses_line, print_json, progress, say
+from lfsgan_cli.commands.console import print_json, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
     DryRun,
     Json,
-    Mirror,
     PrecisionChoice,
-    SaveEvery,
-    Seed,
     WorkspaceDir,
     given_options,
     tell_images,
     tell_memory,
-    tell_resumed,
     to_repeat,
 )
 from lfsgan_cli.commands.recipes import recipe_names
+from lfsgan_cli.commands.training import KeepCheckpoint, Mirror, SaveEvery, Seed, Shown, check_resume, train
 from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.training.recipes import Name as Recipe
 
 if TYPE_CHECKING:
-    import torch
-
-    from lfsgan_cli.runs.plan import TaskRun
+    from lfsgan_cli.runs.learn_task import TaskRun
     from lfsgan_cli.workspace.task_file import TaskSummary
 
 Images = Annotated[
@@ -92,7 +87,17 @@ Rate = Annotated[
     float | None,
     typer.Option("--lr", rich_help_panel=TRAINING, help="Learning rate.  [default: the adapter's]"),
 ]
-Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume an interrupted run.")]
+SnapshotEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--snapshot-every", min=1, max=MOST, rich_help_panel=OUTPUT,
+        help="Steps between snapshots; see `lfsgan tasks snapshots`.  [default: a quarter of the run]",
+    ),
+]  # fmt: skip
+Snapshots = Annotated[
+    int, typer.Option("--snapshots", min=0, max=MOST, rich_help_panel=OUTPUT, help="Number of last snapshots to keep.")
+]
+Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume the run; --steps may rise.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the task or run.")]
 
 REPEATABLE = (
@@ -124,6 +129,9 @@ def learn_task(
     mirror: Mirror = LearnConfig.mirror,
     precision: PrecisionChoice = LearnConfig.precision,
     save_every: SaveEvery = 120.0,
+    keep_checkpoint: KeepCheckpoint = True,
+    snapshot_every: SnapshotEvery = None,
+    snapshots: Snapshots = 4,
     resume: Resume = False,
     overwrite: Overwrite = False,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
@@ -135,43 +143,54 @@ def learn_task(
 
     Trains an adapter on the frozen base and writes one file, tasks/NAME.safetensors. A workspace without a base
     starts with the embedded one. Ctrl-C stops with a checkpoint; the same command with --resume continues.
+    With more --steps, --resume lengthens a finished run as well.
     """
-    from lfsgan_cli.runs import plan
-    from lfsgan_cli.runs.plan import Repeated
+    from lfsgan_cli.runs.learn_task import Learner, Repeated, check_learned, is_learned, plan_task, resume_task
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.training import memory
     from lfsgan_cli.training.recipes import setting_values, task_recipe
     from lfsgan_cli.workspace.locks import hold_tasks
     from lfsgan_cli.workspace.workspace import workspace_at
 
-    if resume and overwrite:
-        raise typer.BadParameter("give either --resume or --overwrite", param_hint="--resume")
+    check_resume(resume=resume, overwrite=overwrite)
     if images is None and not resume:
-        raise typer.BadParameter("expected a folder or a zip file of pictures", param_hint="--images")
+        raise typer.BadParameter("expected a folder or a zip file of images", param_hint="--images")
     place, where = workspace_at(workspace), pick(device)
     if not dry_run:
         ctx.with_resource(hold_tasks(place.root, name))
     said = given_options(ctx, REPEATABLE)
-    repeated = Repeated(said, setting_values(settings or []), pairs or [], images)
-    if resume and plan.is_learned(place, name):
-        learned = plan.check_learned(place, name, repeated)
-        say(f"Task {name!r} is learned already, nothing is left to do.")
-        _tell_task(place.root, name, learned, device, as_json=as_json)
-        return
     if resume or images is None:
-        job = plan.resume_task(place, name, repeated)
+        repeated = Repeated(said, setting_values(settings or []), pairs or [], images)
+        if is_learned(place, name) and (learned := check_learned(place, name, repeated)):
+            say(f"Task {name!r} is learned already, nothing is left to do.")
+            _tell_task(place.root, name, learned, device, as_json=as_json)
+            return
+        job = resume_task(place, name, repeated)
     else:
         values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
         given = {key: value for key, value in values.items() if key in said}
         way = task_recipe(recipe, adapter, pairs or [], settings or [], given)
         way = way.resolved(where, place.base.average.config)
-        job = plan.plan_task(place, images, name, way, overwrite=overwrite, init_from=init_from)
-    if not job.resumed:
+        job = plan_task(place, images, name, way, overwrite=overwrite, init_from=init_from)
         tell_images(job.shots.summary)
     if dry_run:
         _tell_plan(job, as_json=as_json)
-    else:
-        learned = _learn(job, where, save_every, device)
-        _tell_task(place.root, name, learned, device, as_json=as_json)
+        return
+    _tell_start(job)
+    training = job.plan.training
+    fewer = "--batch and -t mode_seeking.batch" if training.compares_samples else "--batch"
+    needed = memory.of_learning(place.base.average.config, training, len(job.shots.pictures), where)
+    tell_memory(needed, memory.free(where), fewer)
+    learner = Learner(job, where, snapshot_every=snapshot_every, snapshots=snapshots)
+    command = to_repeat("learn-task", "--name", name, "--resume", workspace=place.root, device=device)
+
+    def finish(seconds: float) -> "TaskSummary":
+        learned = learner.finish(seconds, keep_checkpoint=keep_checkpoint)
+        say(f"Learned in {seconds:.0f} s.")
+        return learned
+
+    learned = train(learner, Shown(f"Learning {name}", command, save_every), finish)
+    _tell_task(place.root, name, learned, device, as_json=as_json)
 
 
 def _tell_plan(job: "TaskRun", *, as_json: bool) -> None:
@@ -179,34 +198,10 @@ def _tell_plan(job: "TaskRun", *, as_json: bool) -> None:
     if as_json:
         print_json({"plan": plan, "shots": list(job.shots.names), **job.shots.summary.to_json()})
         return
+    start = {key: value for key, value in plan.items() if key.startswith("init_from")}
     say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
-    for key, value in {**plan["options"], **options.flat(plan["training"]), **job.plan.start}.items():
+    for key, value in {**plan["options"], **options.flat(plan["training"]), **start}.items():
         say(f"  {key} {value}")
-
-
-def _learn(job: "TaskRun", where: "torch.device", save_every: float, device: str) -> "TaskSummary":
-    from lfsgan_cli.runs.folder import Stopwatch
-    from lfsgan_cli.runs.learn_task import Learner
-    from lfsgan_cli.runs.session import stop_at_once
-    from lfsgan_cli.training import memory
-
-    _tell_start(job)
-    network = job.workspace.base.average.config
-    fewer = "--batch and -t mode_seeking.batch" if job.plan.training.compares_samples else "--batch"
-    needed = memory.of_learning(network, job.plan.training, len(job.shots.pictures), where)
-    tell_memory(needed, memory.free(where), fewer)
-    watch, name = Stopwatch(), job.plan.name
-    learner = Learner(job, where)
-    if job.resumed:
-        tell_resumed(learner)
-    command = to_repeat("learn-task", "--name", name, "--resume", workspace=job.workspace.root, device=device)
-    with progress(f"Learning {name}", learner.total, done=learner.done, unit="steps") as advance:
-        for step in learner.steps(save_every=save_every, resume_command=command):
-            advance(1, losses_line(step.losses) if step.done % 10 == 0 else None)
-    with stop_at_once(learner.total, command):
-        learned = learner.finish(watch.seconds)
-    say(f"Learned in {watch.seconds:.0f} s.")
-    return learned
 
 
 def _tell_start(job: "TaskRun") -> None:

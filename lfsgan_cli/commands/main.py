@@ -17,17 +17,16 @@ from lfsgan_cli.system.device import prepare
 
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
-TERMINATED = 128 + signal.SIGTERM
 
 
 class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM, which ends what it meets as Ctrl-C does: with nothing half done left behind."""
+    """SIGTERM or SIGHUP, which end what they meet as Ctrl-C does: with nothing half done left behind."""
 
 
 class Cli(Group):
     """The group of all commands.
 
-    What they raise ends here: 1 with one line, 2 for usage, 130 for Ctrl-C, 143 for SIGTERM.
+    What they raise ends here: 1 with one line, 2 for usage, 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
     """
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
@@ -50,7 +49,7 @@ class Cli(Group):
         except BrokenPipeError:  # `| head` has seen enough; Typer ends quietly
             raise
         except _TerminatedError as error:
-            _end(ctx, "Terminated.", TERMINATED, error)
+            _end(ctx, "Terminated.", error.args[0], error)
         except KeyboardInterrupt as error:
             _end(ctx, "Interrupted.", INTERRUPTED, error)
         except Exception as error:
@@ -83,15 +82,20 @@ def _heeding_sigterm() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only there may a program say what signals do
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    heeded = [signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as under nohup
+        heeded.append(hangup)
+    before = [signal.signal(number, _terminate) for number in heeded]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, earlier in zip(heeded, before, strict=True):
+            signal.signal(number, earlier)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _TerminatedError
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise _TerminatedError(128 + number)
 
 
 def _worded(error: Exception) -> str:

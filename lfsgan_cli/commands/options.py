@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 import typer
 
 from lfsgan_cli.commands.console import DEBUG, Verbosity, detail, progress, say, set_verbosity, warn
-from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, OUTPUT, SAMPLING, TRAINING
+from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.help import Command as HelpfulCommand
-from lfsgan_cli.options import LARGEST, MOST
+from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from lfsgan_cli.images.dataset import ImageDataset
     from lfsgan_cli.images.formats import UnusableFile
     from lfsgan_cli.images.summary import Finding, ImageSummary
-    from lfsgan_cli.runs.learn_task import Learner
-    from lfsgan_cli.runs.pretrain import Pretrainer
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -61,16 +59,6 @@ Device = Annotated[
         help="Device to run on. cuda:N is the GPU number N.",
     ),
 ]  # fmt: skip
-Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, rich_help_panel=TRAINING, help="Random seed.")]
-Mirror = Annotated[
-    bool,
-    typer.Option(
-        "--mirror/--no-mirror", rich_help_panel=TRAINING, help="Flip images at random; not for images with text."
-    ),
-]
-SaveEvery = Annotated[
-    float, typer.Option("--save-every", min=0, rich_help_panel=OUTPUT, help="Seconds between checkpoints.")
-]
 PrecisionChoice = Annotated[
     Choice,
     typer.Option(
@@ -202,15 +190,6 @@ def tell_images(summary: "ImageSummary", *, can_fit: bool = False, label: str = 
         say(note)
     for warning in summary.warnings():
         warn(warning)
-
-
-def tell_resumed(trainer: "Learner | Pretrainer") -> None:
-    """Where a run goes on, and from which kept states it cannot."""
-    for path in trainer.passed_over:
-        warn(f"the kept state {str(path)!r} is damaged; going on from the one before it")
-    if moved := trainer.job.folder.moved:
-        warn(f"the checkpoint was made on {moved}; on another model, the result may differ from an uninterrupted run's")
-    say(f"Going on after step {trainer.done:,} of {trainer.total:,}.")
 
 
 def tell_memory(needed: int, free: int | None, fewer: str) -> None:

@@ -1,35 +1,30 @@
 """`lfsgan pretrain`: the base that all tasks of a workspace share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lfsgan_cli.commands.completion import base_files
-from lfsgan_cli.commands.console import losses_line, print_json, progress, say
+from lfsgan_cli.commands.console import print_json, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
     DryRun,
     Json,
-    Mirror,
     PrecisionChoice,
-    SaveEvery,
-    Seed,
     WorkspaceDir,
     check_images,
     given_options,
     tell_memory,
-    tell_resumed,
     to_repeat,
 )
+from lfsgan_cli.commands.training import KeepCheckpoint, Mirror, SaveEvery, Seed, Shown, check_resume, train
 from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
-    import torch
-
     from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.runs.pretrain import PretrainRun
     from lfsgan_cli.workspace.base_file import BaseSummary
@@ -90,7 +85,7 @@ InitFrom = Annotated[
         help="Base file whose weights to start from.",
     ),
 ]  # fmt: skip
-Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume an interrupted run.")]
+Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume the run; --kimg may rise.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the base, if no task was learned on it.")
 ]
@@ -126,6 +121,7 @@ def pretrain(
     precision: PrecisionChoice = PretrainConfig.precision,
     init_from: InitFrom = None,
     save_every: SaveEvery = 120.0,
+    keep_checkpoint: KeepCheckpoint = True,
     resume: Resume = False,
     overwrite: Overwrite = False,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
@@ -136,20 +132,21 @@ def pretrain(
     """Train a base from scratch on many images.
 
     Thousands of images and hours are usual; --init-from starts from another base and needs less of both. Ctrl-C stops
-    with a checkpoint; the same command with --resume continues.
+    with a checkpoint; the same command with --resume continues. With more --kimg, --resume lengthens a finished run as
+    well. In the last half of a long run, the best EMA generator is kept, by the Fréchet distance at 16×16 pixels.
     """
+    from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.runs import pretrain
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.training import memory
     from lfsgan_cli.workspace.locks import hold_base
     from lfsgan_cli.workspace.workspace import workspace_at
 
-    if resume and overwrite:
-        raise typer.BadParameter("give either --resume or --overwrite", param_hint="--resume")
+    check_resume(resume=resume, overwrite=overwrite)
     place, where, given = workspace_at(workspace), pick(device), given_options(ctx, REPEATABLE)
     if not dry_run:
         ctx.with_resource(hold_base(place.root))
-    if resume and pretrain.is_trained(place):
-        trained = pretrain.check_trained(place, given)
+    if resume and pretrain.is_trained(place) and (trained := pretrain.check_trained(place, data, given)):
         say("The base is trained already, nothing is left to do.")
         _tell_base(place.base_path, trained, as_json=as_json)
         return
@@ -168,9 +165,21 @@ def pretrain(
     check_images(job.pictures, least=2)
     if dry_run:
         _tell_plan(job, as_json=as_json)
-    else:
-        again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
-        _tell_base(place.base_path, _train(job, where, save_every, again), as_json=as_json)
+        return
+    training = job.plan.training
+    config = NetworkConfig.from_json(job.plan.network)
+    tell_memory(memory.of_pretraining(config, training), memory.free(where), "--batch")
+    trainer = pretrain.Pretrainer(job, where)
+    again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
+
+    def finish(seconds: float) -> "BaseSummary":
+        trained = trainer.finish(seconds, keep_checkpoint=keep_checkpoint)
+        if trainer.choice:
+            _tell_choice(trainer.choice)
+        return trained
+
+    trained = train(trainer, Shown("Pretraining", again, save_every, training.batch), finish)
+    _tell_base(place.base_path, trained, as_json=as_json)
 
 
 def _network(
@@ -198,25 +207,12 @@ def _tell_plan(job: "PretrainRun", *, as_json: bool) -> None:
         say(f"  {key.replace('_', '-')} {value}")
 
 
-def _train(job: "PretrainRun", where: "torch.device", save_every: float, again: str) -> "BaseSummary":
-    from lfsgan_cli.networks.config import NetworkConfig
-    from lfsgan_cli.runs.folder import Stopwatch
-    from lfsgan_cli.runs.pretrain import Pretrainer
-    from lfsgan_cli.runs.session import stop_at_once
-    from lfsgan_cli.training import memory
-
-    network = NetworkConfig.from_json(job.plan.network)
-    tell_memory(memory.of_pretraining(network, job.plan.training), memory.free(where), "--batch")
-    watch = Stopwatch()
-    trainer = Pretrainer(job, where)
-    if job.resumed:
-        tell_resumed(trainer)
-    batch = job.plan.training.batch
-    with progress("Pretraining", trainer.total * batch, done=trainer.done * batch, unit="pictures") as advance:
-        for step in trainer.steps(save_every=save_every, resume_command=again):
-            advance(batch, losses_line(step.losses) if step.done % 10 == 0 else None)
-    with stop_at_once(trainer.total, again):
-        return trainer.finish(watch.seconds)
+def _tell_choice(choice: dict[str, Any]) -> None:
+    said = f"after {choice['kimg']:,g} kimg ({choice['metric']}: {choice['distance']:.3g}"
+    if choice["distance"] < choice["last_distance"]:
+        say(f"The base is the best EMA generator of the run, {said}; the last one has {choice['last_distance']:.3g}).")
+    else:
+        say(f"The base is the last EMA generator of the run, {said}, the best of the run).")
 
 
 def _tell_base(path: Path, base: "BaseSummary", *, as_json: bool) -> None:

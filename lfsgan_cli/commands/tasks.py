@@ -1,5 +1,6 @@
 """`lfsgan tasks`: what has been learned, read from the files' headers alone."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,10 +11,12 @@ from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT, Group
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, Strength, WorkspaceDir, to_repeat
-from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.errors import LfsganError, printable
+from lfsgan_cli.options import spell
 
 if TYPE_CHECKING:
     from lfsgan_cli.checkpoints.convert import Import
+    from lfsgan_cli.workspace.listing import Listing
     from lfsgan_cli.workspace.manage import Finding, Removal
     from lfsgan_cli.workspace.task_file import TaskSummary
 
@@ -25,23 +28,79 @@ tasks = typer.Typer(
 TaskName = Annotated[str, typer.Argument(metavar="NAME", autocompletion=task_names, help="A task.")]
 
 
+Full = Annotated[bool, typer.Option("--full", rich_help_panel=OUTPUT, help="Show every setting.")]
+Step = Annotated[int, typer.Argument(metavar="STEP", help="Step of a snapshot.")]
+GridFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="PNG", rich_help_panel=OUTPUT, help="Image file.  [default: snapshots.png in the run's folder]"
+    ),
+]
+
+
 def list_(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
     """List the tasks of the workspace.
 
-    With their adapter, base, number of parameters and size. Only the headers of the task files are read.
+    With date, steps, images, adapter, size and latest FID; interrupted runs follow. Only headers and logs are read.
     """
-    readable, unreadable = _summaries(workspace)
-    for name, error in unreadable.items():
-        warn(f"task {name!r} is left out: {error}")
+    from lfsgan_cli.workspace import listing
+
+    found = listing.read(workspace)
+    unreadable = dict(found.unreadable)
+    documents = list(_documents(workspace, found, unreadable)) if as_json else []
+    for name, reason in unreadable.items():
+        warn(f"task {name!r} is left out: {reason}")
     if as_json:
-        print_json({"tasks": [_document(name, task) for name, task in readable.items()], "unreadable": unreadable})
-    elif readable:
-        _print_list(readable)
+        runs = [asdict(run) for run in found.interrupted]
+        print_json({"tasks": documents, "interrupted": runs, "unreadable": unreadable})
+    elif found.tasks or found.interrupted:
+        _print_list(workspace, found)
     elif not unreadable:
         say("No task has been learned here yet; `lfsgan learn-task --images DIR --name NAME` learns one.")
 
 
-def show(name: TaskName, workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
+def _documents(workspace: Path, found: "Listing", unreadable: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Of every task; those whose header a strict reading refuses are added to `unreadable`."""
+    from lfsgan_cli.workspace.paths import task_path
+    from lfsgan_cli.workspace.task_file import read_summary
+
+    for task in found.tasks:
+        try:
+            document = _document(task.name, read_summary(task_path(workspace, task.name)))
+        except LfsganError as error:
+            unreadable[task.name] = str(error)
+        else:
+            yield {**document, "learned": task.learned, "fid": task.fid and task.fid[1]}
+
+
+_NUMBERS = (2, 3, 5)  # columns of `tasks list` that stand to the right
+
+
+def _print_list(workspace: Path, found: "Listing") -> None:
+    rows = [
+        (
+            printable(task.name), _date(task.learned), _or_dash(task.steps), _or_dash(task.images),
+            printable(task.adapter), f"{task.file_bytes / 1000:,.0f} kB", printable(_fid(task.fid)),
+        )
+        for task in found.tasks
+    ]  # fmt: skip
+    if rows:  # laid out here: a table of Rich's takes half a second for a thousand tasks
+        rows.insert(0, ("task", "learned", "steps", "images", "adapter", "size", "FID"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            for at in _NUMBERS:
+                padded[at] = row[at].rjust(widths[at])
+            print_text("  ".join(padded).rstrip())
+    for run in found.interrupted:
+        total = f" of {run.total:,}" if run.total else ""
+        again = to_repeat("learn-task", "--name", run.name, "--resume", workspace=workspace)
+        print_text(f"{run.name}: interrupted after step {run.done:,}{total}; resume with: {again}")
+
+
+def show(
+    name: TaskName, full: Full = False, workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False
+) -> None:
     """Show how a task was learned.
 
     The adapter and its options, the base, the training settings and the size of the task file.
@@ -53,38 +112,113 @@ def show(name: TaskName, workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: J
     if as_json:
         print_json(_document(name, task))
     else:
-        _print_task(name, task)
+        table(("", ""), _all_rows(name, task) if full else _rows(name, task))
 
 
-def _summaries(workspace: Path) -> "tuple[dict[str, TaskSummary], dict[str, str]]":
-    from lfsgan_cli.workspace.paths import task_names, task_path
-    from lfsgan_cli.workspace.task_file import read_summary
+def show_snapshots(
+    name: TaskName,
+    out: GridFile = None,
+    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Show the snapshots of a task's run as one image.
 
-    readable: dict[str, TaskSummary] = {}
-    unreadable: dict[str, str] = {}
-    for name in task_names(workspace):
-        try:
-            readable[name] = read_summary(task_path(workspace, name))
-        except LfsganError as error:
-            unreadable[name] = str(error)
-    return readable, unreadable
+    One row a snapshot, the same seeds in each. `lfsgan tasks pick NAME STEP` makes one of them the task.
+    """
+    from lfsgan_cli.runs.snapshots import write_grid
+    from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.workspace import check_workspace
+
+    path, steps = write_grid(check_workspace(workspace), name, out, pick(device))
+    if as_json:
+        print_json({"task": name, "file": str(path), "steps": steps})
+        return
+    say(f"Rows, from the top: steps {', '.join(f'{step:,}' for step in steps)}.")
+    print_text(str(path))
+
+
+def pick_snapshot(
+    ctx: typer.Context,
+    name: TaskName,
+    step: Step,
+    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Make a snapshot the task.
+
+    The task file is rewritten and its retention record with it. The last step is a snapshot too, so that this can be
+    taken back.
+    """
+    from lfsgan_cli.runs import snapshots
+    from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.locks import hold_tasks
+    from lfsgan_cli.workspace.workspace import check_workspace
+
+    place = check_workspace(workspace)
+    ctx.with_resource(hold_tasks(place.root, name))
+    path = snapshots.pick(place, name, step, pick(device))
+    if as_json:
+        print_json({"task": name, "step": step, "file": str(path)})
+    else:
+        say(f"Task {name!r} is the snapshot of step {step:,} now, in {path}.")
 
 
 def _document(name: str, task: "TaskSummary") -> dict[str, Any]:
     return {**asdict(task.info), "name": name, "parameters": task.parameters, "bytes": task.file_bytes}
 
 
-def _print_list(readable: "dict[str, TaskSummary]") -> None:
-    rows = [
-        (name, task.info.adapter, task.info.base.name, task.parameters, task.file_bytes)
-        for name, task in readable.items()
-    ]
-    table(("task", "adapter", "base", "parameters", "bytes"), rows)
+def _date(iso: str) -> str:
+    return iso[:16].replace("T", " ")
 
 
-def _print_task(name: str, task: "TaskSummary") -> None:
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _fid(found: tuple[str, float] | None) -> str:
+    """The value, and the extractor of a metric's name such as `fid[inception] n=5000 reals=2000`."""
+    return f"{found[1]:.2f} {found[0].partition('[')[2].partition(']')[0]}" if found else "-"
+
+
+_MAIN = (
+    "recipe",
+    "steps",
+    "snapshot",
+    "batch",
+    "lr",
+    "seed",
+    "mirror",
+    "precision",
+    "shot_count",
+    "init_from",
+    "imported",
+)
+
+
+def _rows(name: str, task: "TaskSummary") -> list[tuple[str, object]]:
+    """What fits a terminal of 24 rows."""
     info = task.info
-    rows: list[tuple[str, object]] = [
+    options = " ".join(f"{key}={spell(value)}" for key, value in info.config.items())
+    training = {key: info.training[key] for key in _MAIN if key in info.training}
+    more = info.training.get("lengthened")
+    return [
+        ("task", name),
+        ("adapter", f"{info.adapter} {info.adapter_version}"),
+        ("options", options or "-"),
+        ("base", f"{info.base.name} ({info.base.identity[:12]}…)"),
+        *((f"  {key}", value) for key, value in training.items()),
+        *([("  lengthened", ", ".join(f"{each['steps']} at step {each['at']}" for each in more))] if more else []),
+        ("parameters", f"{task.parameters:,}"),
+        ("size", f"{task.file_bytes:,} bytes"),
+        ("", "every setting: --full"),
+    ]
+
+
+def _all_rows(name: str, task: "TaskSummary") -> list[tuple[str, object]]:
+    info = task.info
+    return [
         ("task", name),
         ("adapter", f"{info.adapter} {info.adapter_version}"),
         *((f"  {key}", value) for key, value in info.config.items()),
@@ -95,7 +229,6 @@ def _print_task(name: str, task: "TaskSummary") -> None:
         ("parameters", f"{task.parameters:,}"),
         ("bytes", f"{task.file_bytes:,}"),
     ]
-    table(("", ""), rows)
 
 
 # `lfsgan tasks import` and `lfsgan tasks export`: task files of the public LFS-GAN code.
@@ -248,9 +381,10 @@ def remove_tasks(
 ) -> None:
     """Remove tasks and their run folders.
 
-    There is no question and no way back: `--dry-run` lists what would be removed.
+    They go to the workspace's trash, which `lfsgan doctor --clean` empties; `--dry-run` lists what would be removed.
     """
     from lfsgan_cli.workspace import manage
+    from lfsgan_cli.workspace.paths import TRASH
 
     removals = (manage.removals if dry_run else manage.remove)(workspace, names)
     if as_json:
@@ -258,6 +392,8 @@ def remove_tasks(
         return
     for removal in removals:
         say(f"{'Would remove' if dry_run else 'Removed'} {_spell(removal)}: {removal.bytes:,} bytes.")
+    if not dry_run:
+        say(f"They are in {workspace / TRASH}; `{to_repeat('doctor', '--clean', workspace=workspace)}` empties it.")
 
 
 def verify_tasks(

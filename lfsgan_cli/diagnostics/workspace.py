@@ -15,8 +15,8 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import partials
 from lfsgan_cli.workspace import base_file, checkpoint_file, locks, task_file
 from lfsgan_cli.workspace.locks import Holder
-from lfsgan_cli.workspace.manage import DOOMED, Finding, verify
-from lfsgan_cli.workspace.paths import run_folder, run_names, task_names, task_path, tasks_folder
+from lfsgan_cli.workspace.manage import Finding, trash, verify
+from lfsgan_cli.workspace.paths import run_folder, run_names, task_names, task_path
 
 NEEDED_DISK = 200 << 20  # bytes: a run keeps two checkpoints of about 30 MB on the embedded base, and images
 _WRITING = 5.0  # seconds: a younger temporary file may be a write in progress
@@ -39,6 +39,7 @@ class WorkspaceState:
 
     findings: the result of `verify` for each file. relics: runs without a task and without a checkpoint. stale: files
     and folders of killed processes. lacking: from tasks whose adapter is not installed to its name. free: bytes.
+    spare: removed tasks in the trash, and checkpoints of finished runs.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class WorkspaceState:
     stale: tuple[Path, ...]
     lacking: dict[str, str]
     free: int
+    spare: tuple[Path, ...] = ()
 
 
 def examine(root: Path) -> WorkspaceState:
@@ -61,17 +63,21 @@ def examine(root: Path) -> WorkspaceState:
     for name in run_names(root):
         with suppress(LfsganError):  # a folder whose name no task can have is no run
             runs.append(run_folder(root, name).name)
-    unfinished, relics = [], []
+    unfinished, relics, spare = [], [], trash(root)
     for task, folder in [(None, root / "base"), *((name, run_folder(root, name)) for name in runs)]:
         checkpoints = checkpoint_file.paths(folder)
         if locks.what(task) in held:
             continue
-        if checkpoints:
+        if checkpoints and checkpoint_file.is_unfinished(folder):
             unfinished.append(Unfinished(task, checkpoint_file.step_of(checkpoints[0])))
         elif task is not None and not task_path(root, task).exists():
             relics.append(task)
+        else:  # of a finished run, kept to lengthen it
+            spare += checkpoints
     stale, lacking = tuple(_stale(root, held)), _lacking(root)
-    return WorkspaceState(root, tuple(verify(root)), held, tuple(unfinished), tuple(relics), stale, lacking, free)
+    return WorkspaceState(
+        root, tuple(verify(root)), held, tuple(unfinished), tuple(relics), stale, lacking, free, tuple(spare)
+    )
 
 
 def _lacking(root: Path) -> dict[str, str]:
@@ -85,7 +91,7 @@ def _lacking(root: Path) -> dict[str, str]:
 def _stale(root: Path, held: dict[str, Holder | None]) -> Iterator[Path]:
     """What killed processes left: temporary files, folders that were being removed, locks of dead processes."""
     patience = _WRITING_UNDER_LOCK if held else _WRITING
-    for path in (*partials(root), *tasks_folder(root).glob(DOOMED)):
+    for path in partials(root):
         with suppress(FileNotFoundError):
             if time.time() - path.lstat().st_mtime > patience:
                 yield path
@@ -93,8 +99,8 @@ def _stale(root: Path, held: dict[str, Holder | None]) -> Iterator[Path]:
 
 
 def remove_stale(state: WorkspaceState) -> list[Path]:
-    """Remove what killed processes left; the paths that could not be removed."""
-    for path in state.stale:
+    """Remove what killed processes left, and what can be done without; the paths that could not be removed."""
+    for path in (*state.stale, *state.spare):
         if path.parent.name == locks.FOLDER:
             locks.remove_abandoned(path)
         elif path.is_dir() and not path.is_symlink():
@@ -102,18 +108,21 @@ def remove_stale(state: WorkspaceState) -> list[Path]:
         else:
             with suppress(OSError):
                 path.unlink()
-    return [path for path in state.stale if path.exists()]
+    return [path for path in (*state.stale, *state.spare) if path.exists()]
 
 
 def report(state: WorkspaceState, command: Command) -> MachineReport:
     """The state in words, with what to do about each problem."""
     base = [finding.state for finding in state.findings if finding.task is None]
     tasks = [finding for finding in state.findings if finding.task is not None]
+    kept = f"{len(state.spare):,} removed tasks or checkpoints of finished runs: `{command('doctor', '--clean')}`"
+    spare = [("can be removed", kept)] if state.spare else []
     facts = (
         ("workspace", str(state.root) if state.root.is_dir() else f"{state.root}, which is not there yet"),
         ("base", base[0] if base else "none yet; the first task puts the embedded one there"),
         ("tasks", f"{sum(finding.whole for finding in tasks)} whole of {len(tasks)}"),
         ("free on its disk", gib(state.free)),
+        *spare,
         *((f"{what}, worked on by", locks.spell(holder)) for what, holder in state.held.items()),
     )
     return MachineReport("workspace", facts, tuple(_problems(state, command)))

@@ -23,11 +23,11 @@ from lfsgan_cli.evaluation.retention_record import (
     record_path,
     redraw,
 )
-from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import FileWriteError, write_atomic
 from lfsgan_cli.io.safetensors import file_hash
-from lfsgan_cli.workspace import base_file, task_file
+from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.paths import RETENTION, find_task, task_names, task_path, tasks_folder
+from lfsgan_cli.workspace.task_file import TaskFile
 from lfsgan_cli.workspace.workspace import Workspace
 
 RECORDED_NOW = "recorded just now; nothing to compare with yet"
@@ -122,7 +122,7 @@ def _compare(workspace: Workspace, name: str, kept: Record, device: torch.device
         base = str(error)
     path = task_path(workspace.root, name)
     try:
-        tensors, header = safetensors.tensors_sha256(task_file.read(path)[1]), file_hash(path)
+        tensors, header = TaskFile.open(path).sha256, file_hash(path)
         task = "" if header == kept.file_sha256 else f"the header of {str(path)!r} was changed"
         if tensors != kept.task_sha256:
             task = f"the tensors in {str(path)!r} are not those that were recorded"

@@ -19,12 +19,12 @@ from lfsgan_cli.generation.sampling import SamplingOptions, sample
 from lfsgan_cli.images.decode import decode
 from lfsgan_cli.images.formats import BadImageError
 from lfsgan_cli.io import json as strictjson
-from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.files import read_plain, write_atomic
 from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.system.machine import hardware, machine
-from lfsgan_cli.workspace import base_file, task_file
+from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.paths import RETENTION, find_task
+from lfsgan_cli.workspace.task_file import TaskFile
 from lfsgan_cli.workspace.workspace import Workspace
 
 SEEDS = range(8)
@@ -92,12 +92,17 @@ def record(workspace: Workspace, name: str, device: torch.device) -> None:
     kept = Record(
         datetime.now(UTC).isoformat(timespec="seconds"),
         base,
-        safetensors.tensors_sha256(task_file.read(path)[1]),
+        TaskFile.open(path).sha256,
         file_hash(path),
         {str(seed): digest(picture) for seed, picture in pictures.items()},
         circumstances(device),
     )
     write_atomic(record_path(folder), (json.dumps(kept.to_json(), indent=2, sort_keys=True) + "\n").encode())
+
+
+def forget(workspace: Workspace, name: str) -> None:
+    """Drop a task's record before its file is rewritten: what has no record is recorded when it is next checked."""
+    record_path(workspace.task_run(name)).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Record:

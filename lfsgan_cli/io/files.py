@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import stat
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,8 @@ from lfsgan_cli.errors import LfsganError
 Chunk = bytes | bytearray | memoryview
 
 MAX_NAME = 100
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
+MAX_NAME_BYTES = 200  # in UTF-8; file systems take 255 for a name, and ours have suffixes
+_FORBIDDEN = "=,/\\:" + '<>"|?*'  # what the command line separates names by, and what Windows refuses
 # Windows opens a device instead of a file of such a name, with any extension.
 _RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{digit}" for port in ("COM", "LPT") for digit in range(1, 10)}
 _TOKEN_BYTES = 8
@@ -116,11 +118,20 @@ def _refuse_special(path: Path, mode: int) -> None:
 
 
 def check_name(name: str) -> str:
-    """`name`, if every file system can hold it: letters a-z, digits and `._-`, at most 100; TaskNameError otherwise."""
-    if len(name) > MAX_NAME:
-        raise TaskNameError(name, f"it has {len(name)} characters, and {MAX_NAME} is the most")
-    if not _NAME.fullmatch(name):
-        raise TaskNameError(name, "expected letters a-z, digits and ._- with a letter or digit in front")
-    if name.split(".", maxsplit=1)[0].upper() in _RESERVED or name.endswith("."):
+    """`name` in Unicode's form NFC, if every file system can hold it; TaskNameError otherwise.
+
+    Letters of any alphabet, digits, spaces and signs but `= , / \\ : < > " | ? *`, with a letter or digit in front, at
+    most 100.
+    """
+    name = unicodedata.normalize("NFC", name)
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if len(name) > MAX_NAME or size > MAX_NAME_BYTES:
+        raise TaskNameError(name, f"it has {len(name)} characters in {size} bytes, {MAX_NAME} in {MAX_NAME_BYTES} fit")
+    bad = next((char for char in name if char in _FORBIDDEN or not char.isprintable()), None)
+    if bad is not None:
+        raise TaskNameError(name, f"it holds {bad!r}, and none of {' '.join(_FORBIDDEN)} is allowed")
+    if not name[:1].isalnum():
+        raise TaskNameError(name, "expected a letter or a digit in front")
+    if name.split(".", maxsplit=1)[0].strip().upper() in _RESERVED or name.endswith((".", " ")):
         raise TaskNameError(name, "Windows does not allow it as a file's name")
     return name

@@ -1,4 +1,4 @@
-"""The folder of one training run: its plan, its last states, its log, its pictures."""
+"""The folder of one training run: its checkpoints with the plan in them, its log, its image grids, its record."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +17,7 @@ from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import FileWriteError, partials, write_atomic
-from lfsgan_cli.options import OptionError, spell
+from lfsgan_cli.options import OptionError
 from lfsgan_cli.runs.health import DivergedRunError, non_finite_tensor
 from lfsgan_cli.system.machine import hardware, machine
 from lfsgan_cli.workspace import checkpoint_file
@@ -24,127 +25,144 @@ from lfsgan_cli.workspace.checkpoint_file import UnusableStateError
 from lfsgan_cli.workspace.paths import RUN, STATS
 
 if TYPE_CHECKING:
-    from lfsgan_cli.training.loop import Step, TrainingLoop
+    from torch import Tensor
 
+    from lfsgan_cli.training.loop import Step, TrainingLoop
 
 P = TypeVar("P")
 
 PLAN_KEY = "lfsgan.plan"
-DEVICE_KEY = "lfsgan.device"  # the kind alone: cuda:0 and cuda:1 can take over from each other
 HARDWARE_KEY = "lfsgan.hardware"  # with the model: another one may round otherwise
+DEVICE_KEY = "lfsgan.device"  # the kind alone: a run on cuda:0 may resume on cuda:1
+_EXTRA = "session."  # begins the names of tensors that are not the training loop's
+_GRID = re.compile(r"fakes(\d{6,18})\.png")
 
 
 class NothingToResumeError(LfsganError):
-    """A run that has no kept state."""
+    """A run that has no checkpoint."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"nothing to resume: {str(path)!r} holds no unfinished run; start one without --resume")
-
-
-class ChangedPlanError(LfsganError):
-    """A resumed run that was asked for with other settings."""
-
-    def __init__(self, changes: Mapping[str, tuple[object, object]]) -> None:
-        listed = ", ".join(f"{name} was {spell(was)}, now {spell(now)}" for name, (was, now) in changes.items())
-        out = "it" if len(changes) == 1 else "these"
-        super().__init__(
-            f"--resume goes on with the run's own settings, but {listed}: leave {out} out, or start again "
-            "with --overwrite instead of --resume"
-        )
+        super().__init__(f"nothing to resume: {str(path)!r} holds no checkpoint; start a new run without --resume")
 
 
 class OtherDeviceError(LfsganError):
     """A run whose random numbers come from another kind of device."""
 
     def __init__(self, began: str, now: str) -> None:
-        super().__init__(f"the run began on {began!r} and can only go on there, not on {now!r}; add --device {began}")
+        super().__init__(f"the run began on {began!r} and can only resume there, not on {now!r}; add --device {began}")
 
 
-def flag(key: str) -> str:
-    """How a setting is given by an option of its own."""
-    return f"--{key.replace('_', '-')}"
+@dataclass(frozen=True)
+class Restored:
+    """What a checkpoint told beside the training loop.
 
+    plan: as JSON. extra: what `RunFolder.save` was given as `extra`. damaged: newer checkpoints, which are damaged.
+    moved: the hardware that it was made on, where that is not this one; else ''.
+    """
 
-def differing(
-    known: Mapping[str, Any], given: Mapping[str, Any], said: Callable[[str], str]
-) -> dict[str, tuple[object, object]]:
-    """What is given and differs, by how it is `said` on the command line."""
-    return {said(key): (known[key], value) for key, value in given.items() if key in known and known[key] != value}
+    plan: dict[str, Any]
+    extra: dict[str, Tensor]
+    damaged: tuple[Path, ...]
+    moved: str
 
 
 class RunFolder:
-    """Files of a run. A state carries the plan in its header, so that both are always of the same run."""
+    """Files of a run. A checkpoint carries the plan in its header, so that both are always of the same run."""
 
     def __init__(self, path: Path) -> None:
-        """moved: the hardware that the restored checkpoint was made on, where it is not this one; else ''."""
-        self.path, self.moved = path, ""
+        self.path = path
 
     @property
     def unfinished(self) -> bool:
-        """Whether a run was begun here that can go on."""
-        return bool(checkpoint_file.paths(self.path))
+        """Whether a run was begun here and has not come to its end."""
+        return checkpoint_file.is_unfinished(self.path)
 
     @property
     def finished(self) -> bool:
         """Whether a run came to its end here, and no other was begun since."""
-        return (self.path / RUN).exists() and not self.unfinished
+        return (self.path / RUN).exists()
 
     @property
-    def kept(self) -> int | None:
-        """The step after which the newest state was kept."""
+    def checkpoint_step(self) -> int | None:
+        """The number of finished steps in the newest checkpoint; None where there is no checkpoint."""
         return next(map(checkpoint_file.step_of, checkpoint_file.paths(self.path)), None)
 
     def prepare(self) -> None:
-        """An empty folder: whatever an earlier run left is removed, first of all what could be gone on from."""
+        """An empty folder: what an earlier run left is removed, its checkpoints first, so that none can be resumed."""
         checkpoint_file.drop(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
 
-    def plan(self, read: Callable[[dict[str, Any]], P]) -> P:
-        """What the kept run was asked to do, as `read` makes it of plain JSON values."""
-        state = self._newest()
-        try:
-            return read(strictjson.loads(state.metadata[PLAN_KEY]))
-        except (KeyError, TypeError, ValueError, AttributeError, OptionError) as error:
-            raise UnusableStateError(state.path) from error
+    def reopen(self) -> None:
+        """Make a finished run an unfinished one, which has more to do."""
+        (self.path / RUN).unlink(missing_ok=True)
 
-    def save(self, run: TrainingLoop, plan: Mapping[str, Any]) -> None:
-        """Keep the whole state, and the one before; DivergedRunError leaves both where it is not worth keeping."""
-        tensors = run.pack()
+    def plan(self, read: Callable[[dict[str, Any]], P]) -> P:
+        """What the run was asked to do, as `read` makes it of JSON; NothingToResumeError, UnusableStateError."""
+        checkpoint = self._newest()
+        try:
+            return read(_plan(checkpoint))
+        except (KeyError, TypeError, ValueError, AttributeError, OptionError) as error:
+            raise UnusableStateError(checkpoint.path) from error
+
+    def save(self, loop: TrainingLoop, plan: Mapping[str, Any], extra: Mapping[str, Tensor]) -> None:
+        """Write a checkpoint beside the one before; DivergedRunError leaves both where it would hold no numbers."""
+        tensors = loop.pack() | {f"{_EXTRA}{name}": tensor.cpu() for name, tensor in extra.items()}
         wrong = non_finite_tensor(tensors)
         if wrong is not None:
-            raise DivergedRunError(wrong, run.done, plan, self.kept)
-        settle(self.path)
+            raise DivergedRunError(wrong, loop.done, plan, self.checkpoint_step)
+        log = self.path / STATS
+        if log.exists():  # on the disk before the checkpoint, so that a power failure takes no line of it
+            with log.open("ab") as file:  # Windows syncs only what may be written
+                os.fsync(file.fileno())
         text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
-        made = {PLAN_KEY: text, DEVICE_KEY: run.device.type, HARDWARE_KEY: hardware(run.device)}
-        checkpoint_file.write(self.path, run.done, tensors, made)
+        made = {PLAN_KEY: text, DEVICE_KEY: loop.device.type, HARDWARE_KEY: hardware(loop.device)}
+        checkpoint_file.write(self.path, loop.done, tensors, made)
 
-    def restore(self, run: TrainingLoop) -> tuple[Path, ...]:
-        """Put a run where its newest whole state stands; newer ones are returned, which are damaged.
+    def restore(self, loop: TrainingLoop) -> Restored:
+        """Put a training loop where its newest whole checkpoint stands.
 
-        Later lines of its log and later pictures, which will come again, are removed, and files half written.
+        Later lines of the log and later image grids, which will come again, are removed, and files half written.
         """
-        state = self._newest()
-        began = state.metadata.get(DEVICE_KEY, run.device.type)
-        if began != run.device.type:
-            raise OtherDeviceError(began, run.device.type)
-        made_on, here = state.metadata.get(HARDWARE_KEY, ""), hardware(run.device)
-        self.moved = made_on if made_on != here else ""
+        checkpoint = self._newest()
+        began = checkpoint.metadata.get(DEVICE_KEY, loop.device.type)
+        if began != loop.device.type:
+            raise OtherDeviceError(began, loop.device.type)
+        made_on = checkpoint.metadata.get(HARDWARE_KEY, "")
+        moved = made_on if made_on != hardware(loop.device) else ""
         try:
-            run.unpack(state.tensors)
+            loop.unpack(checkpoint.tensors)
         except (KeyError, ValueError, RuntimeError) as error:
-            raise UnusableStateError(state.path) from error
-        cut(self.path, run.done)
+            raise UnusableStateError(checkpoint.path) from error
+        self.cut(loop.done)
         for partial in partials(self.path):
             partial.unlink(missing_ok=True)
-        return state.passed_over
+        extra = {name.removeprefix(_EXTRA): t for name, t in checkpoint.tensors.items() if name.startswith(_EXTRA)}
+        return Restored(_plan(checkpoint), extra, checkpoint.passed_over, moved)
 
     def log(self, step: Step) -> None:
         """One line of `stats.jsonl`: the step and its losses."""
-        add(self.path, step)
+        losses = {name: float(f"{float(loss):.6g}") for name, loss in step.losses.items()}
+        path = self.path / STATS
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step.done, **losses}) + "\n")
+        except OSError as error:
+            raise FileWriteError(path, error) from error
 
-    def finish(self, document: Mapping[str, Any], seconds: float) -> None:
-        """Note how and on what the run was done, and drop its states."""
+    def cut(self, done: int) -> None:
+        """Remove what was logged and drawn after `done` steps, and a last line that was not finished."""
+        path = self.path / STATS
+        if path.exists():
+            lines = path.read_bytes().splitlines(keepends=True)
+            write_atomic(path, b"".join(line for line in lines if _step(line, done + 1) <= done))
+        for grid in self.path.glob("fakes*.png"):
+            match = _GRID.fullmatch(grid.name)
+            if match is not None and int(match[1]) > done:
+                grid.unlink(missing_ok=True)
+
+    def finish(self, document: Mapping[str, Any], seconds: float, *, keep_checkpoint: bool) -> None:
+        """Record how and on what the run was done; of its checkpoints the last is kept, or none."""
         about = {
             **document,
             "seconds": round(seconds, 1),
@@ -153,12 +171,29 @@ class RunFolder:
             **machine(),
         }
         write_atomic(self.path / RUN, (json.dumps(about, indent=2, sort_keys=True) + "\n").encode())
-        checkpoint_file.drop(self.path)
+        checkpoint_file.drop(self.path, keep=1 if keep_checkpoint else 0)
 
     def _newest(self) -> checkpoint_file.StoredCheckpoint:
-        if not self.unfinished:
+        if not checkpoint_file.paths(self.path):
             raise NothingToResumeError(self.path)
         return checkpoint_file.newest(self.path)
+
+
+def _plan(checkpoint: checkpoint_file.StoredCheckpoint) -> dict[str, Any]:
+    try:
+        plan = strictjson.loads(checkpoint.metadata[PLAN_KEY])
+    except (KeyError, ValueError) as error:
+        raise UnusableStateError(checkpoint.path) from error
+    if not isinstance(plan, dict):
+        raise UnusableStateError(checkpoint.path)
+    return plan
+
+
+def _step(line: bytes, unreadable: int) -> int:
+    try:
+        return int(json.loads(line)["step"]) if line.endswith(b"\n") else unreadable
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return unreadable
 
 
 class Stopwatch:
@@ -179,48 +214,3 @@ class Stopwatch:
             return False
         self._last = now
         return True
-
-
-# The log of a run, `stats.jsonl`, and its sheets: cut back to the step that a run goes on from.
-
-
-_SHEET = re.compile(r"fakes(\d{6,18})\.png")
-
-
-def add(folder: Path, step: Step) -> None:
-    """One line: the step and its losses."""
-    losses = {name: float(f"{float(loss):.6g}") for name, loss in step.losses.items()}
-    path = folder / STATS
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step.done, **losses}) + "\n")
-    except OSError as error:
-        raise FileWriteError(path, error) from error
-
-
-def settle(folder: Path) -> None:
-    """Have the log on the disk before the state that comes after it, so that a power failure takes no line of it."""
-    path = folder / STATS
-    if path.exists():
-        with path.open("ab") as file:  # Windows syncs only what may be written
-            os.fsync(file.fileno())
-
-
-def cut(folder: Path, done: int) -> None:
-    """Remove what was logged and drawn after `done` steps, and a last line that was not finished."""
-    path = folder / STATS
-    if path.exists():
-        lines = path.read_bytes().splitlines(keepends=True)
-        kept = b"".join(line for line in lines if _step(line, done + 1) <= done)
-        write_atomic(path, kept)
-    for sheet in folder.glob("fakes*.png"):
-        match = _SHEET.fullmatch(sheet.name)
-        if match is not None and int(match[1]) > done:
-            sheet.unlink(missing_ok=True)
-
-
-def _step(line: bytes, unreadable: int) -> int:
-    try:
-        return int(json.loads(line)["step"]) if line.endswith(b"\n") else unreadable
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return unreadable

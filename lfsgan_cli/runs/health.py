@@ -1,4 +1,4 @@
-"""Training that goes wrong: losses and states that are no numbers any more, and memory that runs out."""
+"""Divergence check of losses and weights, and memory that runs out."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EXPLODED = 1e7  # the largest term, mode seeking's, is bounded by its weight of 
 
 
 class DivergedRunError(LfsganError):
-    """A run that nothing can be learned from any more; its last good states are kept. plan: of the run."""
+    """A run whose losses or weights are no numbers any more; its last good checkpoints are kept. plan: of the run."""
 
     def __init__(self, what: str, done: int, plan: Mapping[str, Any], kept: int | None) -> None:
         training = plan["training"]
         precision = " or --precision fp32" if training["precision"] == "bf16" else ""
-        state = f"the state after step {kept:,} is kept; " if kept is not None else ""
+        state = f"the checkpoint after step {kept:,} is kept; " if kept is not None else ""
         super().__init__(
             f"training went wrong: after step {done:,} {what}; {state}"
             f"start again with --overwrite and a lower --lr (it was {training['lr']:g}){precision}"
@@ -32,7 +32,7 @@ class DivergedRunError(LfsganError):
 
 
 class OutOfMemoryRunError(LfsganError):
-    """A step that did not fit into memory; the kept states are whole."""
+    """A step that did not fit into memory; the checkpoints are whole."""
 
     def __init__(self, done: int, training: Mapping[str, Any], resume: str) -> None:
         batch = training["batch"]
@@ -44,7 +44,7 @@ class OutOfMemoryRunError(LfsganError):
         lower = f"start again with --overwrite and {' and '.join(fewer)}, or " if fewer else ""
         super().__init__(
             f"there is not enough memory for a step of --batch {batch} (after step {done:,}): {lower}"
-            f"free memory, or take a machine with more, and go on with: {resume}"
+            f"free memory, or take a machine with more, and resume with: {resume}"
         )
 
 
@@ -60,7 +60,7 @@ def diverged_loss(losses: Mapping[str, Tensor]) -> str | None:
 
 
 def non_finite_tensor(tensors: Mapping[str, Tensor]) -> str | None:
-    """What is wrong with a state, in words; None where every number of it is finite."""
+    """What is wrong with a checkpoint, in words; None where every number of it is finite."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             return f"{name!r} holds numbers that are not finite"

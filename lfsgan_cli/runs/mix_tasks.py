@@ -11,12 +11,21 @@ from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.apply import Blended, adapt
 from lfsgan_cli.evaluation.retention_record import record
 from lfsgan_cli.generation.sampling import mean_w
-from lfsgan_cli.runs.plan import free_folder
 from lfsgan_cli.workspace import task_file
-from lfsgan_cli.workspace.blend import ADAPTER, MAX_PARTS, VERSION, BlendError, LayerStrength, StoredPart, shares
+from lfsgan_cli.workspace.blend import (
+    ADAPTER,
+    MAX_PARTS,
+    VERSION,
+    BlendError,
+    LayerStrength,
+    StoredPart,
+    by_layer,
+    shares,
+)
+from lfsgan_cli.workspace.manage import check_free
 from lfsgan_cli.workspace.paths import find_task, task_path, tasks_folder
-from lfsgan_cli.workspace.task_file import TaskInfo, TaskSummary
-from lfsgan_cli.workspace.workspace import Workspace, by_layer, rebuild_parts
+from lfsgan_cli.workspace.task_file import TaskFile, TaskInfo, TaskSummary
+from lfsgan_cli.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,13 @@ def plan_mix(workspace: Workspace, name: str, text: str, strength: float | Layer
     The file will hold the tensors of all tasks and not the merged weights, which are larger: on the embedded base two
     tasks of LeFT take 0.95 MB, the change of all weights 4.5 MB. Parts of a stored blend become parts of this one.
     """
-    free_folder(workspace, name, overwrite=overwrite)
+    check_free(workspace.root, name, overwrite=overwrite)
     blend, base = workspace.blend(text), workspace.base.average
     parts: list[tuple[StoredPart, Adapter]] = []
     for task, weight in blend.parts:
-        info, tensors = task_file.read(find_task(workspace.root, task))
         table = shares(weight, strength, base.config)
-        parts += [(part.scaled(table), adapter) for part, adapter in rebuild_parts(info, tensors, base)]
+        found = TaskFile.open(find_task(workspace.root, task)).parts(base)
+        parts += [(part.scaled(table), adapter) for part, adapter in found]
     if len(parts) > MAX_PARTS:
         raise BlendError(
             text, f"it has {len(parts)} tasks, those in stored blends counted, and {MAX_PARTS} are the most"

@@ -1,46 +1,40 @@
-"""Pretraining from start to base: checked before work begins, kept on the way."""
+"""Pretraining: its plan, checked before work begins, and the run from its first step to the workspace's base."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.generation.output import near_square, save_grid, to_arrays
+from lfsgan_cli.evaluation.metrics.fid import Statistics, distance, statistics
 from lfsgan_cli.generation.sampling import mean_w, sample
 from lfsgan_cli.images.dataset import ImageDataset
-from lfsgan_cli.images.source import open_source
+from lfsgan_cli.images.source import identity, open_source
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
-from lfsgan_cli.networks.generator import build_generator
-from lfsgan_cli.runs.folder import ChangedPlanError, RunFolder, differing, flag
-from lfsgan_cli.runs.session import CheckpointPolicy, checkpointed
+from lfsgan_cli.networks.generator import Generator, build_generator
+from lfsgan_cli.runs.folder import RunFolder, Stopwatch
+from lfsgan_cli.runs.plan import NoCheckpointError, Plan, flag
+from lfsgan_cli.runs.session import Session
 from lfsgan_cli.system.device import choose
 from lfsgan_cli.system.machine import this_machine
+from lfsgan_cli.training.batches import batch_of, shuffled
 from lfsgan_cli.training.config import PretrainConfig
-from lfsgan_cli.training.loop import Step
 from lfsgan_cli.training.pretraining import Pretraining
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace
 
-SHEET_EVERY = 1000  # steps
-SHEET_SEEDS = range(64)
-WARM_RAMP = 1e9  # a base that others trained has an average that is not young: no ramp
-
-
-class UnfinishedBaseError(LfsganError):
-    """A pretraining was begun here and can go on."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{str(path)!r} holds an unfinished pretraining: go on with --resume, or give --overwrite to start again"
-        )
+GRID_EVERY = 300.0  # seconds between two image grids
+WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
 
 
 class OtherNetworkError(LfsganError):
@@ -50,44 +44,95 @@ class OtherNetworkError(LfsganError):
         super().__init__(f"--resolution is {asked}, but the base to start from draws {found}×{found}; leave it out")
 
 
-class AlreadyDoneError(LfsganError):
-    """An end that the run has passed."""
-
-    def __init__(self, asked: float, done: float) -> None:
-        super().__init__(
-            f"--kimg is {asked:g}, and the run has shown {done} already: give {done} or more, or leave it out"
-        )
-
-
-class OtherDataError(LfsganError):
-    """Data that cannot be what the run began with."""
-
-    def __init__(self, path: Path, count: int, began: int) -> None:
-        super().__init__(
-            f"{str(path)!r} holds {count:,} pictures, and the run began with {began:,}: give the same --data, "
-            "or start again with --overwrite instead of --resume"
-        )
-
-
 @dataclass(frozen=True)
-class PretrainPlan:
-    """What is to be trained: all that the base depends on. start: identity of the base it starts from, or None."""
+class PretrainPlan(Plan):
+    """What is to be trained: all that the base depends on.
+
+    data: the name of the images' folder or zip file. data_sha256: their identity, see `images.source.identity`. start:
+    identity of the base it starts from, or None. lengthened: for each end that was planned before, `kimg`, and what
+    the run had done `at` the time, in thousands of images.
+    """
+
+    END: ClassVar[str] = "--kimg"
 
     name: str
     data: str
+    data_sha256: str
     pictures: int
     network: Mapping[str, Any]
     training: PretrainConfig
     start: str | None
+    lengthened: Sequence[Mapping[str, float]] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Plan`."""
+        network = self.network
+        return {
+            "--name": self.name,
+            "--resolution": network["resolution"],
+            "--channels": network["channels"]["4"],
+            "--latent": network["w_dim"],
+            "--mapping-layers": network["mapping_layers"],
+            **{flag(key): value for key, value in self.training.to_json().items()},
+            "--init-from": self.start,
+            "--data": self.data_sha256,
+        }
+
+    @property
+    def steps(self) -> int:
+        """See `Plan`."""
+        return self.training.steps
+
+    def at(self, done: int) -> float:
+        """See `Plan`: thousands of images."""
+        return done * self.training.batch / 1000
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the base's file records of its training."""
+        more = {"lengthened": list(self.lengthened)} if self.lengthened else {}
+        about = {"data": self.data, "data_sha256": self.data_sha256, "pictures": self.pictures, "start": self.start}
+        return {**self.training.to_json(), **about, **more}
+
+    @classmethod
+    def of_base(cls, base: BaseSummary) -> PretrainPlan:
+        """The plan that a base was trained by."""
+        known = {name: base.training[name] for name in PretrainConfig.__dataclass_fields__}
+        rest = ("data", "data_sha256", "pictures", "start", "lengthened")
+        return cls.from_json({
+            "name": base.name, "network": base.network.to_json(), "training": known,
+            **{key: base.training[key] for key in rest if key in base.training},
+        })  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
+        """As plain JSON values; `from_json` is the way back."""
+        document = {**asdict(self), "lengthened": [dict(each) for each in self.lengthened]}
+        return {key: value for key, value in document.items() if value != []}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> PretrainPlan:
         """Back from `to_json`."""
-        return cls(**{**document, "training": PretrainConfig(**document["training"])})
+        lengthened = tuple(document.get("lengthened", ()))
+        return cls(**{**document, "training": PretrainConfig(**document["training"]), "lengthened": lengthened})
+
+    def lengthened_to(self, other: PretrainPlan, done: int) -> PretrainPlan:
+        """See `Plan`."""
+        before = {"kimg": self.training.kimg, "at": self.at(done)}
+        training = replace(self.training, kimg=other.training.kimg)
+        return replace(self, training=training, lengthened=(*self.lengthened, before))
+
+    def asked(self, data_sha256: str, given: Mapping[str, Any]) -> PretrainPlan:
+        """This plan with what the user passes along with `--resume`, under the command's names."""
+        network, said = dict(self.network), {key: value for key, value in given.items() if value != "auto"}
+        for key, ours in {"resolution": "resolution", "latent": "w_dim", "mapping_layers": "mapping_layers"}.items():
+            network |= {ours: said.pop(key)} if key in said else {}
+        if "channels" in said:
+            network["channels"] = {**network["channels"], "4": said.pop("channels")}
+        start = base_file.read_summary(said.pop("init_from")).identity if "init_from" in said else self.start
+        name = said.pop("name", self.name)
+        training = replace(self.training, **said)
+        return replace(self, name=name, network=network, training=training, start=start, data_sha256=data_sha256)
 
 
 @dataclass(frozen=True)
@@ -102,7 +147,7 @@ class PretrainRun:
 
     @property
     def folder(self) -> RunFolder:
-        """Where the run is kept."""
+        """Where the run's files are."""
         return RunFolder(self.workspace.base_run)
 
 
@@ -119,9 +164,7 @@ def plan_pretraining(
 ) -> PretrainRun:
     """Check a new pretraining. network: None takes the start's, which must be given then."""
     workspace.check_base_free(overwrite=overwrite)
-    if RunFolder(workspace.base_run).unfinished and not overwrite:
-        raise UnfinishedBaseError(workspace.base_run)
-    base = base_file.read(start) if start else None
+    base = Base.open(start) if start else None
     config = base.average.config if base else network
     if config is None:
         raise TypeError("a network or a start is needed")
@@ -131,23 +174,23 @@ def plan_pretraining(
     if base:
         training = replace(training, ema_ramp=WARM_RAMP)
     source = open_source(data)
-    plan = PretrainPlan(name, data.name, len(source.names), config.to_json(), training, base.identity if base else None)
+    plan = PretrainPlan(
+        name=name, data=data.name, data_sha256=identity(source), pictures=len(source.names),
+        network=config.to_json(), training=training, start=base.identity if base else None,
+    )  # fmt: skip
     return PretrainRun(workspace, plan, ImageDataset(source, config.resolution), base, resumed=False)
 
 
 def resume_pretraining(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> PretrainRun:
-    """Check an unfinished pretraining. given: settings that the user repeats; `kimg` alone may change."""
+    """Check an unfinished pretraining, or a finished one that gets more images. given: settings that are repeated."""
     workspace.check_base_free(overwrite=True)  # tasks may have been learned here since
-    plan = RunFolder(workspace.base_run).plan(PretrainPlan.from_json)
-    plan = replace(plan, training=replace(plan.training, kimg=given.get("kimg", plan.training.kimg)))
-    _refuse_changes(plan.name, plan.network, {**plan.training.to_json(), "start": plan.start}, given)
-    kept = RunFolder(workspace.base_run).kept or 0
-    if kept > plan.training.steps:
-        raise AlreadyDoneError(plan.training.kimg, kept * plan.training.batch / 1000)
+    folder = RunFolder(workspace.base_run)
+    plan = folder.plan(PretrainPlan.from_json)
     source = open_source(data)
-    if len(source.names) != plan.pictures:
-        raise OtherDataError(data, len(source.names), plan.pictures)
-    return PretrainRun(workspace, plan, ImageDataset(source, int(plan.network["resolution"])), None, resumed=True)
+    asked = plan.asked(identity(source), given)
+    plan = plan.resumed_as(asked, folder.checkpoint_step or 0)
+    dataset = ImageDataset(source, int(plan.network["resolution"]))
+    return PretrainRun(workspace, plan, dataset, None, resumed=True)
 
 
 def is_trained(workspace: Workspace) -> bool:
@@ -155,87 +198,164 @@ def is_trained(workspace: Workspace) -> bool:
     return workspace.base_path.is_file() and RunFolder(workspace.base_run).finished
 
 
-def check_trained(workspace: Workspace, given: Mapping[str, Any]) -> BaseSummary:
-    """A base that is trained already, and that whatever the user repeats is what it was trained with."""
+def check_trained(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> BaseSummary | None:
+    """The summary of a base that is trained, of which the user repeats the settings; None where they ask for more.
+
+    Raises ChangedPlanError where they ask for anything else, NoCheckpointError for more without a checkpoint.
+    """
     base = base_file.read_summary(workspace.base_path)
-    _refuse_changes(base.name, base.network.to_json(), base.training, given)
-    return base
+    plan = PretrainPlan.of_base(base)
+    asked = plan.asked(identity(open_source(data)), given)
+    if plan.resumed_as(asked, plan.training.steps) == plan:
+        return base
+    if RunFolder(workspace.base_run).checkpoint_step is None:
+        raise NoCheckpointError("this pretraining")
+    return None
 
 
-def _refuse_changes(
-    name: str, network: Mapping[str, Any], training: Mapping[str, Any], given: Mapping[str, Any]
-) -> None:
-    """ChangedPlanError where a setting differs from that of the run. given: under the command's names."""
-    known = {
-        **training,
-        "name": name,
-        "resolution": network["resolution"],
-        "channels": network["channels"]["4"],
-        "latent": network["w_dim"],
-        "mapping_layers": network["mapping_layers"],
-        "init_from": training["start"],
-    }
-    start = {"init_from": base_file.read_summary(given["init_from"]).identity} if "init_from" in given else {}
-    changes = differing(known, {**given, **start}, flag)
-    if changes:
-        raise ChangedPlanError(changes)
+# The best EMA generator of the last half of a run, by a metric that the training does not use.
 
 
-class Pretrainer:
-    """A job at work. passed_over: kept states that were damaged, so that it goes on from an earlier one."""
+LOOKS = 24  # in the last half of a run
+LEAST_STEPS = 250  # between two: every few minutes on a CPU
+SAMPLES, SIDE = 1000, 16  # images on either side, and their width in pixels
+
+
+def look_every(total: int) -> int:
+    """Steps between two comparisons; a function of the run's length alone, so that equal runs choose alike."""
+    return max(LEAST_STEPS, -(-total // (2 * LOOKS)))
+
+
+class Best:
+    """Keeps the EMA generator whose samples were nearest to the training images.
+
+    The metric is the Fréchet distance of images at 16×16 pixels: 1,000 samples of seeds 0 to 999 with constant noise
+    against as many training images. It needs no network, takes seconds, and shows what ruins a base: colours that
+    drift, layouts that collapse. It says nothing of fine detail.
+
+    state, step, distance: of the best so far; distances: all, by their step.
+    """
+
+    def __init__(self, images: ImageDataset, seed: int, device: torch.device) -> None:
+        self.images, self.seed, self.device = images, seed, device
+        self.state: dict[str, Tensor] = {}
+        self.distances: dict[int, float] = {}
+        self._reals: Statistics | None = None
+
+    @property
+    def step(self) -> int | None:
+        """The step of the best; None before the first look."""
+        return min(self.distances, key=self.distances.__getitem__) if self.distances else None
+
+    def look(self, generator: Generator, done: int) -> None:
+        """Compare a generator's samples with the training images, and keep a copy of it where it is the best."""
+        if self._reals is None:
+            count = min(SAMPLES, len(self.images))
+            chosen = list(islice(shuffled(len(self.images), self.seed, 0), count))
+            parts = [chosen[first : first + 100] for first in range(0, count, 100)]
+            self._reals = statistics(torch.cat([_pixels(batch_of(self.images, part, self.device)) for part in parts]))
+        batches = sample(generator, range(SAMPLES), noise="const")
+        fakes = torch.cat([_pixels(batch.float() / 127.5 - 1) for batch in batches])
+        self.distances[done] = distance(self._reals, statistics(fakes))
+        if self.step == done:
+            self.state = {name: tensor.detach().cpu().clone() for name, tensor in generator.state_dict().items()}
+
+    def pack(self) -> dict[str, Tensor]:
+        """As tensors for a checkpoint."""
+        if not self.distances:
+            return {}
+        steps, distances = zip(*self.distances.items(), strict=True)
+        looks = {"best.steps": torch.tensor(steps), "best.distances": torch.tensor(distances, dtype=torch.float64)}
+        return looks | {f"best.state.{name}": tensor for name, tensor in self.state.items()}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> None:
+        """Back from `pack`."""
+        if "best.steps" in tensors:
+            looks = zip(tensors["best.steps"].tolist(), tensors["best.distances"].tolist(), strict=True)
+            self.distances = dict(looks)
+            prefix = "best.state."
+            self.state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _pixels(images: Tensor) -> Tensor:
+    """[N, 3, R, R] from -1 to 1 as rows [N, 3·16·16]: means over equal squares."""
+    return F.adaptive_avg_pool2d(images, min(SIDE, images.shape[-1])).flatten(1).cpu()
+
+
+class Pretrainer(Session):
+    """A pretraining at work. best: what it compares on the way."""
+
+    grid_seeds = range(64)
 
     def __init__(self, job: PretrainRun, device: torch.device) -> None:
-        self.job, self.device = job, device
-        config = NetworkConfig.from_json(job.plan.network)
-        live, average, discriminator = _start(job, config)
-        networks = live.to(device), average.to(device), discriminator.to(device)
+        self.job = job
+        raw, average, discriminator = _start(job, NetworkConfig.from_json(job.plan.network))
+        networks = raw.to(device), average.to(device), discriminator.to(device)
         self.run = Pretraining(*networks, job.pictures, job.plan.training)
-        self.passed_over = job.folder.restore(self.run) if job.resumed else ()
+        self.best = Best(job.pictures, job.plan.training.seed, device)
+        self._watch = Stopwatch()
+        super().__init__(job.folder, job.plan, self.run, device, resumed=job.resumed)
 
-    @property
-    def total(self) -> int:
-        """Steps of the whole run."""
-        return self.run.total
+    def begin(self) -> None:
+        """Make the folder."""
+        self.folder.prepare()
 
-    @property
-    def done(self) -> int:
-        """Steps that an earlier process finished."""
-        return self.run.done
+    def after(self, done: int) -> None:
+        """Image grids every few minutes, and in the last half comparisons with the training images."""
+        every, last = look_every(self.total), done == self.total
+        if 2 * done > self.total and (done % every == 0 or (last and self.best.distances)):
+            self.best.look(self.view(), done)
+        if not last and self._watch.passed(GRID_EVERY):
+            self.image_grid({})
 
-    def steps(self, *, save_every: float, resume_command: str) -> Iterator[Step]:
-        """Train to the end."""
-        folder = self.job.folder
-        if not self.job.resumed:
-            folder.prepare()
-            folder.save(self.run, self.job.plan.to_json())
-        plan = self.job.plan.to_json()
-        yield from checkpointed(
-            self.run, CheckpointPolicy(folder, plan, save_every, resume_command, self._sheet, SHEET_EVERY)
-        )
+    def view(self) -> Generator:
+        """The EMA generator."""
+        return self.run.ema.module
 
-    def finish(self, seconds: float) -> BaseSummary:
-        """Write the base; the summary of what is in it. BaseExistsError where tasks stand on another one by now."""
+    def pack(self) -> dict[str, Tensor]:
+        """The best generator so far."""
+        return self.best.pack()
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> None:
+        """Back from `pack`."""
+        self.best.unpack(tensors)
+
+    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> BaseSummary:
+        """Write the base; the summary of what is in it. BaseExistsError where tasks stand on another one by now.
+
+        keep_checkpoint: so that the run can be lengthened.
+        """
         self.job.workspace.check_base_free(overwrite=True)
-        average, path = self.run.ema.module, self.job.workspace.base_path
+        average, path, plan = self.view(), self.job.workspace.base_path, self.job.plan
+        if self.best.step is not None and self.best.step != self.total:
+            average.load_state_dict(self.best.state)
         average.w_mean.copy_(mean_w(average))
+        self.image_grid({})
         parts = (average.cpu(), self.run.generator.cpu(), self.run.discriminator.cpu())
-        plan = self.job.plan
-        training = {**plan.training.to_json(), "data": plan.data, "pictures": plan.pictures, "start": plan.start}
-        base_file.write(path, Base(plan.name, base_file.identity(average), *parts), training)
-        self._sheet(self.run.total)
-        self.job.folder.finish({"plan": plan.to_json(), "device": this_machine(self.device).device}, seconds)
+        base_file.write(path, Base(plan.name, base_file.identity(average), *parts), plan.record)
+        document = {"plan": plan.to_json(), "device": this_machine(self.device).device, "best": self.choice}
+        self.folder.finish(document, seconds, keep_checkpoint=keep_checkpoint)
         return base_file.read_summary(path)
 
-    def _sheet(self, done: int) -> None:
-        pictures = torch.cat(list(sample(self.run.ema.module, SHEET_SEEDS, noise="const")))
-        note = {"step": done, "seeds": list(SHEET_SEEDS), "noise": "const"}
-        save_grid(self.job.folder.path / f"fakes{done:06}.png", near_square(to_arrays(pictures)), note)
+    @property
+    def choice(self) -> dict[str, Any] | None:
+        """Which generator became the base, and its distance beside the last one's; None for a run too short to tell."""
+        if self.best.step is None:
+            return None
+        metric, distances = f"fid[{SIDE}x{SIDE} pixels] n={SAMPLES}", self.best.distances
+        return {
+            "metric": metric,
+            "step": self.best.step,
+            "kimg": self.job.plan.at(self.best.step),
+            "distance": round(distances[self.best.step], 4),
+            "last_distance": round(distances[max(distances)], 4),
+        }
 
 
-def _start(job: PretrainRun, config: NetworkConfig) -> tuple[Any, Any, Discriminator]:
+def _start(job: PretrainRun, config: NetworkConfig) -> tuple[Generator, Generator, Discriminator]:
     if job.start:
         return job.start.live, job.start.average, job.start.discriminator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)
-        live = build_generator(config)
-        return live, copy.deepcopy(live), Discriminator(config)
+        raw = build_generator(config)
+        return raw, copy.deepcopy(raw), Discriminator(config)

@@ -1,94 +1,156 @@
-"""A training run that outlives its process: state kept now and then, signals heeded, a log and pictures on the way."""
+"""One training run at work, whatever it trains: checkpoints, interrupts, the log, divergence checks, image grids."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.generation.output import near_square, save_grid, to_arrays
+from lfsgan_cli.generation.sampling import sample
+from lfsgan_cli.images.formats import BadImagesError
 from lfsgan_cli.io.files import FileWriteError
+from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
 from lfsgan_cli.runs.health import DivergedRunError, diverged_loss, enough_memory
+from lfsgan_cli.runs.plan import Plan
 from lfsgan_cli.training.loop import Step, TrainingLoop
 
-LOG_EVERY = 10  # steps; looking at losses more often would make a GPU wait
+LOG_EVERY = 10  # steps; reading the losses more often would make a GPU wait
 
 
-class UnwritableRunError(LfsganError):
-    """A run whose folder takes nothing more; its kept states are whole."""
+class BrokenOffRunError(LfsganError):
+    """A run that cannot continue now; its checkpoints are whole. cause: in one line, without a full stop."""
 
-    def __init__(self, cause: FileWriteError, resume: str) -> None:
-        super().__init__(f"{cause}; go on, once it can be written, with: {resume}")
+    def __init__(self, cause: LfsganError, done: int | None, resume: str) -> None:
+        super().__init__(f"{cause}; the checkpoint after step {done or 0:,} is kept, then resume with: {resume}")
 
 
-@dataclass(frozen=True)
-class CheckpointPolicy:
-    """How a run is kept.
+class Session(ABC):
+    """A training run from its start, or from its newest checkpoint, to its result.
 
-    save_every: seconds between two states. resume: the command that goes on. picture: draws what was learned so far,
-    given the number of finished steps; picture_every: steps between two of them. The last one is drawn by whoever
-    finishes the run.
+    A run yields its steps, so that a command can show them. grid_seeds: what its image grids show. damaged:
+    checkpoints that could not be read, so that the run resumes from the one before them. moved: the hardware of the
+    checkpoint, where it is not this one.
     """
 
-    folder: RunFolder
-    plan: Mapping[str, Any]
-    save_every: float
-    resume: str
-    picture: Callable[[int], None]
-    picture_every: int
+    grid_seeds: Sequence[int]
+
+    def __init__(
+        self, folder: RunFolder, plan: Plan, loop: TrainingLoop, device: torch.device, *, resumed: bool
+    ) -> None:
+        self.folder, self.plan, self.loop, self.device = folder, plan, loop, device
+        self._restored = folder.restore(loop) if resumed else None
+        self.damaged: tuple[Path, ...] = self._restored.damaged if self._restored else ()
+        self.moved = self._restored.moved if self._restored else ""
+        if self._restored:
+            self.unpack(self._restored.extra)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the run stands on a checkpoint."""
+        return self._restored is not None
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole run."""
+        return self.loop.total
+
+    @property
+    def done(self) -> int:
+        """Steps that are finished, earlier processes included."""
+        return self.loop.done
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Make the folder of a new run. After it comes the first checkpoint: before that, nothing can be resumed."""
+
+    @abstractmethod
+    def after(self, done: int) -> None:
+        """Called after every step: image grids and whatever else is taken on the way."""
+
+    @abstractmethod
+    def view(self) -> Generator:
+        """The generator that image grids show."""
+
+    def pack(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold beside the training loop."""
+        return {}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027 - most sessions have nothing more
+        """Restore what `pack` returned."""
+
+    def steps(self, *, save_every: float, resume_command: str) -> Iterator[Step]:
+        """Train to the end; the last step has its checkpoint too, since the result may still take a while.
+
+        save_every: seconds between two checkpoints. Raises StoppedRunError, with a checkpoint, when a signal asked to
+        stop; DivergedRunError, OutOfMemoryRunError and BrokenOffRunError leave the checkpoints as they are.
+        """
+        document = self.plan.to_json()
+        if self._restored is None:
+            self.begin()
+        if self._restored is None or self._restored.plan != document:  # or one that was lengthened
+            self.folder.save(self.loop, document, self.pack())
+        self.folder.reopen()
+        watch = Stopwatch()
+        with self._stoppable(resume_command) as request, enough_memory(self.loop, document["training"], resume_command):
+            for step in self.loop.steps():
+                last = step.done == self.total
+                if step.done % LOG_EVERY == 0 or last:
+                    self._log(step)
+                yield step
+                self.after(step.done)
+                if request.signal is not None:
+                    self.folder.save(self.loop, document, self.pack())
+                    raise STOPPED[request.signal](step.done, self.total, resume_command)
+                if watch.passed(save_every) or last:
+                    self.folder.save(self.loop, document, self.pack())
+
+    def _log(self, step: Step) -> None:
+        wrong = diverged_loss(step.losses)
+        if wrong is not None:
+            raise DivergedRunError(wrong, step.done, self.plan.to_json(), self.folder.checkpoint_step)
+        self.folder.log(step)
+
+    @contextmanager
+    def _stoppable(self, resume: str) -> Iterator[StopRequest]:
+        with stop_on_signals() as request:
+            try:
+                yield request
+            except (FileWriteError, BadImagesError) as error:
+                raise BrokenOffRunError(error, self.folder.checkpoint_step, resume) from error
+            except KeyboardInterrupt as error:
+                if request.signal is None:
+                    raise
+                raise STOPPED[request.signal](self.folder.checkpoint_step or 0, self.total, resume) from error
+
+    @torch.no_grad()
+    def image_grid(self, note: Mapping[str, Any]) -> None:
+        """Write `fakes000123.png` into the run's folder: the samples of `grid_seeds` after the steps done."""
+        done, seeds = self.loop.done, list(self.grid_seeds)
+        images = torch.cat(list(sample(self.view(), seeds, noise="const")))
+        about = {**note, "step": done, "seeds": seeds, "noise": "const"}
+        save_grid(self.folder.path / f"fakes{done:06}.png", near_square(to_arrays(images)), about)
 
 
-def checkpointed(run: TrainingLoop, keeping: CheckpointPolicy) -> Iterator[Step]:
-    """The run's steps, the last of them kept; StoppedRunError, with the state kept, when a signal asked to stop.
-
-    DivergedRunError where losses are no numbers any more, OutOfMemoryRunError, UnwritableRunError; the states kept
-    before stay.
-    """
-    watch, training = Stopwatch(), keeping.plan["training"]
-    with stop_on_signals() as request, enough_memory(run, training, keeping.resume), _writable(keeping.resume):
-        for step in run.steps():
-            if step.done % LOG_EVERY == 0 or step.done == run.total:
-                _log(step, keeping)
-            yield step
-            if step.done % keeping.picture_every == 0 and step.done < run.total:
-                keeping.picture(step.done)
-            if request.signal is not None:
-                keeping.folder.save(run, keeping.plan)
-                raise STOPPED[request.signal](step.done, run.total, keeping.resume)
-            # The last one too: what remains to be done then takes a while, and may be interrupted as well.
-            if watch.passed(keeping.save_every) or step.done == run.total:
-                keeping.folder.save(run, keeping.plan)
-
-
-@contextmanager
-def _writable(resume: str) -> Iterator[None]:
-    try:
-        yield
-    except FileWriteError as error:
-        raise UnwritableRunError(error, resume) from error
-
-
-def _log(step: Step, keeping: CheckpointPolicy) -> None:
-    wrong = diverged_loss(step.losses)
-    if wrong is not None:
-        raise DivergedRunError(wrong, step.done, keeping.plan, keeping.folder.kept)
-    keeping.folder.log(step)
-
-
-# Ctrl-C and SIGTERM during training: finish the step, keep the state, then end.
+# Ctrl-C, SIGTERM and SIGHUP during training: finish the step, write a checkpoint, then end.
 
 
 class StoppedRunError(LfsganError):
-    """A run that was told to stop, and kept its state."""
+    """A run that was told to stop, and that has a checkpoint."""
 
     label = ""  # nothing went wrong
 
     def __init__(self, done: int, total: int, resume: str) -> None:
-        super().__init__(f"Stopped after step {done:,} of {total:,}; everything is kept, go on with: {resume}")
+        super().__init__(f"Stopped after step {done:,} of {total:,}; resume with: {resume}")
 
 
 class InterruptedRunError(StoppedRunError):
@@ -103,7 +165,18 @@ class TerminatedRunError(StoppedRunError):
     status = 128 + signal.SIGTERM
 
 
-STOPPED = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedRunError}
+STOPPED: dict[signal.Signals, type[StoppedRunError]] = {
+    signal.SIGINT: InterruptedRunError,
+    signal.SIGTERM: TerminatedRunError,
+}
+if hasattr(signal, "SIGHUP"):  # the terminal is gone; Windows has no such signal
+
+    class HungUpRunError(StoppedRunError):
+        """Stopped because its terminal was closed."""
+
+        status = 128 + signal.SIGHUP
+
+    STOPPED[signal.SIGHUP] = HungUpRunError
 
 
 class StopRequest:
@@ -112,7 +185,7 @@ class StopRequest:
     signal: signal.Signals | None = None
 
     def ask(self, number: int, _frame: FrameType | None) -> None:
-        """Note the signal; a second one ends at once."""
+        """Note the signal; a second one ends the step at once, by KeyboardInterrupt."""
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
@@ -120,7 +193,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """SIGINT and SIGTERM only ask while the block runs."""
+    """The signals only ask to stop while the block runs."""
     request = StopRequest()
     with _handled_by(request.ask):
         yield request
@@ -128,7 +201,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 @contextmanager
 def stop_at_once(total: int, resume: str) -> Iterator[None]:
-    """SIGINT and SIGTERM end the block with StoppedRunError: all steps are done and kept, the rest can be redone."""
+    """The signals end the block with StoppedRunError: all steps have their checkpoint, and the rest can be redone."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise STOPPED[signal.Signals(number)](total, total, resume)
@@ -139,9 +212,15 @@ def stop_at_once(total: int, resume: str) -> Iterator[None]:
 
 @contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = [signal.signal(number, handler) for number in STOPPED]
+    # Under nohup, SIGHUP is ignored, and stays so: a closed terminal ends nothing.
+    numbers = [
+        number
+        for number in STOPPED
+        if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, earlier in zip(STOPPED, before, strict=True):
+        for number, earlier in zip(numbers, before, strict=True):
             signal.signal(number, earlier)

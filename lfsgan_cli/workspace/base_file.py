@@ -78,6 +78,23 @@ class Base:
     live: Generator
     discriminator: Discriminator
 
+    @classmethod
+    def open(cls, path: Path) -> Base:
+        """The base in fp32 on the CPU, frozen; refused where its tensors are not those that its header names."""
+        summary = read_summary(path)
+        tensors, metadata = safetensors.read(path)
+        # Identities leave out noise, mean w and the live generator; those can be damaged as well.
+        if safetensors.content_hash(tensors) != metadata[_HASH]:
+            raise DamagedBaseError(path)
+        if (name := safetensors.not_finite(tensors)) is not None:
+            raise BaseFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
+        average, live, discriminator = _networks(path, summary.network, tensors)
+        for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):
+            _load(path, network, _under(tensors, f"{part}."))
+        if identity(average) != summary.identity or identity(discriminator) != summary.discriminator:
+            raise BaseFileError(path, "its tensors are not those of the base that it says it is")
+        return cls(summary.name, summary.identity, average, live, discriminator)
+
 
 def identity(network: nn.Module) -> str:
     """SHA-256 (hex) over the parameters as fp32, sorted by name: name, shape and little-endian bytes of each.
@@ -154,23 +171,6 @@ def verify(path: Path) -> BaseSummary:
     if data_hash(path, header) != header.metadata[_HASH]:
         raise DamagedBaseError(path)
     return summary
-
-
-def read(path: Path) -> Base:
-    """The base in fp32 on the CPU, frozen; refused where its tensors are not those that its header names."""
-    summary = read_summary(path)
-    tensors, metadata = safetensors.read(path)
-    # Identities leave out noise, mean w and the live generator; those can be damaged as well.
-    if safetensors.content_hash(tensors) != metadata[_HASH]:
-        raise DamagedBaseError(path)
-    if (name := safetensors.not_finite(tensors)) is not None:
-        raise BaseFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
-    average, live, discriminator = _networks(path, summary.network, tensors)
-    for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):
-        _load(path, network, _under(tensors, f"{part}."))
-    if identity(average) != summary.identity or identity(discriminator) != summary.discriminator:
-        raise BaseFileError(path, "its tensors are not those of the base that it says it is")
-    return Base(summary.name, summary.identity, average, live, discriminator)
 
 
 def _networks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -101,6 +101,11 @@ class LayerStrength:
                     raise LayersError("--strength", str(self), f"layer {layer} is named twice", "each layer once")
                 named[layer] = share
         return {layer: named.get(layer, 1.0) for layer in layers(config)}
+
+
+def by_layer(table: Table, config: NetworkConfig) -> Callable[[str], float]:
+    """A table of strengths by layer as a function of a tensor's name, as `apply.Blended` takes it."""
+    return lambda name: table[layer_of(name, config)]
 
 
 def parse_strength(text: str) -> float | LayerStrength:

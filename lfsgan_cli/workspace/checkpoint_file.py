@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io import safetensors
+from lfsgan_cli.workspace.paths import RUN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,10 +83,15 @@ def newest(folder: Path) -> StoredCheckpoint:
     raise next(iter(damaged.values()))
 
 
-def drop(folder: Path) -> None:
-    """Remove all states, the newest last: as long as one is there, it is the one to go on from."""
-    for path in reversed(paths(folder)):
+def drop(folder: Path, keep: int = 0) -> None:
+    """Remove all checkpoints but the newest `keep`, the oldest first: what is left is what a run can resume from."""
+    for path in reversed(paths(folder)[keep:]):
         path.unlink(missing_ok=True)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a run was begun in a folder and has not come to its end: it has a checkpoint and no `run.json`."""
+    return bool(paths(folder)) and not (folder / RUN).exists()
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -1,11 +1,11 @@
-"""Renames and removes tasks, such that a process killed at any moment leaves each of them whole."""
+"""Renames, removes and verifies tasks, such that a process killed at any moment leaves each of them whole."""
 
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from lfsgan_cli.workspace.paths import (
     BASE_FILE,
     RETENTION,
     SUFFIX,
+    TRASH,
     NoBaseError,
     UnknownTaskError,
     base_path,
@@ -32,14 +33,48 @@ from lfsgan_cli.workspace.paths import (
     tasks_folder,
 )
 
-DOOMED = ".*.removed"  # folders of runs on their way out
-
 
 class RenameError(LfsganError):
     """A task that cannot have another name, or not this one."""
 
     def __init__(self, old: str, new: str, reason: str, way: str) -> None:
         super().__init__(f"cannot rename task {old!r} to {new!r}: {reason}; {way}")
+
+
+class TaskExistsError(LfsganError):
+    """A task is never replaced by accident."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"task {name!r} is learned already; choose another --name, or pass --overwrite to replace it")
+
+
+class UnfinishedTaskError(LfsganError):
+    """A run of this name was begun and can be resumed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"task {name!r} was begun and not finished: resume it by `lfsgan learn-task` with --resume, "
+            "or pass --overwrite to start again"
+        )
+
+
+class ReservedNameError(LfsganError):
+    """A name that means something else."""
+
+    def __init__(self, name: str, meaning: str) -> None:
+        super().__init__(f"{name!r} cannot name a task: it stands for {meaning}; choose another --name")
+
+
+def check_free(root: Path, name: str, *, overwrite: bool) -> None:
+    """Refuse a name for a new task where it is taken, unless `overwrite`, or stands for something else."""
+    path = task_path(root, name)
+    meaning = stands_for(name)
+    if meaning is not None:
+        raise ReservedNameError(name, meaning)
+    if checkpoint_file.is_unfinished(run_folder(root, name)) and not overwrite:
+        raise UnfinishedTaskError(name)
+    if path.exists() and not overwrite:
+        raise TaskExistsError(name)
 
 
 @dataclass(frozen=True)
@@ -69,7 +104,7 @@ def check_rename(root: Path, old: str, new: str) -> None:
     """Refuse what `rename` would refuse."""
     file = find_task(root, old)
     check_name(new)
-    if checkpoint_file.paths(run_folder(root, old)):
+    if checkpoint_file.is_unfinished(run_folder(root, old)):
         way = f"finish it with `lfsgan learn-task --name {old} --resume` first"
         raise RenameError(old, new, "it is being learned anew, and that is not finished", way)
     meaning = stands_for(new)
@@ -83,38 +118,41 @@ def check_rename(root: Path, old: str, new: str) -> None:
 def removals(root: Path, names: Sequence[str]) -> list[Removal]:
     """What `remove` would remove; UnknownTaskError where nothing of that name is there, TaskNameError."""
     known = sorted({*task_names(root), *run_names(root)})
-    for name in names:
-        check_name(name)
+    wanted = dict.fromkeys(map(check_name, names))
+    for name in wanted:
         if name not in known:
             raise UnknownTaskError(name, known)
-    return [_removal(root, name) for name in dict.fromkeys(names)]
+    return [_removal(root, name) for name in wanted]
 
 
 def remove(root: Path, names: Sequence[str]) -> list[Removal]:
-    """Remove tasks with their runs, finished or not; all of the names are checked before the first goes.
+    """Move tasks with their runs, finished or not, to the trash; all of the names are checked before the first goes.
 
-    A task's file goes first: killed before that, the task is whole, afterwards it is gone, and what is left of its run
-    cannot be gone on with. Raises as `removals`, and HeldError, FileWriteError.
+    The run goes first: killed in between, the task is still whole. Raises as `removals`, and HeldError, FileWriteError.
     """
     check_root(root)  # the lock would make the folder
     with hold_tasks(root, *names):
         found = removals(root, names)
         for removal in found:
-            try:
-                _remove(removal)
-            except OSError as error:
-                raise FileWriteError(task_path(root, removal.name), error) from error
+            place = root / TRASH / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+            for path in (removal.run, removal.file):
+                if path is not None:
+                    _to_trash(path, place)
         return found
 
 
-def discard(folder: Path) -> None:
-    """Remove a folder: for everybody else it is gone at once."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.is_dir():
-        doomed = folder.with_name(f".{secrets.token_hex(8)}{DOOMED.removeprefix('.*')}")
-        folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+def trash(root: Path) -> list[Path]:
+    """What was removed and is still there, the oldest first: a folder for each task."""
+    return sorted((root / TRASH).glob("*"))
+
+
+def _to_trash(path: Path, place: Path) -> None:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        path.rename(place / path.name)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise FileWriteError(path, error) from error
 
 
 def _move(path: Path, new: Path) -> None:
@@ -132,7 +170,7 @@ def _taken(root: Path, name: str) -> str:
     run = run_folder(root, name)
     if task_path(root, name).exists():
         return "there is a task of that name"
-    if checkpoint_file.paths(run):
+    if checkpoint_file.is_unfinished(run):
         return "a run of that name was begun and not finished"
     return f"{str(run)!r} holds what is left of another run" if run.exists() else ""
 
@@ -148,16 +186,6 @@ def _removal(root: Path, name: str) -> Removal:
     paths = [file, *(path for path in run.rglob("*"))]
     size = sum(path.lstat().st_size for path in paths if path.is_file())
     return Removal(name, file if file.exists() else None, run if run.exists() else None, size)
-
-
-def _remove(removal: Removal) -> None:
-    if removal.file is not None:
-        if removal.run is not None:
-            checkpoint_file.drop(removal.run)  # what is left when we are killed must not pass for a run that can go on
-        removal.file.unlink(missing_ok=True)
-        sync_folder(removal.file.parent)
-    if removal.run is not None:
-        discard(removal.run)
 
 
 # Checks every file of a workspace against what it says of itself, without torch, and past the first damage.

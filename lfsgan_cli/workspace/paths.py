@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
-from lfsgan_cli.errors import LfsganError, choices
+from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import check_name
 
 SUFFIX = ".safetensors"
@@ -14,9 +15,15 @@ RESERVED = "base"  # the folder that `generate --with-base` draws into
 # In the folder of a task's run, and but for the first one in that of the base's.
 FEW_SHOTS = "few_shots"  # copies of what the task was learned from
 RUN = "run.json"  # when, on what and how long it ran, once it is finished
+SNAPSHOTS = "snapshots"  # task files of earlier steps
 STATS = "stats.jsonl"  # losses, a line for every few steps
 METRICS = "metrics.jsonl"  # a line for every number that was measured
 RETENTION = "retention.json"  # what is remembered of a task; in the workspace's own folder the verdicts on all of them
+
+TRASH = "trash"  # the folder of removed tasks
+_NEAREST = 3  # names that a message proposes
+# What people take for a picture's file: `--task grid.png` would be no task's name to them.
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
 
 
 class NoWorkspaceError(LfsganError):
@@ -43,10 +50,11 @@ class UnknownTaskError(LfsganError):
     """A task that nobody learned here."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(
-            f"there is no task {name!r}; learned so far: {choices(known, name)}; "
-            "learn one with `lfsgan learn-task --images DIR --name NAME`"
-        )
+        all_names = list(known)
+        near = " or ".join(map(repr, get_close_matches(name, all_names, n=_NEAREST)))
+        meant = f" (did you mean {near}?)" if near else ""
+        way = "`lfsgan tasks list` lists them all" if all_names else "`lfsgan learn-task` learns one"
+        super().__init__(f"there is no task {name!r}{meant}; {way}")
 
 
 def base_path(root: Path) -> Path:
@@ -85,6 +93,8 @@ def stands_for(name: str) -> str | None:
         return "the base itself"
     if name.lower().endswith(SUFFIX):  # its folder would stand where the other task's file is
         return f"the file of task {name[: -len(SUFFIX)]!r}"
+    if name.lower().endswith(_IMAGE_SUFFIXES):
+        return "an image file"
     return None
 
 

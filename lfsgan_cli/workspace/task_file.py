@@ -1,8 +1,10 @@
 """What a task's file holds: the header that rebuilds its adapter and names its base, and the learned tensors."""
 
+from __future__ import annotations
+
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +13,23 @@ from lfsgan_cli.errors import LfsganError, is_presentable, quoted
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.safetensors import SEAL, data_hash
+from lfsgan_cli.workspace import blend
+from lfsgan_cli.workspace.blend import StoredPart
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from lfsgan_cli.adapter import Adapter
+    from lfsgan_cli.networks.config import NetworkConfig
+    from lfsgan_cli.networks.generator import Generator
 
 FORMAT = "task/1"
 W_MEAN = "w_mean"
 WAY_OUT = "get the file again, or learn or import the task again with --overwrite"
 _HASH = "modelspec.hash_sha256"  # of the tensors
+_MISFIT = "its tensors have other names or shapes; the file is damaged"
+# What an adapter may allocate while it is built: more numbers than it keeps, and a few that it needs on the way.
+_MARGIN, _SMALL = 4, 1 << 24
 _ADAPTER_TENSORS = ("weights.", "features.")
 _OWN_KEYS = {f"lfsgan.{key}" for key in ("format", "adapter", "adapter_version", "config", "base", "training")}
 
@@ -84,7 +95,107 @@ class TaskSummary:
     file_bytes: int
 
 
-def write(path: Path, info: TaskInfo, tensors: Mapping[str, "Tensor"]) -> None:
+class AdapterStateError(LfsganError):
+    """A task whose tensors do not fit its adapter."""
+
+    def __init__(self, info: TaskInfo, reason: str) -> None:
+        super().__init__(f"task {info.name!r} cannot be rebuilt by adapter {info.adapter!r}: {reason}")
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """A task as its file holds it, every byte checked. tensors: those of the adapter, and `w_mean`, on the CPU."""
+
+    path: Path
+    info: TaskInfo
+    tensors: Mapping[str, Tensor]
+
+    @classmethod
+    def open(cls, path: Path) -> TaskFile:
+        """Read a file and verify it: header, format, hashes, finite numbers.
+
+        Raises TensorFileError for what is no safetensors file, NotATaskError for a base or a foreign file,
+        NewerTaskError for a format of the future, TaskFileError for damage.
+        """
+        info = read_info(path)
+        tensors, metadata = safetensors.read(path)
+        if safetensors.content_hash(tensors) != metadata[_HASH]:
+            raise DamagedTaskError(path)
+        if (name := safetensors.not_finite(tensors)) is not None:
+            raise TaskFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
+        return cls(path, info, tensors)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the tensors, as the header spells it."""
+        return safetensors.content_hash(self.tensors)
+
+    @property
+    def w_mean(self) -> Tensor:
+        """The task's own mean w, fp32 [w_dim]."""
+        return self.tensors[W_MEAN].float()
+
+    def adapter(self, network: Generator) -> Adapter:
+        """The adapter as it was learned, or the blend as it was stored, frozen.
+
+        network: the EMA generator of its base, on the CPU. AdapterStateError where the installed adapter or the network
+        is another one, UnknownAdapterError.
+        """
+        parts = self.parts(network)
+        return _blended(parts, network) if self.info.adapter == blend.ADAPTER else parts[0][1]
+
+    def parts(self, network: Generator) -> list[tuple[StoredPart, Adapter]]:
+        """The same as its parts: those of a stored blend, or the task itself with strength 1 for all layers."""
+        from lfsgan_cli.system.memory import Budget, OverBudgetError
+
+        info = self.info
+        state = {name: tensor for name, tensor in self.tensors.items() if name != W_MEAN}
+        numbers = sum(tensor.numel() for tensor in state.values())
+        try:
+            with Budget(_MARGIN * numbers + _SMALL):
+                parts = [(part, _built(info, part, network)) for part in _stored_parts(info, network.config)]
+            (_blended(parts, network) if info.adapter == blend.ADAPTER else parts[0][1]).load_state_dict(state)
+        except (RuntimeError, OverBudgetError) as error:
+            raise AdapterStateError(info, _MISFIT) from error
+        if self.tensors[W_MEAN].shape != network.w_mean.shape:
+            raise AdapterStateError(info, _MISFIT)
+        return [(part, adapter.requires_grad_(requires_grad=False)) for part, adapter in parts]
+
+
+def _stored_parts(info: TaskInfo, config: NetworkConfig) -> list[StoredPart]:
+    if info.adapter != blend.ADAPTER:
+        table = dict.fromkeys(blend.layers(config), 1.0)
+        return [StoredPart(info.name, info.adapter, info.adapter_version, info.config, table)]
+    _check_version(info, info.adapter_version, blend.VERSION)
+    try:
+        return blend.read_parts(info.config, config)
+    except ValueError as error:
+        raise AdapterStateError(info, str(error)) from error
+
+
+def _built(info: TaskInfo, part: StoredPart, network: Generator) -> Adapter:
+    from lfsgan_cli import registry
+    from lfsgan_cli.adapter import construct, read_config
+
+    cls = registry.load(part.adapter)
+    _check_version(info, part.adapter_version, str(cls.version))
+    return construct(cls, network, read_config(cls, part.config))
+
+
+def _blended(parts: Sequence[tuple[StoredPart, Adapter]], network: Generator) -> Adapter:
+    from lfsgan_cli.apply import Blended
+
+    return Blended([(adapter, blend.by_layer(part.table, network.config)) for part, adapter in parts])
+
+
+def _check_version(info: TaskInfo, found: str, installed: str) -> None:
+    if found != installed:
+        raise AdapterStateError(
+            info, f"the file is of its version {found}, installed is {installed}; install that version"
+        )
+
+
+def write(path: Path, info: TaskInfo, tensors: Mapping[str, Tensor]) -> None:
     """Write a task: the adapter's tensors (`weights.…`, `features.…`) and `w_mean`. Equal tasks give equal bytes."""
     _check_tensors(path, tensors)
     metadata = _metadata(info, safetensors.content_hash(tensors))
@@ -92,7 +203,7 @@ def write(path: Path, info: TaskInfo, tensors: Mapping[str, "Tensor"]) -> None:
 
 
 def read_summary(path: Path) -> TaskSummary:
-    """What the header alone tells, without torch; raises as `read` does, but for damage to the tensors' values."""
+    """What the header alone tells, without torch; raises as `TaskFile.open`, but for damage to the tensors' values."""
     header = safetensors.read_header(path)
     info = _info(path, header.metadata)
     _check_tensors(path, header.tensors)
@@ -107,23 +218,8 @@ def read_info(path: Path) -> TaskInfo:
     return read_summary(path).info
 
 
-def read(path: Path) -> tuple[TaskInfo, dict[str, "Tensor"]]:
-    """The whole task, its tensors on the CPU and checked against their hash.
-
-    Raises TensorFileError for what is no safetensors file, NotATaskError for a base or a foreign file, NewerTaskError
-    for a format of the future, TaskFileError for damage.
-    """
-    info = read_info(path)
-    tensors, metadata = safetensors.read(path)
-    if safetensors.content_hash(tensors) != metadata[_HASH]:
-        raise DamagedTaskError(path)
-    if (name := safetensors.not_finite(tensors)) is not None:
-        raise TaskFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
-    return info, tensors
-
-
 def verify(path: Path) -> TaskInfo:
-    """The header's content, once the tensors' bytes are those that it names; without torch; raises as `read` does."""
+    """The header's content, once the tensors' bytes are those that it names; without torch; see `TaskFile.open`."""
     info, header = read_info(path), safetensors.read_header(path)
     if data_hash(path, header) != header.metadata[_HASH]:
         raise DamagedTaskError(path)

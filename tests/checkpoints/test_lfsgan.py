@@ -16,7 +16,7 @@ from lfsgan_cli.app import app
 from lfsgan_cli.checkpoints import lfsgan
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.workspace.task_file import read, read_info
+from lfsgan_cli.workspace.task_file import TaskFile, read_info
 from lfsgan_cli.workspace.workspace import Workspace
 from tests.conftest import GOLDEN
 
@@ -174,7 +174,7 @@ def test_a_task_is_replaced_only_when_told_to(home: Path, tmp_path: Path) -> Non
     imported(home)
     assert "--overwrite" in refused("tasks", "import", TASK, "--name", "cats")
     imported(home, "--overwrite", "--no-activation")
-    assert read(home / "tasks" / "cats.safetensors")[0].config["activation"] is False
+    assert TaskFile.open(home / "tasks" / "cats.safetensors").info.config["activation"] is False
     done("tasks", "export", "cats", tmp_path / "out.pt")
     assert "--overwrite" in refused("tasks", "export", "cats", tmp_path / "out.pt")
     done("tasks", "export", "cats", tmp_path / "out.pt", "--overwrite")
@@ -205,7 +205,10 @@ def test_a_task_learned_here_goes_out_and_comes_back_with_equal_tensors(learned:
     learn(learned, KNOWN)
     learned.done("tasks", "export", "new", "out.pt")
     learned.done("tasks", "import", "out.pt", "--name", "again", "--activation", "--device", "cpu")
-    one, two = (read(learned.folder / f"lfsgan_workspace/tasks/{name}.safetensors")[1] for name in ("new", "again"))
+    one, two = (
+        TaskFile.open(learned.folder / f"lfsgan_workspace/tasks/{name}.safetensors").tensors
+        for name in ("new", "again")
+    )
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name].float(), two[name]) for name in one)  # the mean w too, from the same seed
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from lfsgan_cli.checkpoints import safe_pickle
+from lfsgan_cli.checkpoints import safe_pickle, torch_file
 from lfsgan_cli.checkpoints.checkpoint import CheckpointError
 from lfsgan_cli.checkpoints.safe_pickle import DamagedPickleError, TensorFlowPickleError, load
 from lfsgan_cli.checkpoints.torch_file import LONGEST, MOST_TUPLES, ForeignGlobalError
@@ -243,7 +243,11 @@ def test_a_shared_parameter_is_read_twice(tmp_path: Path) -> None:
 
 def test_the_list_is_short() -> None:
     """Every name more is one more thing that files can ask for: think twice."""
-    assert len(safe_pickle._STAND_INS) == 14  # and two for tensors, made for each file
+    known = safe_pickle._STAND_INS
+    networks = [kind for name, kind in known.items() if name not in torch_file.INERT]
+    assert len(networks) == 7  # and two for tensors, made for each file
+    assert set(torch_file.INERT.values()) == {torch_file.Inert, torch_file.Encoded, torch_file.Defaults}
+    assert len(torch_file.INERT) == 28
 
 
 def test_python_s_own_reader_would_have_run_the_code(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 """A file is known by what is in it, and what is no network says so in one sentence."""
 
+import zipfile
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lfsgan_cli.checkpoints import lfsgan
+from lfsgan_cli.checkpoints.checkpoint import CheckpointError
 from lfsgan_cli.checkpoints.detect import read
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.workspace.workspace import embedded_base
@@ -54,6 +59,42 @@ def test_a_base_of_ours_is_read_with_all_its_networks(tmp_path: Path) -> None:
     assert None not in (found.average, found.live, found.discriminator)
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "net.decoder."])
+def test_the_prefix_of_a_wrapper_is_found_and_removed(prefix: str, rosinality: States, tmp_path: Path) -> None:
+    wrapped = {part: {f"{prefix}{name}": t for name, t in state.items()} for part, state in rosinality.items()}
+    torch.save(wrapped, tmp_path / "x.pt")
+    torch.save(rosinality, tmp_path / "plain.pt")
+    found, plain = read(tmp_path / "x.pt"), read(tmp_path / "plain.pt")
+    for part in ("average", "discriminator"):
+        ours, theirs = getattr(found, part), getattr(plain, part)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+
+
+def test_of_two_generators_in_one_state_the_ema_is_read(rosinality: States, tmp_path: Path) -> None:
+    state = rosinality["g_ema"]
+    raw = {f"gen.{name}": tensor + 1 for name, tensor in state.items()}
+    torch.save({"state_dict": {**raw, **{f"gen_ema.{name}": t for name, t in state.items()}}}, tmp_path / "x.pt")
+    found = read(tmp_path / "x.pt").average
+    assert found is not None
+    assert torch.equal(found["synthesis.start"], state["input.input"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.float64(0.5), np.int64(3), np.ones(3), np.dtype("f4"), Path("results"), defaultdict(list, a=[1]),
+        defaultdict(int),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_harmless_objects_beside_the_networks_are_no_hindrance(
+    value: object, rosinality: States, tmp_path: Path
+) -> None:
+    torch.save({**rosinality, "args": {"value": value}}, tmp_path / "x.pt")
+    assert read(tmp_path / "x.pt").average is not None
+
+
 ONE = torch.ones(1)
 STRANGERS: list[tuple[str, Any]] = [
     ("task file of the public LFS-GAN.*tasks import", {"g_ema": {"style.1.weight_modulation.b_mul": ONE}}),
@@ -72,6 +113,32 @@ def test_a_stranger_is_named(sentence: str, document: Any, tmp_path: Path) -> No
     with pytest.raises(LfsganError, match=sentence) as caught:
         read(tmp_path / "x.pt")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "is a Git LFS pointer.*git lfs pull"),
+        (b"\n<!DOCTYPE html><html><head><title>Quota exceeded</title>", "is a web page, not the file itself; download"),
+        (b"<HTML><body>404", "is a web page"),
+        (b"\x1f\x8b\x08\0", "is packed; unpack it first"),
+        (b"7z\xbc\xaf\x27\x1c", "is packed; unpack it first"),
+    ],
+)
+def test_what_stands_for_a_checkpoint_is_named(content: bytes, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "x.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=sentence):
+        read(tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=sentence):
+        lfsgan.read(tmp_path / "x.pt")
+
+
+def test_a_checkpoint_in_a_zip_is_to_be_unpacked(rosinality: States, tmp_path: Path) -> None:
+    torch.save(rosinality, tmp_path / "x.pt")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.write(tmp_path / "x.pt", "x.pt")
+    with pytest.raises(CheckpointError, match=r"'x\.zip' is packed; unpack it first"):
+        read(tmp_path / "x.zip")
 
 
 @pytest.mark.parametrize(

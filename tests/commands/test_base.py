@@ -37,7 +37,7 @@ def reference(newcomer: Program, rosinality: States, rosinality_outputs: dict[st
 @pytest.fixture
 def imported(reference: Program) -> Base:
     reference.done("base", "import", "ref.pt")
-    return base_file.read(reference.folder / HERE)
+    return Base.open(reference.folder / HERE)
 
 
 def near(ours: Tensor, theirs: Tensor) -> bool:
@@ -63,9 +63,9 @@ def test_an_imported_discriminator_gives_the_logits_of_the_reference(
 
 def test_part_g_puts_the_live_generator_in_the_place_of_the_average(reference: Program) -> None:
     reference.done("base", "import", "ref.pt")
-    average = base_file.read(reference.folder / HERE)
+    average = Base.open(reference.folder / HERE)
     said = reference.done("base", "import", "ref.pt", "--part", "g", "--overwrite").stderr
-    live = base_file.read(reference.folder / HERE)
+    live = Base.open(reference.folder / HERE)
     assert live.identity == base_file.identity(average.live) == base_file.identity(live.live)
     assert live.identity != average.identity
     assert "computed" in said  # the file's mean is that of its average
@@ -76,7 +76,7 @@ def test_part_g_puts_the_live_generator_in_the_place_of_the_average(reference: P
 def test_an_exported_base_comes_back_as_the_same_base(reference: Program, imported: Base, out: str) -> None:
     reference.done("base", "export", out)
     reference.done("base", "import", out, "--workspace", "again")
-    again = base_file.read(reference.folder / "again" / "base.safetensors")
+    again = Base.open(reference.folder / "again" / "base.safetensors")
     assert again.identity == imported.identity
     for ours, theirs in ((imported.average, again.average), (imported.live, again.live)):
         assert base_file.identity(ours) == base_file.identity(theirs)
@@ -117,7 +117,7 @@ def test_a_file_without_a_discriminator_gets_a_fresh_one_and_the_user_is_told(
     first = (reference.folder / HERE).read_bytes()
     reference.done("base", "import", "alone.pt", "--overwrite")
     assert (reference.folder / HERE).read_bytes() == first  # fresh, but always the same
-    assert base_file.read(reference.folder / HERE).average.w_mean.any()
+    assert Base.open(reference.folder / HERE).average.w_mean.any()
 
 
 def test_noise_that_the_file_lacks_is_drawn_anew(reference: Program, rosinality: States) -> None:
@@ -125,7 +125,7 @@ def test_noise_that_the_file_lacks_is_drawn_anew(reference: Program, rosinality:
     torch.save({"g_ema": state, "d": rosinality["d"]}, reference.folder / "silent.pt")
     said = reference.done("base", "import", "silent.pt").stderr
     assert "noise" in said
-    assert base_file.read(reference.folder / HERE).average.synthesis.convs[0].noise.const.any()  # type: ignore[union-attr, index]
+    assert Base.open(reference.folder / HERE).average.synthesis.convs[0].noise.const.any()  # type: ignore[union-attr, index]
 
 
 def test_show_tells_where_a_base_came_from(reference: Program, imported: Base) -> None:
@@ -153,7 +153,7 @@ def test_a_task_is_learned_and_drawn_on_an_imported_base(reference: Program, imp
     reference.done("generate", "--task", "cats", "-n", 2)
     refused = reference.refused("base", "import", "ref.pt", "--overwrite")
     assert "carries the tasks cats" in refused
-    assert base_file.read(reference.folder / HERE).identity == imported.identity
+    assert Base.open(reference.folder / HERE).identity == imported.identity
 
 
 def test_a_base_is_not_replaced_without_being_told_to(reference: Program, imported: Base) -> None:

@@ -114,7 +114,7 @@ def test_quiet_keeps_warnings_alone(learned: "Program") -> None:
         (("evaluate", "--lpips", "--lpips-features", "vgg"), "is not there, and downloads are off"),
         ((*FID, "--save", "a_file"), "'a_file' is a file"),
         ((*FID, "--with-base"), "the base has no training images of its own; pass --reals"),
-        ((*FID, "--task", "cast"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
+        ((*FID, "--task", "cast"), "there is no task 'cast' (did you mean 'cats'?)"),
         ((*FID, "--workspace", "nowhere"), "there is no workspace at 'nowhere'"),
         ((*FID, "--workspace", "data"), "no task has been learned in 'data'; `lfsgan learn-task"),
         ((*FID, "--reals", "nowhere"), "no images at 'nowhere'"),

@@ -314,7 +314,7 @@ def test_quiet_leaves_the_data_on_stdout_alone(learned: "Program") -> None:
         ((*CATS, "--strength", "coarse=0,4=1"), "layer 4 is named twice"),
         ((*CATS, "--strength", "hair=0"), "'hair' names no layer"),
         ((*CATS, "--latents", "nothing.npz"), "'nothing.npz' cannot be read: No such file or directory"),
-        (("generate", "--task", "cast"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
+        (("generate", "--task", "cast"), "there is no task 'cast' (did you mean 'cats'?)"),
         (("generate", "--task", "../cats"), "'../cats' cannot name a task"),
         ((*CATS, "--seeds", "5-1"), "seeds '5-1': '5-1' runs backwards; expected numbers and ranges such as 0-63,70"),
         ((*CATS, "--seeds", "cat"), "'cat' is neither a number nor a range"),

@@ -27,11 +27,13 @@ def shown(program: "Program", name: str) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("learn-task", "--name", "new"), "expected a folder or a zip file of pictures"),
-        ((*LEARN, "cats"), "task 'cats' is learned already; choose another --name, or give --overwrite"),
-        ((*LEARN, "a/b"), "'a/b' cannot name a task: expected letters a-z, digits and ._-"),
+        (("learn-task", "--name", "new"), "expected a folder or a zip file of images"),
+        ((*LEARN, "cats"), "task 'cats' is learned already; choose another --name, or pass --overwrite"),
+        ((*LEARN, "a/b"), "'a/b' cannot name a task: it holds '/', and none of = , / "),
         ((*LEARN, ""), "'' cannot name a task"),
         ((*LEARN, "base"), "'base' cannot name a task: it stands for the base itself; choose another --name"),
+        ((*LEARN, "a=b"), "'a=b' cannot name a task: it holds '='"),
+        ((*LEARN, "grid.png"), "'grid.png' cannot name a task: it stands for an image file; choose another --name"),
         ((*LEARN, "cats.safetensors"), "it stands for the file of task 'cats'; choose another --name"),
         ((*LEARN, "new", "--adapter", "letf"), "there is no adapter 'letf'; installed are: "),
         ((*LEARN, "new", "--adapter", "letf"), "(did you mean 'left'?)"),
@@ -65,8 +67,8 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
         ((*LEARN, "new", "--device", "gpu"), "device 'gpu': no such device; use one of auto, cpu, cuda, cuda:N, mps"),
         ((*LEARN, "new", "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),
-        ((*LEARN, "new", "--resume", "--overwrite"), "give either --resume or --overwrite"),
-        ((*LEARN, "new", "--resume"), "nothing to resume: 'lfsgan_workspace/tasks/new' holds no unfinished run"),
+        ((*LEARN, "new", "--resume", "--overwrite"), "pass either --resume or --overwrite"),
+        ((*LEARN, "new", "--resume"), "nothing to resume: 'lfsgan_workspace/tasks/new' holds no checkpoint"),
         (("learn-task", "--images", "nowhere", "--name", "new"), "no images at 'nowhere'"),
         (("learn-task", "--images", "a_file", "--name", "new"), "'a_file' is neither a folder nor a zip file"),
         (("learn-task", "--images", "empty", "--name", "new"), "no image to use in 'empty'"),
@@ -163,7 +165,9 @@ def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") 
     assert "Perceptual distance: efficientnet-lite0." in result.stderr
     run = {path.removeprefix("lfsgan_workspace/tasks/cats/") for path in program.tree("lfsgan_workspace/tasks/cats")}
     assert {"few_shots/000004.png", "stats.jsonl", "run.json", "fakes000002.png"} <= run
-    assert not [path for path in run if "state" in path]
+    assert [path for path in run if "state" in path] == ["state000002.safetensors"]
+    program.learn("dogs", "--no-keep-checkpoint", "--snapshots", 0)
+    assert not [path for path in program.tree("lfsgan_workspace/tasks/dogs") if "state" in path or "snapshot" in path]
 
 
 def test_quiet_is_silent_and_json_is_one_document(program: "Program") -> None:
@@ -210,7 +214,8 @@ def test_a_learned_task_has_nothing_to_resume(learned: "Program") -> None:
     assert "Task 'cats' is learned already, nothing is left to do." in learned.done(*same).stderr
     assert json.loads(learned.done(*same, "--json").stdout)["file"] == CATS
     assert learned.tree() == before
-    assert "--steps was 3, now 9" in learned.refused("learn-task", "--name", "cats", "--resume", "--steps", 9)
+    assert "--steps is 2, and the run has already done 3: pass 3 or more" in learned.refused(*same[:4], "--steps", 2)
+    assert "--batch was 4, now 9" in learned.refused(*same[:4], "--batch", 9)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +226,7 @@ def test_a_learned_task_has_nothing_to_resume(learned: "Program") -> None:
         (("--no-mirror",), "--mirror was true, now false"),
         (("--adapter", "cam"), "--adapter was left, now cam"),
         (("-o", "rnk=4"), "unknown option 'rnk'"),
-        (("--images", "dogs"), "the pictures in 'dogs' are not those that this run began with"),
+        (("--images", "dogs"), "--images holds other images than the run began with"),
     ],
 )
 def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...], words: str) -> None:
@@ -229,7 +234,9 @@ def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...
 
 
 def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program") -> None:
-    assert "was begun and not finished: go on by `lfsgan learn-task` with --resume" in (begun.refused(*LEARN, "new"))
+    assert "was begun and not finished: resume it by `lfsgan learn-task` with --resume" in (
+        begun.refused(*LEARN, "new")
+    )
     same = ("-t", "perceptual=auto", "--precision", "auto")  # what the program chose, it has chosen
     begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats", *same)
     assert shown(begun, "new")["config"]["rank"] == 2
@@ -263,7 +270,7 @@ def test_a_damaged_state_is_passed_over_with_a_warning(begun: "Program") -> None
     newest.write_bytes(newest.read_bytes()[:-1])
     said = begun.done(*RESUME, "-q").stderr
     path = f"lfsgan_workspace/tasks/new/{newest.name}"
-    assert said == f"Warning: the kept state {path!r} is damaged; going on from the one before it\n"
+    assert said == f"Warning: the checkpoint {path!r} is damaged; resuming from the one before it\n"
     assert shown(begun, "new")["training"]["steps"] == 30
 
 

@@ -68,7 +68,7 @@ def test_a_dry_run_tells_and_does_nothing(learned: "Program") -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("rename", "cast", "lions"), "there is no task 'cast'; learned so far: cats (did you mean 'cats'?)"),
+        (("rename", "cast", "lions"), "there is no task 'cast' (did you mean 'cats'?)"),
         (("rename", "cats", "a/b"), "'a/b' cannot name a task"),
         (("rename", "cats", "base"), "that stands for the base itself"),
         (("remove", "cast"), "there is no task 'cast'"),

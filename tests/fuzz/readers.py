@@ -25,10 +25,10 @@ from lfsgan_cli.report.images import Samples
 from lfsgan_cli.report.model import Page
 from lfsgan_cli.report.text import to_csv, to_markdown
 from lfsgan_cli.report.workspace import BaseFacts, read_workspace
-from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
+from lfsgan_cli.workspace import base_file, checkpoint_file
 from lfsgan_cli.workspace.base_file import Base
-from lfsgan_cli.workspace.task_file import read_summary
-from lfsgan_cli.workspace.workspace import Workspace, rebuild
+from lfsgan_cli.workspace.task_file import TaskFile, read_summary
+from lfsgan_cli.workspace.workspace import Workspace
 
 Reader = Callable[[Path], object]
 SIDE = 16  # pixels of what pictures are fitted to
@@ -54,9 +54,9 @@ def readers(folder: Path) -> dict[str, dict[str, Reader]]:
     workspace.base  # noqa: B018 - it is read once, and not by a reader
     return {
         "tensors": {
-            "base": lambda path: touch(base_file.read(path)),
+            "base": lambda path: touch(Base.open(path)),
             "base header": base_file.read_summary,
-            "task": lambda path: touch(task_file.read(path)[1]),
+            "task": lambda path: touch(TaskFile.open(path).tensors),
             "task header": read_summary,
             "rebuilding": partial(_rebuilt, workspace),
             "commands": partial(_shown, folder),
@@ -71,7 +71,7 @@ def readers(folder: Path) -> dict[str, dict[str, Reader]]:
             "import of a task": lambda path: touch(
                 plan_task_import(workspace, path, "cats", activation=True, overwrite=False).adapter
             ),
-            "base": lambda path: touch(base_file.read(path)),
+            "base": lambda path: touch(Base.open(path)),
         },
         "picture": {
             "picture": lambda path: fit(decode(path.read_bytes()).image, SIDE),
@@ -127,8 +127,7 @@ def _tensors(found: object) -> Iterator[Tensor]:
 
 
 def _rebuilt(workspace: Workspace, path: Path) -> None:
-    info, tensors = task_file.read(path)
-    touch(rebuild(info, tensors, workspace.base.average))
+    touch(TaskFile.open(path).adapter(workspace.base.average))
 
 
 def _shown(folder: Path, _path: Path) -> None:

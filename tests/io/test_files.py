@@ -91,7 +91,9 @@ except FileWriteError as error:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["cats", "Cats-2", "0", "a.b_c", "x" * MAX_NAME, "console"])
+@pytest.mark.parametrize(
+    "name", [*("cats", "Cats-2", "0", "a.b_c", "x" * MAX_NAME, "console"), *("my cats", "ä", "Кот 1", "猫", "a+b (2)")]
+)
 def test_names_that_every_file_system_holds(name: str) -> None:
     assert check_name(name) == name
 
@@ -99,7 +101,8 @@ def test_names_that_every_file_system_holds(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("", ".", "..", "a/b", "a\\b", "-cats", ".cats", "my cats", "cats\n", "ä", "x" * (MAX_NAME + 1)),
+        *("", ".", "..", "a/b", "a\\b", "-cats", ".cats", " cats", "cats ", "cats\n", "x" * (MAX_NAME + 1)),
+        *("a=b", "a,b", "a:b", "a*b", "a\u202eb", "猫" * 70),
         *("con", "NUL.txt", "com1", "cats."),
     ],
 )

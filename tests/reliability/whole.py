@@ -8,9 +8,10 @@ from PIL import Image
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import partials
-from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
-from lfsgan_cli.workspace.manage import DOOMED
-from lfsgan_cli.workspace.paths import BASE_FILE
+from lfsgan_cli.workspace import checkpoint_file
+from lfsgan_cli.workspace.base_file import Base
+from lfsgan_cli.workspace.paths import BASE_FILE, TRASH
+from lfsgan_cli.workspace.task_file import TaskFile
 
 LOCKS = (".lock",)
 DATED = ("run.json", "retention.json")
@@ -39,22 +40,17 @@ def contents(folder: Path) -> dict[str, bytes]:
         and path.name not in DATED
         and path.suffix not in LOCKS
         and path not in left
-        and not _doomed(path)
+        and TRASH not in path.parts
     }
-
-
-def _doomed(path: Path) -> bool:
-    """Whether a file is in a folder that was being removed."""
-    return any(folder.match(DOOMED) for folder in path.parents)
 
 
 def _read(path: Path) -> None:
     if path.suffix in _READERS:
         _READERS[path.suffix](path)
     elif path.name == BASE_FILE:
-        base_file.read(path)
+        Base.open(path)
     elif path.parent.name == "tasks":
-        task_file.read(path)
+        TaskFile.open(path)
     else:
         checkpoint_file.read(path)
 

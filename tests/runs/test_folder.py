@@ -41,5 +41,5 @@ def test_a_plan_that_this_version_cannot_read_is_one_line(tmp_path: Path, metada
 
 
 def test_where_nothing_was_begun_nothing_can_go_on(tmp_path: Path) -> None:
-    with pytest.raises(NothingToResumeError, match="start one without --resume"):
+    with pytest.raises(NothingToResumeError, match="holds no checkpoint; start a new run without --resume"):
         RunFolder(tmp_path).plan(Plan.from_json)

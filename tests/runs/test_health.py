@@ -47,9 +47,8 @@ def test_a_state_with_a_number_that_is_none_is_not_worth_keeping() -> None:
 
 def test_the_advice_names_what_can_be_lowered() -> None:
     half = {"training": {"lr": 0.002, "precision": "bf16"}}
-    assert "the state after step 1,120 is kept; start again with --overwrite and a lower --lr (it was 0.002)" in str(
-        DivergedRunError("the loss 'g' is nan", 1130, PLAN, 1120)
-    )
+    advice = "the checkpoint after step 1,120 is kept; start again with --overwrite and a lower --lr (it was 0.002)"
+    assert advice in str(DivergedRunError("the loss 'g' is nan", 1130, PLAN, 1120))
     assert str(DivergedRunError("the loss 'g' is nan", 1130, half, None)).endswith(
         "--lr (it was 0.002) or --precision fp32"
     )
@@ -99,7 +98,7 @@ def test_full_memory_is_told_with_the_batch_and_the_way_on(fill: Callable[[], No
         ({"batch": 8, "mode_seeking": {"batch": 16, "weight": 0.0}}, "--batch 4, or free memory"),
         (
             {"batch": 1, "mode_seeking": {"batch": 2, "weight": 7.0}},
-            ": free memory, or take a machine with more, and go on with: lfsgan …",
+            ": free memory, or take a machine with more, and resume with: lfsgan …",
         ),
     ],
 )

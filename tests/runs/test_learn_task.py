@@ -8,8 +8,7 @@ import torch
 from lfsgan_adapters.left import LeFT
 
 from lfsgan_cli import options
-from lfsgan_cli.runs import plan
-from lfsgan_cli.runs.learn_task import Learner
+from lfsgan_cli.runs.learn_task import Learner, plan_task
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import TaskRecipe
 from lfsgan_cli.workspace.workspace import Workspace
@@ -23,7 +22,7 @@ TRAINING = options.build(LearnConfig, {"steps": 12, "batch": 2, "mode_seeking.ba
 def learner(program: "Program", **changed: Any) -> Learner:
     workspace = Workspace(program.folder / "lfsgan_workspace")
     training = options.changed(TRAINING, changed)
-    job = plan.plan_task(workspace, Path("cats"), "new", TaskRecipe("left", LeFT.Config(), training), overwrite=False)
+    job = plan_task(workspace, Path("cats"), "new", TaskRecipe("left", LeFT.Config(), training), overwrite=False)
     return Learner(job, torch.device("cpu"))
 
 

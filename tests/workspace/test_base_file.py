@@ -43,7 +43,7 @@ def written(path: Path, base: Base, **kind: Any) -> Path:
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     base = tiny_base()
-    again = base_file.read(written(tmp_path / "base", base))
+    again = Base.open(written(tmp_path / "base", base))
     assert (again.name, again.identity) == (base.name, base.identity)
     for ours, theirs in (
         (base.average, again.average),
@@ -74,7 +74,7 @@ def test_half_precision_keeps_the_identity_of_rounded_values(tmp_path: Path) -> 
     base = tiny_base()
     whole, half = written(tmp_path / "whole", base), written(tmp_path / "half", base, half=True)
     assert half.stat().st_size < 0.6 * whole.stat().st_size
-    assert base_file.read(half).identity == base_file.read(whole).identity == base.identity
+    assert Base.open(half).identity == Base.open(whole).identity == base.identity
 
 
 def test_the_identity_is_of_the_parameters_alone() -> None:
@@ -96,7 +96,7 @@ def test_a_flipped_byte_is_refused(tmp_path: Path, tensor: str) -> None:
     content[position(path, tensor)] ^= 1
     path.write_bytes(content)
     with pytest.raises(BaseFileError, match="not the ones that were saved"):
-        base_file.read(path)
+        Base.open(path)
 
 
 def position(path: Path, tensor: str) -> int:
@@ -109,7 +109,7 @@ def test_tensors_of_another_base_under_this_ones_name_are_refused(tmp_path: Path
     base = tiny_base()
     path = written(tmp_path / "base", Base(base.name, base.identity, base.live, base.live, base.discriminator))
     with pytest.raises(BaseFileError, match="not those of the base that it says it is"):
-        base_file.read(path)
+        Base.open(path)
 
 
 def changed(path: Path, **metadata: str | None) -> Path:
@@ -143,7 +143,7 @@ def test_a_network_that_does_not_fit_its_description_is_refused(tmp_path: Path) 
     path = written(tmp_path / "base", tiny_base())
     other = '{"channels":{"4":16,"8":16,"16":4},"mapping_layers":2,"resolution":16,"w_dim":16}'
     with pytest.raises(BaseFileError, match="do not fit the network"):
-        base_file.read(changed(path, lfsgan_network=other))
+        Base.open(changed(path, lfsgan_network=other))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_network_that_does_not_fit_its_description_is_refused(tmp_path: Path) 
 def test_a_network_of_any_size_is_refused_before_it_takes_memory(tmp_path: Path, network: str, words: str) -> None:
     path = changed(written(tmp_path / "base", tiny_base()), lfsgan_network=network)
     with pytest.raises((BaseFileError, NetworkConfigError), match=words):
-        base_file.read(path)
+        Base.open(path)
 
 
 @pytest.mark.parametrize("tensor", ["average.synthesis.start", "live.w_mean", "discriminator.score.weight"])
@@ -174,10 +174,10 @@ def test_numbers_that_are_not_finite_are_refused_by_the_tensors_name(
     tensors[tensor].view(-1)[0] = number
     safetensors.write(path, tensors, {**metadata, "modelspec.hash_sha256": safetensors.content_hash(tensors)})
     with pytest.raises(BaseFileError, match=rf"'{tensor}' holds numbers that are not finite"):
-        base_file.read(path)
+        Base.open(path)
 
 
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "base").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     with pytest.raises(TensorFileError):
-        base_file.read(tmp_path / "base")
+        Base.open(tmp_path / "base")

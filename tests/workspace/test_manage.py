@@ -140,12 +140,12 @@ def test_a_removed_task_is_gone_with_its_run_and_no_other(root: Path) -> None:
 
 def test_one_unknown_name_and_nothing_is_removed(root: Path) -> None:
     before = tree(root)
-    with pytest.raises(UnknownTaskError, match=r"no task 'cast'; learned so far: cats, .*did you mean 'cats'"):
+    with pytest.raises(UnknownTaskError, match=r"no task 'cast' \(did you mean 'cats'"):
         remove(root, ["dogs", "cast"])
     assert tree(root) == before
 
 
-@pytest.mark.parametrize("calls", range(3))
+@pytest.mark.parametrize("calls", range(2))
 def test_a_killed_removal_leaves_a_task_whole_or_gone_and_never_a_run_to_go_on_with(
     root: Path, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:

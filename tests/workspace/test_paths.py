@@ -31,7 +31,7 @@ def test_a_missing_workspace_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_a_mistyped_task_is_answered_with_the_near_one(root: Path) -> None:
-    with pytest.raises(UnknownTaskError, match=r"'cast'.*cats, dogs \(did you mean 'cats'\?\)"):
+    with pytest.raises(UnknownTaskError, match=r"no task 'cast' \(did you mean 'cats'\?\); `lfsgan tasks list`"):
         find_task(root, "cast")
 
 

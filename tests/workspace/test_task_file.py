@@ -14,9 +14,9 @@ from lfsgan_cli.workspace.task_file import (
     BaseInfo,
     NewerTaskError,
     NotATaskError,
+    TaskFile,
     TaskFileError,
     TaskInfo,
-    read,
     read_info,
     read_summary,
     write,
@@ -54,9 +54,9 @@ def rewritten(path: Path, change: dict[str, str | None]) -> Path:
 
 
 def test_a_task_comes_back_as_it_was_saved(path: Path) -> None:
-    info, loaded = read(path)
-    assert info == INFO
-    assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors().items())
+    task = TaskFile.open(path)
+    assert task.info == INFO
+    assert all(torch.equal(task.tensors[name], tensor) for name, tensor in tensors().items())
 
 
 def test_the_header_counts_what_was_learned_without_torch(path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_changed_tensor_is_noticed(path: Path) -> None:
     path.write_bytes(content)
     assert read_summary(path).info == INFO
     with pytest.raises(TaskFileError, match="not the ones that were saved"):
-        read(path)
+        TaskFile.open(path)
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_numbers_that_are_not_finite_are_refused_by_the_tensors_name(tmp_path: P
     broken[name].view(-1)[1] = number
     write(tmp_path / "cats", INFO, broken)
     with pytest.raises(TaskFileError, match=rf"'{name}' holds numbers that are not finite"):
-        read(tmp_path / "cats")
+        TaskFile.open(tmp_path / "cats")

@@ -9,8 +9,8 @@ import torch
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.workspace import task_file
-from lfsgan_cli.workspace.task_file import W_MEAN, TaskInfo
-from lfsgan_cli.workspace.workspace import AdapterStateError, Workspace, rebuild
+from lfsgan_cli.workspace.task_file import W_MEAN, AdapterStateError, TaskFile, TaskInfo
+from lfsgan_cli.workspace.workspace import Workspace
 from tests.conftest import Program
 
 CPU = torch.device("cpu")
@@ -19,7 +19,8 @@ CPU = torch.device("cpu")
 def claimed(learned: Program, **config: Any) -> tuple[Workspace, TaskInfo, dict[str, torch.Tensor]]:
     """The learned task, with other options in its header."""
     workspace = Workspace(learned.folder / "lfsgan_workspace")
-    info, tensors = task_file.read(workspace.root / "tasks" / "cats.safetensors")
+    task = TaskFile.open(workspace.root / "tasks" / "cats.safetensors")
+    info, tensors = task.info, dict(task.tensors)
     return workspace, replace(info, config={**info.config, **config}), tensors
 
 
@@ -27,14 +28,14 @@ def claimed(learned: Program, **config: Any) -> tuple[Workspace, TaskInfo, dict[
 def test_options_that_do_not_fit_the_tensors_are_refused(learned: Program, rank: int) -> None:
     workspace, info, tensors = claimed(learned, rank=rank)
     with pytest.raises(AdapterStateError, match="other names or shapes"):
-        rebuild(info, tensors, workspace.base.average)
+        TaskFile(Path("cats"), info, tensors).adapter(workspace.base.average)
 
 
 @pytest.mark.parametrize("rank", [1025, 10**9, 2**62])
 def test_a_rank_of_any_size_is_refused(learned: Program, rank: int) -> None:
     workspace, info, tensors = claimed(learned, rank=rank)
     with pytest.raises(LfsganError, match="expected 1 to 1024"):
-        rebuild(info, tensors, workspace.base.average)
+        TaskFile(Path("cats"), info, tensors).adapter(workspace.base.average)
 
 
 def test_a_mean_w_of_another_width_is_refused(learned: Program) -> None:

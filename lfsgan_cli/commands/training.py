@@ -1,0 +1,72 @@
+"""What `learn-task` and `pretrain` have in common: options, and a session shown from its first step to its result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from lfsgan_cli.commands.console import losses_line, progress, say, warn
+from lfsgan_cli.commands.help import OUTPUT, TRAINING
+from lfsgan_cli.options import LARGEST
+
+if TYPE_CHECKING:
+    from lfsgan_cli.runs.session import Session
+
+Result = TypeVar("Result")
+
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, rich_help_panel=TRAINING, help="Random seed.")]
+Mirror = Annotated[
+    bool,
+    typer.Option(
+        "--mirror/--no-mirror", rich_help_panel=TRAINING, help="Flip images at random; not for images with text."
+    ),
+]
+SaveEvery = Annotated[
+    float, typer.Option("--save-every", min=0, rich_help_panel=OUTPUT, help="Seconds between checkpoints.")
+]
+KeepCheckpoint = Annotated[
+    bool,
+    typer.Option(
+        "--keep-checkpoint/--no-keep-checkpoint", rich_help_panel=OUTPUT,
+        help="Keep the last checkpoint of a finished run, so that --resume can lengthen it.",
+    ),
+]  # fmt: skip
+
+LOSSES_EVERY = 10  # steps
+
+
+def check_resume(*, resume: bool, overwrite: bool) -> None:
+    """A usage error where both are passed."""
+    if resume and overwrite:
+        raise typer.BadParameter("pass either --resume or --overwrite", param_hint="--resume")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a session is shown. images: of one step, where progress counts images instead of steps."""
+
+    title: str
+    resume_command: str
+    save_every: float
+    images: int | None = None
+
+
+def train(session: "Session", shown: Shown, finish: Callable[[float], Result]) -> Result:
+    """Train to the end and write the result, which `finish` returns; it is passed the seconds that training took."""
+    from lfsgan_cli.runs.folder import Stopwatch
+    from lfsgan_cli.runs.session import stop_at_once
+
+    watch = Stopwatch()
+    for path in session.damaged:
+        warn(f"the checkpoint {str(path)!r} is damaged; resuming from the one before it")
+    if moved := session.moved:
+        warn(f"the checkpoint was made on {moved}; on another model, the result may differ from an uninterrupted run's")
+    if session.resumed:
+        say(f"Resuming after step {session.done:,} of {session.total:,}.")
+    unit, each = ("images", shown.images) if shown.images else ("steps", 1)
+    with progress(shown.title, session.total * each, done=session.done * each, unit=unit) as advance:
+        for step in session.steps(save_every=shown.save_every, resume_command=shown.resume_command):
+            advance(each, losses_line(step.losses) if step.done % LOSSES_EVERY == 0 else None)
+    with stop_at_once(session.total, shown.resume_command):
+        return finish(watch.seconds)
