@@ -41,7 +41,7 @@ def project(
     image: Target,
     task: OneTask = None,
     space: SpaceChoice = "w+",
-    steps: Steps = 400,
+    steps: Steps = 300,
     seed: Seed = 0,
     strength: LayerStrengths = "1",
     outdir: OutDir = Path("out/project"),
