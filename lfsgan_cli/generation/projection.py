@@ -58,7 +58,7 @@ class Projection:
 
     @property
     def outside(self) -> bool:
-        """Whether the target is farther from what the generator can make than a fifth of the way between two samples."""
+        """Whether the projection is farther from the target than a fifth of the distance between two samples."""
         return self.distance > OUTSIDE * self.between_samples
 
 
