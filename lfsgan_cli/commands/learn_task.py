@@ -22,7 +22,18 @@ from lfsgan_cli.commands.options import (
     to_repeat,
 )
 from lfsgan_cli.commands.recipes import recipe_names
-from lfsgan_cli.commands.training import KeepCheckpoint, Mirror, SaveEvery, Seed, Shown, check_resume, train
+from lfsgan_cli.commands.training import (
+    CropPositionChoice,
+    FitChoice,
+    KeepCheckpoint,
+    Mirror,
+    SaveEvery,
+    Seed,
+    Shown,
+    check_resume,
+    train,
+)
+from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
@@ -97,6 +108,13 @@ SnapshotEvery = Annotated[
 Snapshots = Annotated[
     int, typer.Option("--snapshots", min=0, max=MOST, rich_help_panel=OUTPUT, help="Number of last snapshots to keep.")
 ]
+Preview = Annotated[
+    Path | None,
+    typer.Option(
+        "--preview", metavar="FILE", rich_help_panel=INPUT,
+        help="With --dry-run: write a PNG of the images as training sees them.",
+    ),
+]  # fmt: skip
 Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume the run; --steps may rise.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the task or run.")]
 
@@ -110,6 +128,8 @@ REPEATABLE = (
     "seed",
     "mirror",
     "precision",
+    "fit",
+    "crop_position",
 )  # along with --resume, if they stay the same
 
 
@@ -117,6 +137,8 @@ def learn_task(
     ctx: typer.Context,
     name: Name,
     images: Images = None,
+    fit: FitChoice = "crop",
+    crop_position: CropPositionChoice = "center",
     adapter: AdapterName = "left",
     pairs: Pairs = None,
     recipe: RecipeName = DEFAULT,
@@ -137,6 +159,7 @@ def learn_task(
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
+    preview: Preview = None,
     as_json: Json = False,
 ) -> None:
     """Learn a new domain from a few images.
@@ -153,8 +176,7 @@ def learn_task(
     from lfsgan_cli.workspace.workspace import workspace_at
 
     check_resume(resume=resume, overwrite=overwrite)
-    if images is None and not resume:
-        raise typer.BadParameter("expected a folder or a zip file of images", param_hint="--images")
+    _refuse_contradictions(images, preview, resume=resume, dry_run=dry_run)
     place, where = workspace_at(workspace), pick(device)
     if not dry_run:
         ctx.with_resource(hold_tasks(place.root, name))
@@ -171,10 +193,11 @@ def learn_task(
         given = {key: value for key, value in values.items() if key in said}
         way = task_recipe(recipe, adapter, pairs or [], settings or [], given)
         way = way.resolved(where, place.base.average.config)
-        job = plan_task(place, images, name, way, overwrite=overwrite, init_from=init_from)
-        tell_images(job.shots.summary)
+        framing = Framing(fit, crop_position)
+        job = plan_task(place, images, name, way, overwrite=overwrite, init_from=init_from, framing=framing)
+        tell_images(job.shots.summary, can_fit=True)
     if dry_run:
-        _tell_plan(job, as_json=as_json)
+        _tell_plan(job, preview, as_json=as_json)
         return
     _tell_start(job)
     training = job.plan.training
@@ -193,15 +216,33 @@ def learn_task(
     _tell_task(place.root, name, learned, device, as_json=as_json)
 
 
-def _tell_plan(job: "TaskRun", *, as_json: bool) -> None:
+def _refuse_contradictions(images: Path | None, preview: Path | None, *, resume: bool, dry_run: bool) -> None:
+    if preview is not None and not dry_run:
+        raise typer.BadParameter("needs --dry-run", param_hint="--preview")
+    if images is None and not resume:
+        raise typer.BadParameter("expected a folder or a zip file of images", param_hint="--images")
+
+
+def _tell_plan(job: "TaskRun", preview: Path | None, *, as_json: bool) -> None:
     plan = job.plan.to_json()
+    if preview is not None:
+        _write_preview(job, preview)
     if as_json:
         print_json({"plan": plan, "shots": list(job.shots.names), **job.shots.summary.to_json()})
         return
-    start = {key: value for key, value in plan.items() if key.startswith("init_from")}
+    rest = {key: plan[key] for key in ("fit", "crop_position", "init_from", "init_from_sha256") if key in plan}
     say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
-    for key, value in {**plan["options"], **options.flat(plan["training"]), **start}.items():
+    for key, value in {**plan["options"], **options.flat(plan["training"]), **rest}.items():
         say(f"  {key} {value}")
+
+
+def _write_preview(job: "TaskRun", path: Path) -> None:
+    from lfsgan_cli.generation.image_grid import near_square
+    from lfsgan_cli.images.png import PREVIEW, encode, grid
+    from lfsgan_cli.io.files import write_atomic
+
+    write_atomic(path, encode(grid(near_square(list(job.shots.pictures))), {}, PREVIEW))
+    say(f"The images as training sees them are in {path}.")
 
 
 def _tell_start(job: "TaskRun") -> None:

@@ -20,11 +20,23 @@ from lfsgan_cli.commands.options import (
     tell_memory,
     to_repeat,
 )
-from lfsgan_cli.commands.training import KeepCheckpoint, Mirror, SaveEvery, Seed, Shown, check_resume, train
+from lfsgan_cli.commands.training import (
+    CropPositionChoice,
+    FitChoice,
+    KeepCheckpoint,
+    Mirror,
+    SaveEvery,
+    Seed,
+    Shown,
+    check_resume,
+    train,
+)
+from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
+    from lfsgan_cli.images.summary import ImageSummary
     from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.runs.pretrain import PretrainRun
     from lfsgan_cli.workspace.base_file import BaseSummary
@@ -97,13 +109,15 @@ DEFAULT_RESOLUTION = 64
 SHAPE = ("channels", "latent", "mapping_layers")
 REPEATABLE = (  # along with --resume, if they stay the same
     "name", "resolution", *SHAPE, "kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "feature_weight",
-    "decay", "precision", "init_from",
+    "decay", "precision", "init_from", "fit", "crop_position",
 )  # fmt: skip
 
 
 def pretrain(
     ctx: typer.Context,
     data: Data,
+    fit: FitChoice = "crop",
+    crop_position: CropPositionChoice = "center",
     name: BaseName = "",
     resolution: Resolution = DEFAULT_RESOLUTION,
     channels: Channels = 128,
@@ -160,11 +174,12 @@ def pretrain(
         network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
         called = name or data.stem
         job = pretrain.plan_pretraining(
-            place, data, called, network, training, where, start=init_from, overwrite=overwrite
-        )
-    check_images(job.pictures, least=2)
+            place, data, called, network, training, where, start=init_from, overwrite=overwrite,
+            framing=Framing(fit, crop_position),
+        )  # fmt: skip
+    summary = check_images(job.pictures, least=2, can_fit=True)
     if dry_run:
-        _tell_plan(job, as_json=as_json)
+        _tell_plan(job, summary, as_json=as_json)
         return
     training = job.plan.training
     config = NetworkConfig.from_json(job.plan.network)
@@ -197,13 +212,13 @@ def _network(
     return NetworkConfig(resolution=resolution, channels=table, w_dim=latent, mapping_layers=mapping_layers)
 
 
-def _tell_plan(job: "PretrainRun", *, as_json: bool) -> None:
+def _tell_plan(job: "PretrainRun", summary: "ImageSummary", *, as_json: bool) -> None:
     plan = job.plan.to_json()
     if as_json:
-        print_json({"plan": plan})
+        print_json({"plan": plan, **summary.to_json()})
         return
     say(f"Would pretrain {job.plan.name!r} on {job.plan.pictures:,} pictures:")
-    for key, value in {**plan["network"], **plan["training"]}.items():
+    for key, value in {**plan["network"], **plan["training"], **job.plan.framing.changes()}.items():
         say(f"  {key.replace('_', '-')} {value}")
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from lfsgan_cli.commands.console import losses_line, progress, say, warn
-from lfsgan_cli.commands.help import OUTPUT, TRAINING
+from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
+from lfsgan_cli.images.framing import CropPosition, Fit
 from lfsgan_cli.options import LARGEST
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, rich_help_panel=TRAINING, help="Random seed.")]
+FitChoice = Annotated[
+    Fit,
+    typer.Option(
+        "--fit", rich_help_panel=INPUT, help="How images that are not square become square: cut, padded or stretched."
+    ),
+]
+CropPositionChoice = Annotated[
+    CropPosition, typer.Option("--crop-position", rich_help_panel=INPUT, help="The part that --fit crop keeps.")
+]
 Mirror = Annotated[
     bool,
     typer.Option(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 Fit: TypeAlias = Literal["crop", "pad", "stretch"]
 CropPosition: TypeAlias = Literal["center", "top", "bottom", "left", "right"]
@@ -22,6 +23,17 @@ class Framing:
 
     fit: Fit = "crop"
     crop_position: CropPosition = "center"
+
+    def __post_init__(self) -> None:
+        """ValueError for other values, as a file may hold them."""
+        if self.fit not in get_args(Fit) or self.crop_position not in get_args(CropPosition):
+            raise ValueError(f"fit {self.fit!r} with crop position {self.crop_position!r}")
+
+    @classmethod
+    def taken_from(cls, document: Mapping[str, Any], default: Framing | None = None) -> tuple[Framing, dict[str, Any]]:
+        """The framing that settings name, `default` for what they leave out, and all other settings."""
+        named = {name: document[name] for name in ("fit", "crop_position") if name in document}
+        return replace(default or cls(), **named), {name: document[name] for name in document if name not in named}
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The largest square of an image, in pixels: left, top, right, bottom (the last two are outside)."""

@@ -18,6 +18,8 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.retention_record import forget, record
 from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.images.dataset import LoadedImages, load_images
+from lfsgan_cli.images.framing import DEFAULT as CROPPED
+from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
@@ -131,6 +133,7 @@ class TaskPlan(Plan):
     recipe: str = DEFAULT
     init_from: str | None = None
     init_from_sha256: str | None = None
+    framing: Framing = CROPPED
     lengthened: Sequence[Mapping[str, int]] = ()
 
     @property
@@ -143,6 +146,8 @@ class TaskPlan(Plan):
             **{f"-o {key}": value for key, value in options.to_json(self.options).items()},
             "--images": self.shots,
             "--init-from": self.init_from,
+            "--fit": self.framing.fit,
+            "--crop-position": self.framing.crop_position,
         }
 
     @property
@@ -161,7 +166,8 @@ class TaskPlan(Plan):
             {} if self.init_from is None else {"init_from": self.init_from, "init_from_sha256": self.init_from_sha256}
         )
         more = {"lengthened": list(self.lengthened)} if self.lengthened else {}
-        return {**self.training.to_json(), "recipe": self.recipe, "shots": self.shots, **start, **more}
+        about = {"recipe": self.recipe, "shots": self.shots, **self.framing.changes()}
+        return {**self.training.to_json(), **about, **start, **more}
 
     @classmethod
     def of_task(cls, info: TaskInfo) -> TaskPlan:
@@ -169,7 +175,7 @@ class TaskPlan(Plan):
         if "recipe" not in info.training:
             raise ImportedTaskError(info.name)
         known = {name: info.training[name] for name in LearnConfig.__dataclass_fields__}
-        rest = ("shots", "recipe", "init_from", "init_from_sha256", "lengthened")
+        rest = ("shots", "recipe", "init_from", "init_from_sha256", "fit", "crop_position", "lengthened")
         return cls.from_json({
             "name": info.name, "adapter": info.adapter, "options": info.config, "base": info.base.identity,
             "training": known, **{key: info.training[key] for key in rest if key in info.training},
@@ -179,6 +185,8 @@ class TaskPlan(Plan):
         """As plain JSON values; `from_json` is the way back."""
         lengthened = [dict(each) for each in self.lengthened]
         document = {**asdict(self), "options": options.to_json(self.options), "lengthened": lengthened}
+        del document["framing"]
+        document |= self.framing.changes()
         return {key: value for key, value in document.items() if value is not None and value != []}
 
     @classmethod
@@ -186,8 +194,9 @@ class TaskPlan(Plan):
         """Back from `to_json`."""
         config = read_config(registry.load(document["adapter"]), document["options"])
         training = options.from_json(LearnConfig, document["training"])
+        framing, rest = Framing.taken_from(document)
         lengthened = tuple(document.get("lengthened", ()))
-        return cls(**{**document, "options": config, "training": training, "lengthened": lengthened})
+        return cls(**{**rest, "options": config, "training": training, "lengthened": lengthened}, framing=framing)
 
     def lengthened_to(self, other: TaskPlan, done: int) -> TaskPlan:
         """See `Plan`."""
@@ -215,8 +224,10 @@ class Repeated:
         OtherStartError where the task that `--init-from` names again was learned anew, but by this run.
         """
         said = {key: value for key, value in {**self.flags, **self.settings}.items() if value not in (CHOSEN, None)}
+        framing, said = Framing.taken_from(said, plan.framing)
         adapter, start = said.pop("adapter", plan.adapter), said.pop("init_from", plan.init_from)
-        asked = replace(plan, adapter=adapter, init_from=start, recipe=said.pop("recipe", plan.recipe))
+        recipe = said.pop("recipe", plan.recipe)
+        asked = replace(plan, adapter=adapter, init_from=start, recipe=recipe, framing=framing)
         asked = replace(asked, training=options.changed(plan.training, said))
         if adapter == plan.adapter:
             named = self.options
@@ -230,7 +241,7 @@ class Repeated:
                 raise OtherStartError(start)
         if self.images is not None:
             resolution = workspace.base.average.config.resolution
-            asked = replace(asked, shots=load_images(self.images, resolution).identity)
+            asked = replace(asked, shots=load_images(self.images, resolution, asked.framing).identity)
         return asked
 
 
@@ -257,6 +268,7 @@ def plan_task(
     *,
     overwrite: bool,
     init_from: str | None = None,
+    framing: Framing = CROPPED,
 ) -> TaskRun:
     """Check a new task, which starts at the base or at the task `init_from`.
 
@@ -273,9 +285,9 @@ def plan_task(
         source = _source(workspace, init_from, plan)
         start = source.adapter(base.average).state_dict()
         plan = replace(plan, init_from=init_from, init_from_sha256=source.sha256)
-    shots = load_images(images, base.average.config.resolution)
+    shots = load_images(images, base.average.config.resolution, framing)
     check_fits(way.training, base.average.config)
-    plan = replace(plan, shots=shots.identity)
+    plan = replace(plan, shots=shots.identity, framing=framing)
     return TaskRun(workspace, plan, shots, RunFolder(workspace.task_run(name)), resumed=False, start=start)
 
 

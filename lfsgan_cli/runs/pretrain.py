@@ -17,6 +17,8 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.metrics.fid import Statistics, distance, statistics
 from lfsgan_cli.generation.sampling import mean_w, sample
 from lfsgan_cli.images.dataset import ImageDataset
+from lfsgan_cli.images.framing import DEFAULT as CROPPED
+from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.images.source import identity, open_source
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
@@ -62,6 +64,7 @@ class PretrainPlan(Plan):
     network: Mapping[str, Any]
     training: PretrainConfig
     start: str | None
+    framing: Framing = CROPPED
     lengthened: Sequence[Mapping[str, float]] = ()
 
     @property
@@ -77,6 +80,8 @@ class PretrainPlan(Plan):
             **{flag(key): value for key, value in self.training.to_json().items()},
             "--init-from": self.start,
             "--data": self.data_sha256,
+            "--fit": self.framing.fit,
+            "--crop-position": self.framing.crop_position,
         }
 
     @property
@@ -93,13 +98,13 @@ class PretrainPlan(Plan):
         """What the base's file records of its training."""
         more = {"lengthened": list(self.lengthened)} if self.lengthened else {}
         about = {"data": self.data, "data_sha256": self.data_sha256, "pictures": self.pictures, "start": self.start}
-        return {**self.training.to_json(), **about, **more}
+        return {**self.training.to_json(), **about, **self.framing.changes(), **more}
 
     @classmethod
     def of_base(cls, base: BaseSummary) -> PretrainPlan:
         """The plan that a base was trained by."""
         known = {name: base.training[name] for name in PretrainConfig.__dataclass_fields__}
-        rest = ("data", "data_sha256", "pictures", "start", "lengthened")
+        rest = ("data", "data_sha256", "pictures", "start", "fit", "crop_position", "lengthened")
         return cls.from_json({
             "name": base.name, "network": base.network.to_json(), "training": known,
             **{key: base.training[key] for key in rest if key in base.training},
@@ -108,13 +113,16 @@ class PretrainPlan(Plan):
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; `from_json` is the way back."""
         document = {**asdict(self), "lengthened": [dict(each) for each in self.lengthened]}
+        del document["framing"]
+        document |= self.framing.changes()
         return {key: value for key, value in document.items() if value != []}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> PretrainPlan:
         """Back from `to_json`."""
-        lengthened = tuple(document.get("lengthened", ()))
-        return cls(**{**document, "training": PretrainConfig(**document["training"]), "lengthened": lengthened})
+        framing, rest = Framing.taken_from(document)
+        training, lengthened = PretrainConfig(**document["training"]), tuple(document.get("lengthened", ()))
+        return cls(**{**rest, "training": training, "lengthened": lengthened}, framing=framing)
 
     def lengthened_to(self, other: PretrainPlan, done: int) -> PretrainPlan:
         """See `Plan`."""
@@ -124,7 +132,9 @@ class PretrainPlan(Plan):
 
     def asked(self, data_sha256: str, given: Mapping[str, Any]) -> PretrainPlan:
         """This plan with what the user passes along with `--resume`, under the command's names."""
-        network, said = dict(self.network), {key: value for key, value in given.items() if value != "auto"}
+        said = {key: value for key, value in given.items() if value != "auto"}
+        framing, said = Framing.taken_from(said, self.framing)
+        network = dict(self.network)
         for key, ours in {"resolution": "resolution", "latent": "w_dim", "mapping_layers": "mapping_layers"}.items():
             network |= {ours: said.pop(key)} if key in said else {}
         if "channels" in said:
@@ -132,7 +142,8 @@ class PretrainPlan(Plan):
         start = base_file.read_summary(said.pop("init_from")).identity if "init_from" in said else self.start
         name = said.pop("name", self.name)
         training = replace(self.training, **said)
-        return replace(self, name=name, network=network, training=training, start=start, data_sha256=data_sha256)
+        asked = replace(self, name=name, network=network, training=training, start=start, data_sha256=data_sha256)
+        return replace(asked, framing=framing)
 
 
 @dataclass(frozen=True)
@@ -161,6 +172,7 @@ def plan_pretraining(
     *,
     start: Path | None,
     overwrite: bool,
+    framing: Framing = CROPPED,
 ) -> PretrainRun:
     """Check a new pretraining. network: None takes the start's, which must be given then."""
     workspace.check_base_free(overwrite=overwrite)
@@ -176,9 +188,9 @@ def plan_pretraining(
     source = open_source(data)
     plan = PretrainPlan(
         name=name, data=data.name, data_sha256=identity(source), pictures=len(source.names),
-        network=config.to_json(), training=training, start=base.identity if base else None,
+        network=config.to_json(), training=training, start=base.identity if base else None, framing=framing,
     )  # fmt: skip
-    return PretrainRun(workspace, plan, ImageDataset(source, config.resolution), base, resumed=False)
+    return PretrainRun(workspace, plan, ImageDataset(source, config.resolution, framing), base, resumed=False)
 
 
 def resume_pretraining(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> PretrainRun:
@@ -189,7 +201,7 @@ def resume_pretraining(workspace: Workspace, data: Path, given: Mapping[str, Any
     source = open_source(data)
     asked = plan.asked(identity(source), given)
     plan = plan.resumed_as(asked, folder.checkpoint_step or 0)
-    dataset = ImageDataset(source, int(plan.network["resolution"]))
+    dataset = ImageDataset(source, int(plan.network["resolution"]), plan.framing)
     return PretrainRun(workspace, plan, dataset, None, resumed=True)
 
 

@@ -1,0 +1,58 @@
+"""Images that are not square, from the option to the pixels that training sees and to the records."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lfsgan_cli.images.png import PREVIEW, made_as
+
+if TYPE_CHECKING:
+    from tests.conftest import Program
+
+RED, BLUE, WHITE = [255, 0, 0], [0, 0, 255], [255, 255, 255]
+
+
+@pytest.fixture
+def wide(program: "Program") -> Path:
+    """Two wide images; the first one is red on the left and blue on the right."""
+    folder: Path = program.folder / "wide"
+    folder.mkdir()
+    for index, (left, right) in enumerate(((RED, BLUE), (BLUE, WHITE))):
+        image = Image.new("RGB", (32, 16), tuple(left))
+        image.paste(tuple(right), (16, 0, 32, 16))
+        image.save(folder / f"{index}.png")
+    return folder
+
+
+def preview(program: "Program", *words: object) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    said = program.done("learn-task", "--images", "wide", "--name", "w", "--dry-run", "--preview", "seen.png", *words)
+    assert "The images as training sees them are in seen.png." in said.stderr
+    data = program.contents("seen.png")
+    assert made_as(data) == PREVIEW
+    return np.asarray(Image.open(program.folder / "seen.png"))[2:-2, 2:18]  # without the gap, the first of 16 pixels
+
+
+def test_a_preview_shows_the_pixels_that_training_sees(program: "Program", wide: Path) -> None:
+    cropped, left = preview(program), preview(program, "--crop-position", "left")
+    padded, stretched = preview(program, "--fit", "pad"), preview(program, "--fit", "stretch")
+    assert (cropped[8, 2].tolist(), cropped[8, 13].tolist()) == (RED, BLUE)
+    assert (left[8, 2].tolist(), left[8, 13].tolist()) == (RED, RED)
+    assert (padded[1, 2].tolist(), padded[8, 2].tolist(), padded[8, 13].tolist()) == (WHITE, RED, BLUE)
+    assert (stretched[1, 2].tolist(), stretched[1, 13].tolist()) == (RED, BLUE)
+    assert "needs --dry-run" in program.refused("learn-task", "--images", "wide", "--name", "w", "--preview", "a.png")
+
+
+def test_the_plan_says_how_images_are_framed_only_where_it_is_not_the_default(program: "Program", wide: Path) -> None:
+    def plan(*words: object) -> dict[str, object]:
+        plan: dict[str, object] = json.loads(
+            program.done("learn-task", "--images", "wide", "--name", "w", "--dry-run", "--json", *words).stdout
+        )["plan"]
+        return plan
+
+    assert not {"fit", "crop_position", "framing"} & plan().keys()
+    assert plan("--fit", "pad")["fit"] == "pad"
+    assert plan("--crop-position", "right")["crop_position"] == "right"
