@@ -44,11 +44,12 @@ if TYPE_CHECKING:
     from lfsgan_cli.workspace.task_file import TaskSummary
 
 Images = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
-        "--images", metavar="DIR|ZIP", rich_help_panel=INPUT, help="Training images: two or more, usually about ten."
+        "--images", metavar="DIR|ZIP|FILE", rich_help_panel=INPUT,
+        help="Training images: two or more, usually about ten. May be repeated.",
     ),
-]
+]  # fmt: skip
 Name = Annotated[
     str, typer.Option("--name", metavar="NAME", rich_help_panel=OUTPUT, autocompletion=task_names, help="Task name.")
 ]
@@ -181,8 +182,8 @@ def learn_task(
     if not dry_run:
         ctx.with_resource(hold_tasks(place.root, name))
     said = given_options(ctx, REPEATABLE)
-    if resume or images is None:
-        repeated = Repeated(said, setting_values(settings or []), pairs or [], images)
+    if resume or not images:
+        repeated = Repeated(said, setting_values(settings or []), pairs or [], images or None)
         if is_learned(place, name) and (learned := check_learned(place, name, repeated)):
             say(f"Task {name!r} is learned already, nothing is left to do.")
             _tell_task(place.root, name, learned, device, as_json=as_json)
@@ -216,10 +217,10 @@ def learn_task(
     _tell_task(place.root, name, learned, device, as_json=as_json)
 
 
-def _refuse_contradictions(images: Path | None, preview: Path | None, *, resume: bool, dry_run: bool) -> None:
+def _refuse_contradictions(images: list[Path] | None, preview: Path | None, *, resume: bool, dry_run: bool) -> None:
     if preview is not None and not dry_run:
         raise typer.BadParameter("needs --dry-run", param_hint="--preview")
-    if images is None and not resume:
+    if not images and not resume:
         raise typer.BadParameter("expected a folder or a zip file of images", param_hint="--images")
 
 

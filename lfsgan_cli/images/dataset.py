@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.images.decode import Decoded, decode, fit
 from lfsgan_cli.images.formats import BadImageError, BadImagesError, UnusableFile
 from lfsgan_cli.images.framing import DEFAULT, Framing
-from lfsgan_cli.images.source import Source, Use, open_source
+from lfsgan_cli.images.source import Source, Use, open_source, open_sources
 from lfsgan_cli.images.summary import Finding, ImageSummary
 
 Pixels = NDArray[np.uint8]
@@ -132,23 +132,24 @@ class LoadedImages:
 
 
 def load_images(
-    source: Source | Path,
+    paths: Path | Sequence[Path],
     resolution: int,
     framing: Framing = DEFAULT,
     use: Use = "reference",
 ) -> LoadedImages:
-    """Decode every image of a folder or zip file.
+    """Decode every image of a folder or zip file, or of several.
 
     Raises:
         LfsganError: as `open_source`.
         TooFewImagesError: there is just one, or one several times.
         BadImagesError: names every file that cannot be decoded.
     """
-    dataset = ImageDataset(open_source(source, use) if isinstance(source, Path) else source, resolution, framing)
+    source = open_source(paths, use) if isinstance(paths, Path) else open_sources(paths, use)
+    dataset = ImageDataset(source, resolution, framing)
     kept: list[Pixels] = []
     summary = dataset.conclude(dataset.examine(kept.append), least=LEAST)
     pictures = np.stack(kept)
-    return LoadedImages(pictures, dataset.source.names, identity(pictures), summary)
+    return LoadedImages(pictures, source.names, identity(pictures), summary)
 
 
 def identity(pictures: Pixels) -> str:

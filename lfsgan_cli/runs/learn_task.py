@@ -216,7 +216,7 @@ class Repeated:
     flags: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] | Mapping[str, Any] = ()
-    images: Path | None = None
+    images: Path | Sequence[Path] | None = None
 
     def asked(self, plan: TaskPlan, workspace: Workspace) -> TaskPlan:
         """The plan with what the user says in it; what is left to the program stays as it was chosen.
@@ -262,7 +262,7 @@ class TaskRun:
 
 def plan_task(
     workspace: Workspace,
-    images: Path,
+    images: Path | Sequence[Path],
     name: str,
     way: TaskRecipe,
     *,

@@ -56,3 +56,12 @@ def test_the_plan_says_how_images_are_framed_only_where_it_is_not_the_default(pr
     assert not {"fit", "crop_position", "framing"} & plan().keys()
     assert plan("--fit", "pad")["fit"] == "pad"
     assert plan("--crop-position", "right")["crop_position"] == "right"
+
+
+def test_images_can_be_named_one_by_one_even_those_of_lfsgan(learned: "Program") -> None:
+    shots = [f"lfsgan_workspace/tasks/cats/few_shots/00000{index}.png" for index in range(2)]
+    said = learned.done("learn-task", "--images", shots[0], "--images", shots[1], "--name", "w", "--dry-run").stderr
+    assert "Using 2 images (16×16)." in said
+    assert "left out 5 that lfsgan wrote or that are in a workspace" in learned.refused(
+        "learn-task", "--images", "lfsgan_workspace/tasks/cats/few_shots", "--name", "w"
+    )
