@@ -1,7 +1,7 @@
 """`lfsgan learn-task`: learn a task from a few images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -186,7 +186,7 @@ def learn_task(
         repeated = Repeated(said, setting_values(settings or []), pairs or [], images or None)
         if is_learned(place, name) and (learned := check_learned(place, name, repeated)):
             say(f"Task {name!r} is learned already, nothing is left to do.")
-            _tell_task(place.root, name, learned, device, as_json=as_json)
+            _tell_task(place.root, name, learned, device, {}, as_json=as_json)
             return
         job = resume_task(place, name, repeated)
     else:
@@ -214,7 +214,7 @@ def learn_task(
         return learned
 
     learned = train(learner, Shown(f"Learning {name}", command, save_every), finish)
-    _tell_task(place.root, name, learned, device, as_json=as_json)
+    _tell_task(place.root, name, learned, device, job.shots.summary.to_json(), as_json=as_json)
 
 
 def _refuse_contradictions(images: list[Path] | None, preview: Path | None, *, resume: bool, dry_run: bool) -> None:
@@ -261,14 +261,16 @@ def _tell_start(job: "TaskRun") -> None:
         say(f"Starting where task {job.plan.init_from!r} ended.")
 
 
-def _tell_task(root: Path, name: str, task: "TaskSummary", device: str, *, as_json: bool) -> None:
+def _tell_task(
+    root: Path, name: str, task: "TaskSummary", device: str, images: dict[str, Any], *, as_json: bool
+) -> None:
     from lfsgan_cli.workspace.paths import task_path
 
     path = task_path(root, name)
     if as_json:
         print_json({
             "task": name, "file": str(path), "bytes": task.file_bytes, "parameters": task.parameters,
-            "steps": task.info.training.get("steps"),
+            "steps": task.info.training.get("steps"), **images,
         })  # fmt: skip
         return
     say(f"Task {name!r} is in {path}: {task.file_bytes:,} bytes, {task.parameters:,} parameters.")

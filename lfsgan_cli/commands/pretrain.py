@@ -162,7 +162,7 @@ def pretrain(
         ctx.with_resource(hold_base(place.root))
     if resume and pretrain.is_trained(place) and (trained := pretrain.check_trained(place, data, given)):
         say("The base is trained already, nothing is left to do.")
-        _tell_base(place.base_path, trained, as_json=as_json)
+        _tell_base(place.base_path, trained, {}, as_json=as_json)
         return
     if resume:
         job = pretrain.resume_pretraining(place, data, given)
@@ -194,7 +194,7 @@ def pretrain(
         return trained
 
     trained = train(trainer, Shown("Pretraining", again, save_every, training.batch), finish)
-    _tell_base(place.base_path, trained, as_json=as_json)
+    _tell_base(place.base_path, trained, summary.to_json(), as_json=as_json)
 
 
 def _network(
@@ -230,8 +230,9 @@ def _tell_choice(choice: dict[str, Any]) -> None:
         say(f"The base is the last EMA generator of the run, {said}, the best of the run).")
 
 
-def _tell_base(path: Path, base: "BaseSummary", *, as_json: bool) -> None:
+def _tell_base(path: Path, base: "BaseSummary", images: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print_json({"base": base.name, "file": str(path), "identity": base.identity, "parameters": base.parameters})
+        found = {"base": base.name, "file": str(path), "identity": base.identity, "parameters": base.parameters}
+        print_json({**found, **images})
     else:
         say(f"Base {base.name!r} is in {path}: {base.parameters:,} parameters, {base.identity[:12]}….")
