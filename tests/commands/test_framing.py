@@ -65,3 +65,18 @@ def test_images_can_be_named_one_by_one_even_those_of_lfsgan(learned: "Program")
     assert "left out 5 that lfsgan wrote or that are in a workspace" in learned.refused(
         "learn-task", "--images", "lfsgan_workspace/tasks/cats/few_shots", "--name", "w"
     )
+
+
+def test_a_resumed_run_keeps_its_framing(begun: "Program") -> None:
+    line = begun.refused("learn-task", "--name", "new", "--resume", "--fit", "pad")
+    assert "--fit was crop, now pad" in line
+
+
+def test_a_task_records_the_framing_that_is_not_the_default(program: "Program", wide: Path) -> None:
+    program.learn("padded", "--images", "wide", "--fit", "pad")
+    program.learn("cropped", "--images", "wide")
+    padded, cropped = (
+        json.loads(program.done("tasks", "show", name, "--json").stdout)["training"] for name in ("padded", "cropped")
+    )
+    assert padded["fit"] == "pad"
+    assert not {"fit", "crop_position"} & {*cropped, *(padded.keys() - {"fit"})}
