@@ -238,7 +238,7 @@ def _tell_plan(job: "TaskRun", preview: Path | None, *, as_json: bool) -> None:
 
 
 def _write_preview(job: "TaskRun", path: Path) -> None:
-    from lfsgan_cli.generation.image_grid import near_square
+    from lfsgan_cli.generation.output import near_square
     from lfsgan_cli.images.png import PREVIEW, encode, grid
     from lfsgan_cli.io.files import write_atomic
 
