@@ -29,7 +29,7 @@ class StyleSpace(Adapter):
     The styles are those of the 3×3 convolutions and of ToRGB. An offset of a style is a shift of its affine's bias.
     """
 
-    lr = 0.02
+    lr = 0.05  # after 120 steps on notionists FID is 203, at 0.02 it is 219 (one seed each)
     paper = "StyleSpace, Wu et al., 2021"
 
     @dataclass(frozen=True)
