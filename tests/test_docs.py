@@ -13,7 +13,7 @@ from lfsgan_cli import registry
 from lfsgan_cli.app import app
 from lfsgan_cli.testing import check_adapter
 from lfsgan_cli.workspace.workspace import Workspace
-from tests import cli_page
+from tests import cli_page, python_api_page
 
 ROOT = Path(__file__).parent.parent
 OTHERS = {".venv", "node_modules"}  # where other people's pages lie
@@ -60,6 +60,11 @@ def test_every_command_line_shown_is_one_that_the_program_takes(page: Path) -> N
 def test_a_command_line_that_the_program_does_not_take_would_be_found() -> None:
     with pytest.raises(Exception, match="no-such-option"):
         _parse(["generate", "--no-such-option"])
+
+
+def test_the_page_of_the_python_api_has_the_signatures_of_the_code() -> None:
+    found = python_api_page.PAGE.read_text(encoding="utf-8")
+    assert found == python_api_page.page(), "run `python -m tests.python_api_page`"
 
 
 def test_the_page_of_the_command_line_is_what_the_program_says() -> None:

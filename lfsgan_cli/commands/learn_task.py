@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli import options
 from lfsgan_cli.commands.completion import adapter_names, task_names
 from lfsgan_cli.commands.console import print_json, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
@@ -31,15 +30,17 @@ from lfsgan_cli.commands.training import (
     Seed,
     Shown,
     check_resume,
+    tell_estimate,
     train,
 )
-from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 from lfsgan_cli.training.recipes import Name as Recipe
 
 if TYPE_CHECKING:
+    import torch
+
     from lfsgan_cli.runs.learn_task import TaskRun
     from lfsgan_cli.workspace.task_file import TaskSummary
 
@@ -119,20 +120,6 @@ Preview = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume the run; --steps may rise.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the task or run.")]
 
-REPEATABLE = (
-    "recipe",
-    "adapter",
-    "init_from",
-    "steps",
-    "batch",
-    "lr",
-    "seed",
-    "mirror",
-    "precision",
-    "fit",
-    "crop_position",
-)  # along with --resume, if they stay the same
-
 
 def learn_task(
     ctx: typer.Context,
@@ -169,10 +156,9 @@ def learn_task(
     starts with the embedded one. Ctrl-C stops with a checkpoint; the same command with --resume continues.
     With more --steps, --resume lengthens a finished run as well.
     """
-    from lfsgan_cli.runs.learn_task import Learner, Repeated, check_learned, is_learned, plan_task, resume_task
+    from lfsgan_cli.runs.learn_task import Learner, TaskRun, open_run
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.training import memory
-    from lfsgan_cli.training.recipes import setting_values, task_recipe
     from lfsgan_cli.workspace.locks import hold_tasks
     from lfsgan_cli.workspace.workspace import workspace_at
 
@@ -181,24 +167,22 @@ def learn_task(
     place, where = workspace_at(workspace), pick(device)
     if not dry_run:
         ctx.with_resource(hold_tasks(place.root, name))
-    said = given_options(ctx, REPEATABLE)
-    if resume or not images:
-        repeated = Repeated(said, setting_values(settings or []), pairs or [], images or None)
-        if is_learned(place, name) and (learned := check_learned(place, name, repeated)):
-            say(f"Task {name!r} is learned already, nothing is left to do.")
-            _tell_task(place.root, name, learned, device, {}, as_json=as_json)
-            return
-        job = resume_task(place, name, repeated)
-    else:
-        values = {"steps": steps, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror, "precision": precision}
-        given = {key: value for key, value in values.items() if key in said}
-        way = task_recipe(recipe, adapter, pairs or [], settings or [], given)
-        way = way.resolved(where, place.base.average.config)
-        framing = Framing(fit, crop_position)
-        job = plan_task(place, images, name, way, overwrite=overwrite, init_from=init_from, framing=framing)
+    values = {
+        "recipe": recipe, "adapter": adapter, "init_from": init_from, "steps": steps, "batch": batch, "lr": lr,
+        "seed": seed, "mirror": mirror, "precision": precision, "fit": fit, "crop_position": crop_position,
+    }  # fmt: skip
+    job = open_run(
+        place, name, images or None, given_options(ctx, values), pairs or [], settings or [],
+        device=where, resume=resume, overwrite=overwrite,
+    )  # fmt: skip
+    if not isinstance(job, TaskRun):
+        say(f"Task {name!r} is learned already, nothing is left to do.")
+        _tell_task(place.root, name, job, device, {}, as_json=as_json)
+        return
+    if not job.resumed:
         tell_images(job.shots.summary, can_fit=True)
     if dry_run:
-        _tell_plan(job, preview, as_json=as_json)
+        _tell_plan(job, preview, where, as_json=as_json)
         return
     _tell_start(job)
     training = job.plan.training
@@ -224,17 +208,19 @@ def _refuse_contradictions(images: list[Path] | None, preview: Path | None, *, r
         raise typer.BadParameter("expected a folder or a zip file of images", param_hint="--images")
 
 
-def _tell_plan(job: "TaskRun", preview: Path | None, *, as_json: bool) -> None:
-    plan = job.plan.to_json()
+def _tell_plan(job: "TaskRun", preview: Path | None, device: "torch.device", *, as_json: bool) -> None:
+    """What differs from the defaults, and what the run will need."""
+    from lfsgan_cli.runs.estimate import of_task, task_changes
+
     if preview is not None:
         _write_preview(job, preview)
+    plan, estimate = job.plan, of_task(job, device)
     if as_json:
-        print_json({"plan": plan, "shots": list(job.shots.names), **job.shots.summary.to_json()})
+        document = {"plan": plan.to_json(), "shots": list(job.shots.names), **job.shots.summary.to_json()}
+        print_json({**document, "estimate": estimate.to_json()})
         return
-    rest = {key: plan[key] for key in ("fit", "crop_position", "init_from", "init_from_sha256") if key in plan}
-    say(f"Would learn {job.plan.name!r} from {len(job.shots.names)} pictures with {job.plan.adapter}:")
-    for key, value in {**plan["options"], **options.flat(plan["training"]), **rest}.items():
-        say(f"  {key} {value}")
+    say(f"Would learn task {plan.name!r} from {len(job.shots.names):,} images with the adapter {plan.adapter}.")
+    tell_estimate(estimate, task_changes(job, device))
 
 
 def _write_preview(job: "TaskRun", path: Path) -> None:

@@ -29,15 +29,16 @@ from lfsgan_cli.commands.training import (
     Seed,
     Shown,
     check_resume,
+    tell_estimate,
     train,
 )
-from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
+    import torch
+
     from lfsgan_cli.images.summary import ImageSummary
-    from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.runs.pretrain import PretrainRun
     from lfsgan_cli.workspace.base_file import BaseSummary
 
@@ -106,11 +107,6 @@ BaseName = Annotated[
 ]
 
 DEFAULT_RESOLUTION = 64
-SHAPE = ("channels", "latent", "mapping_layers")
-REPEATABLE = (  # along with --resume, if they stay the same
-    "name", "resolution", *SHAPE, "kimg", "batch", "lr", "seed", "mirror", "r1_gamma", "path_weight", "feature_weight",
-    "decay", "precision", "init_from", "fit", "crop_position",
-)  # fmt: skip
 
 
 def pretrain(
@@ -157,29 +153,27 @@ def pretrain(
     from lfsgan_cli.workspace.workspace import workspace_at
 
     check_resume(resume=resume, overwrite=overwrite)
-    place, where, given = workspace_at(workspace), pick(device), given_options(ctx, REPEATABLE)
+    values = {
+        "name": name, "resolution": resolution, "channels": channels, "latent": latent,
+        "mapping_layers": mapping_layers, "kimg": kimg, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror,
+        "r1_gamma": r1_gamma, "path_weight": path_weight, "feature_weight": feature_weight, "decay": decay,
+        "precision": precision, "init_from": init_from, "fit": fit, "crop_position": crop_position,
+    }  # fmt: skip
+    place, where, given = workspace_at(workspace), pick(device), given_options(ctx, values)
+    for key in pretrain.SHAPE if init_from and not resume else ():
+        if key in given:
+            hint = f"--{key.replace('_', '-')}"
+            raise typer.BadParameter("the base to start from has its own; leave this out", param_hint=hint)
     if not dry_run:
         ctx.with_resource(hold_base(place.root))
-    if resume and pretrain.is_trained(place) and (trained := pretrain.check_trained(place, data, given)):
+    job = pretrain.open_run(place, data, given, device=where, resume=resume, overwrite=overwrite)
+    if not isinstance(job, pretrain.PretrainRun):
         say("The base is trained already, nothing is left to do.")
-        _tell_base(place.base_path, trained, {}, as_json=as_json)
+        _tell_base(place.base_path, job, {}, as_json=as_json)
         return
-    if resume:
-        job = pretrain.resume_pretraining(place, data, given)
-    else:
-        training = PretrainConfig(
-            kimg=kimg, batch=batch, lr=lr, seed=seed, mirror=mirror, r1_gamma=r1_gamma, path_weight=path_weight,
-            feature_weight=feature_weight, decay=decay, precision=precision,
-        )  # fmt: skip
-        network = _network(ctx, resolution, channels, latent, mapping_layers, start=init_from)
-        called = name or data.stem
-        job = pretrain.plan_pretraining(
-            place, data, called, network, training, where, start=init_from, overwrite=overwrite,
-            framing=Framing(fit, crop_position),
-        )  # fmt: skip
     summary = check_images(job.pictures, least=2, can_fit=True)
     if dry_run:
-        _tell_plan(job, summary, as_json=as_json)
+        _tell_plan(job, summary, where, as_json=as_json)
         return
     training = job.plan.training
     config = NetworkConfig.from_json(job.plan.network)
@@ -197,29 +191,16 @@ def pretrain(
     _tell_base(place.base_path, trained, summary.to_json(), as_json=as_json)
 
 
-def _network(
-    ctx: typer.Context, resolution: int, channels: int, latent: int, mapping_layers: int, *, start: Path | None
-) -> "NetworkConfig | None":
-    from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
+def _tell_plan(job: "PretrainRun", summary: "ImageSummary", device: "torch.device", *, as_json: bool) -> None:
+    """What differs from the defaults, and what the run will need."""
+    from lfsgan_cli.runs.estimate import base_changes, of_base
 
-    if start:
-        for name in given_options(ctx, SHAPE):
-            hint = f"--{name.replace('_', '-')}"
-            raise typer.BadParameter("the base to start from has its own; leave this out", param_hint=hint)
-        if not given_options(ctx, ("resolution",)):
-            return None
-    table = {side: max(16, channels * 16 // max(16, side)) for side in (4, 8, *RESOLUTIONS) if side <= resolution}
-    return NetworkConfig(resolution=resolution, channels=table, w_dim=latent, mapping_layers=mapping_layers)
-
-
-def _tell_plan(job: "PretrainRun", summary: "ImageSummary", *, as_json: bool) -> None:
-    plan = job.plan.to_json()
+    estimate = of_base(job, device)
     if as_json:
-        print_json({"plan": plan, **summary.to_json()})
+        print_json({"plan": job.plan.to_json(), **summary.to_json(), "estimate": estimate.to_json()})
         return
-    say(f"Would pretrain {job.plan.name!r} on {job.plan.pictures:,} pictures:")
-    for key, value in {**plan["network"], **plan["training"], **job.plan.framing.changes()}.items():
-        say(f"  {key.replace('_', '-')} {value}")
+    say(f"Would pretrain the base {job.plan.name!r} on {job.plan.pictures:,} images.")
+    tell_estimate(estimate, base_changes(job))
 
 
 def _tell_choice(choice: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from lfsgan_cli.images.framing import CropPosition, Fit
 from lfsgan_cli.options import LARGEST
 
 if TYPE_CHECKING:
+    from lfsgan_cli.runs.estimate import Estimate
     from lfsgan_cli.runs.session import Session
 
 Result = TypeVar("Result")
@@ -80,3 +81,18 @@ def train(session: "Session", shown: Shown, finish: Callable[[float], Result]) -
             advance(each, losses_line(step.losses) if step.done % LOSSES_EVERY == 0 else None)
     with stop_at_once(session.total, shown.resume_command):
         return finish(watch.seconds)
+
+
+def tell_estimate(estimate: "Estimate", changes: list[str]) -> None:
+    """The plan of `--dry-run`: what differs from the defaults, and what the run will need on this machine."""
+    say(f"Changed settings: {' '.join(changes) or 'none'}")
+    say(f"Device: {estimate.device}")
+    say(f"Expected time: {_duration(estimate.seconds)}, by timing this machine; it may be half or twice that")
+    free = "" if estimate.free is None else f" of {estimate.free / 1e9:.1f} GB free"
+    say(f"Expected memory: {estimate.memory / 1e9:.1f} GB{free}")
+    say(f"Expected disk space: {max(1, round(estimate.disk / 1e6)):,} MB")
+
+
+def _duration(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"

@@ -11,12 +11,12 @@ import importlib
 import pkgutil
 import statistics
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
-from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.errors import LfsganError, choices
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +48,13 @@ class TooFewForBlocksError(LfsganError):
             f"{blocks} blocks of {count} images have {count // blocks} each: expected {least} or more for {metric}; "
             f"use {blocks * least} images or more, or fewer --blocks"
         )
+
+
+class UnknownMetricError(LfsganError):
+    """A key that stands for no metric."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"there is no metric {name!r}; expected one or more of {choices(known, name)}")
 
 
 def require_two(metric: str, count: int) -> None:
@@ -330,6 +337,17 @@ def metrics() -> Mapping[str, Metric]:
     )
     found: list[Metric] = sorted((module.METRIC for module in modules), key=lambda metric: metric.order)
     return {metric.key: metric for metric in found}
+
+
+def metrics_named(names: Collection[str]) -> list[Metric]:
+    """The metrics with these keys, in their order; UnknownMetricError, also where none is named."""
+    known = metrics()
+    for name in names:
+        if name not in known:
+            raise UnknownMetricError(name, known)
+    if not names:
+        raise UnknownMetricError("", known)
+    return [metric for key, metric in known.items() if key in names]
 
 
 def quantity(name: str) -> Quantity | None:

@@ -34,7 +34,7 @@ from lfsgan_cli.training.config import CHOSEN, LearnConfig
 from lfsgan_cli.training.discriminator import check_fits
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.perceptual import perceptual_distance_to
-from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe
+from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, setting_values, task_recipe
 from lfsgan_cli.workspace import manage, task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, find_task, task_path
 from lfsgan_cli.workspace.task_file import TaskFile, TaskInfo, TaskSummary
@@ -315,6 +315,35 @@ def resume_task(workspace: Workspace, name: str, repeated: Repeated) -> TaskRun:
     if shots.identity != plan.shots:
         raise ChangedImagesError(folder.path / FEW_SHOTS)
     return TaskRun(workspace, plan, shots, folder, resumed=True)
+
+
+def open_run(
+    workspace: Workspace,
+    name: str,
+    images: Path | None,
+    said: Mapping[str, Any],
+    pairs: Sequence[str],
+    settings: Sequence[str],
+    *,
+    device: torch.device,
+    resume: bool,
+    overwrite: bool,
+) -> TaskRun | TaskSummary:
+    """The run that a command or a script asks for, new or resumed; the summary if nothing is left to do.
+
+    said: the options that the user passes, under the names of `LearnConfig`, with `adapter`, `recipe` and `init_from`;
+    pairs: of `-o`, settings: of `-t`. images: None only to resume. Raises as `plan_task` and `resume_task`.
+    """
+    if resume:
+        repeated = Repeated(said, setting_values(settings), pairs, images)
+        done = check_learned(workspace, name, repeated) if is_learned(workspace, name) else None
+        return done or resume_task(workspace, name, repeated)
+    if images is None:
+        raise TypeError
+    given = {key: value for key, value in said.items() if key not in {"recipe", "adapter", "init_from"}}
+    way = task_recipe(said.get("recipe", DEFAULT), said.get("adapter", "left"), pairs, settings, given)
+    fitted = way.resolved(device, workspace.base.average.config)
+    return plan_task(workspace, images, name, fitted, overwrite=overwrite, init_from=said.get("init_from"))
 
 
 def is_learned(workspace: Workspace, name: str) -> bool:

@@ -20,7 +20,7 @@ from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.framing import DEFAULT as CROPPED
 from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.images.source import identity, open_source
-from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
@@ -35,6 +35,9 @@ from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace
 
+# The network of a base that starts from no other; a base to start from has its own.
+DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 4}
+SHAPE = ("channels", "latent", "mapping_layers")
 GRID_EVERY = 300.0  # seconds between two image grids
 WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
 
@@ -203,6 +206,40 @@ def resume_pretraining(workspace: Workspace, data: Path, given: Mapping[str, Any
     plan = plan.resumed_as(asked, folder.checkpoint_step or 0)
     dataset = ImageDataset(source, int(plan.network["resolution"]), plan.framing)
     return PretrainRun(workspace, plan, dataset, None, resumed=True)
+
+
+def open_run(
+    workspace: Workspace,
+    data: Path,
+    said: Mapping[str, Any],
+    *,
+    device: torch.device,
+    resume: bool,
+    overwrite: bool,
+) -> PretrainRun | BaseSummary:
+    """The run that a command or a script asks for: a new one, or one to resume; the summary if nothing is left to do.
+
+    said: the options that the user passes, under the names of `PretrainConfig` and of `DEFAULTS`, with `init_from`.
+    Raises as `plan_pretraining` and `resume_pretraining`.
+    """
+    if resume:
+        trained = check_trained(workspace, data, said) if is_trained(workspace) else None
+        return trained or resume_pretraining(workspace, data, said)
+    training = {key: value for key, value in said.items() if key in PretrainConfig.__dataclass_fields__}
+    start = said.get("init_from")
+    network = None
+    if not start or "resolution" in said:
+        shape = {**DEFAULTS, **{key: said[key] for key in DEFAULTS if key in said}}
+        side = shape["resolution"]
+        table = {
+            each: max(16, shape["channels"] * 16 // max(16, each)) for each in (4, 8, *RESOLUTIONS) if each <= side
+        }
+        network = NetworkConfig(
+            resolution=side, channels=table, w_dim=shape["latent"], mapping_layers=shape["mapping_layers"]
+        )
+    name = said.get("name") or data.stem
+    config = PretrainConfig(**training)
+    return plan_pretraining(workspace, data, name, network, config, device, start=start, overwrite=overwrite)
 
 
 def is_trained(workspace: Workspace) -> bool:

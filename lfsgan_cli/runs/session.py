@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -212,6 +213,9 @@ def stop_at_once(total: int, resume: str) -> Iterator[None]:
 
 @contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only there may a program handle signals
+        yield
+        return
     # Under nohup, SIGHUP is ignored, and stays so: a closed terminal ends nothing.
     numbers = [
         number

@@ -79,7 +79,7 @@ def feature_numbers(config: NetworkConfig) -> int:
 
 def of_pretraining(network: NetworkConfig, training: PretrainConfig) -> int:
     """Bytes at most, within a quarter: both generators, the discriminator, their optimizers, the largest step."""
-    generator, discriminator = _sizes(network)
+    generator, discriminator = sizes(network)
     weights = 2 * generator + discriminator + COPIES * (generator + discriminator)
     frozen = training.batch * FROZEN if training.feature_weight else 0
     return PROGRAM + frozen + NUMBER * (weights + training.batch * GRAPH * feature_numbers(network))
@@ -90,7 +90,7 @@ def of_learning(network: NetworkConfig, training: LearnConfig, images: int, devi
 
     An adapter that trains every weight needs a little more.
     """
-    generator, discriminator = _sizes(network)
+    generator, discriminator = sizes(network)
     weights = 2 * generator + discriminator + (1 + COPIES) * discriminator
     numbers, count = feature_numbers(network), training.mode_seeking.batch
     samples = 0
@@ -111,8 +111,8 @@ def free(device: torch.device) -> int | None:
     return available_memory() if device.type == "cpu" else None
 
 
-def _sizes(network: NetworkConfig) -> tuple[int, int]:
-    """Numbers in a generator and in its discriminator."""
+def sizes(network: NetworkConfig) -> tuple[int, int]:
+    """Weights of a generator and of its discriminator: how many."""
     with torch.device("meta"):  # without their memory
         modules = build_generator(network), Discriminator(network)
     generator, discriminator = (sum(parameter.numel() for parameter in module.parameters()) for module in modules)

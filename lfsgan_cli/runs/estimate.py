@@ -1,0 +1,94 @@
+"""What a run will need on this machine, and what its plan changes: the lines of `--dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from lfsgan_cli import registry
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.options import spell
+from lfsgan_cli.runs.learn_task import TaskPlan, TaskRun
+from lfsgan_cli.runs.pretrain import DEFAULTS, PretrainPlan, PretrainRun
+from lfsgan_cli.training import duration, memory
+from lfsgan_cli.training.config import PretrainConfig
+from lfsgan_cli.training.recipes import DEFAULT, task_recipe
+
+CHECKPOINTS = 2  # that a run keeps
+FLOAT = 4  # bytes
+TRAINED = 3  # what is trained and its two Adam moments, in a checkpoint
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """seconds: within a factor of two. memory, free, disk: bytes; free is None if the device does not tell."""
+
+    device: str
+    seconds: float
+    memory: int
+    free: int | None
+    disk: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def of_task(job: TaskRun, device: torch.device) -> Estimate:
+    """What learning the task needs. Times a second of work on the device."""
+    network, training = job.workspace.base.average.config, job.plan.training
+    generator, discriminator = memory.sizes(network)
+    base = 0 if job.workspace.base_path.exists() else FLOAT * (2 * generator + discriminator)
+    return Estimate(
+        device=str(device),
+        seconds=duration.of_learning(network, training, device),
+        memory=memory.of_learning(network, training, len(job.shots.pictures)),
+        free=memory.free(device),
+        disk=base + CHECKPOINTS * FLOAT * TRAINED * discriminator,
+    )
+
+
+def of_base(job: PretrainRun, device: torch.device) -> Estimate:
+    """What pretraining needs. Times a second of work on the device."""
+    network, training = NetworkConfig.from_json(job.plan.network), job.plan.training
+    generator, discriminator = memory.sizes(network)
+    state = TRAINED * (generator + discriminator) + generator  # and the EMA generator
+    return Estimate(
+        device=str(device),
+        seconds=duration.of_pretraining(network, training, device),
+        memory=memory.of_pretraining(network, training),
+        free=memory.free(device),
+        disk=FLOAT * (CHECKPOINTS * state + 2 * generator + discriminator),
+    )
+
+
+def task_changes(job: TaskRun, device: torch.device) -> list[str]:
+    """The options of `learn-task` that differ from its defaults, or from the recipe, as they are written."""
+    plan, network = job.plan, job.workspace.base.average.config
+    usual = task_recipe(plan.recipe, plan.adapter, [], [], {}).resolved(device, network)
+    settled = registry.load(plan.adapter).settled(usual.options, network)
+    recipe = [] if plan.recipe == DEFAULT else [f"--recipe {plan.recipe}"]
+    return recipe + _changes(plan, replace(plan, options=settled, training=usual.training, init_from=None))
+
+
+def base_changes(job: PretrainRun) -> list[str]:
+    """The options of `pretrain` that differ from its defaults, as they are written."""
+    training = PretrainConfig(precision=job.plan.training.precision)
+    found = _changes(job.plan, replace(job.plan, training=training, start=None))
+    if job.plan.start is not None:
+        return found
+    shape = {flag: job.plan.settings[flag] for flag in (f"--{name.replace('_', '-')}" for name in DEFAULTS)}
+    values = zip(shape.items(), DEFAULTS.values(), strict=True)
+    return [*(f"{flag} {value}" for (flag, value), usual in values if value != usual), *found]
+
+
+def _changes(plan: TaskPlan | PretrainPlan, usual: TaskPlan | PretrainPlan) -> list[str]:
+    defaults: Mapping[str, Any] = usual.settings
+    changed = {flag: value for flag, value in plan.settings.items() if value != defaults[flag]}
+    return [
+        f"{flag}={spell(value)}" if flag.startswith(("-t ", "-o ")) else f"{flag} {spell(value)}"
+        for flag, value in changed.items()
+    ]
