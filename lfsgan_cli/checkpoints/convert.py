@@ -94,7 +94,7 @@ def plan_task_import(workspace: Workspace, path: Path, name: str, *, activation:
 
 
 def finish_import(job: Import, device: torch.device) -> TaskSummary:
-    """Write the task with a mean w of its own, and remember what it draws; the summary of what is in its file."""
+    """Write the task with a w_avg of its own, and record what it generates; the summary of what is in its file."""
     workspace, name = job.workspace, job.info.name
     mean = _mean_w(job, device)
     tensors = job.adapter.tensors() | {task_file.W_MEAN: mean}
@@ -170,7 +170,7 @@ class MissingPartError(CheckpointError):
 
     def __init__(self, path: Path, part: Part) -> None:
         other = "g" if part == "g_ema" else "g_ema"
-        super().__init__(path, f"has no generator {part!r}", f"give --part {other}, which it has")
+        super().__init__(path, f"has no generator {part!r}", f"pass --part {other}, which it has")
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class ExportExistsError(LfsganError):
     """Nothing is replaced by accident."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{str(path)!r} is there already; give --overwrite to replace it, or another name")
+        super().__init__(f"{str(path)!r} is there already; pass --overwrite to replace it, or another name")
 
 
 def check_out(path: Path, *, overwrite: bool) -> None:

@@ -308,7 +308,7 @@ def config_of(generator: Mapping[str, Tensor]) -> NetworkConfig:
 
 
 def generator_names(config: NetworkConfig) -> dict[str, str]:
-    """NVIDIA's name of every tensor of our generator, but of its mean w."""
+    """NVIDIA's name of every tensor of our generator, but of its w_avg."""
     return dict(_generator_names(config))
 
 

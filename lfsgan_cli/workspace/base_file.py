@@ -83,7 +83,7 @@ class Base:
         """The base in fp32 on the CPU, frozen; refused where its tensors are not those that its header names."""
         summary = read_summary(path)
         tensors, metadata = safetensors.read(path)
-        # Identities leave out noise, mean w and the live generator; those can be damaged as well.
+        # Identities leave out noise, w_avg and the raw generator; those can be damaged as well.
         if safetensors.content_hash(tensors) != metadata[_HASH]:
             raise DamagedBaseError(path)
         if (name := safetensors.not_finite(tensors)) is not None:
@@ -99,7 +99,7 @@ class Base:
 def identity(network: nn.Module) -> str:
     """SHA-256 (hex) over the parameters as fp32, sorted by name: name, shape and little-endian bytes of each.
 
-    Buffers (constant noise, mean w) do not count, and neither does the precision that a file stores.
+    Buffers (constant noise, w_avg) do not count, and neither does the precision that a file stores.
     """
     digest = hashlib.sha256()
     for name, parameter in sorted(network.named_parameters()):

@@ -24,7 +24,7 @@ _FORMAT_KEY, _SEAL_KEY = "lfsgan.format", "lfsgan.seal"
 
 
 class UnusableStateError(LfsganError):
-    """A kept state that this program cannot go on from."""
+    """A checkpoint that this program cannot resume from."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ class StoredCheckpoint(NamedTuple):
 
 
 def paths(folder: Path) -> list[Path]:
-    """The files of all kept states, the newest first; none where there is no such folder."""
+    """The files of all checkpoints, the newest first; none where there is no such folder."""
     found = [path for path in folder.glob("state*.safetensors") if _NAME.fullmatch(path.name)]
     return sorted(found, key=step_of, reverse=True)
 

@@ -132,7 +132,7 @@ class TaskFile:
 
     @property
     def w_mean(self) -> Tensor:
-        """The task's own mean w, fp32 [w_dim]."""
+        """The task's own w_avg, fp32 [w_dim]."""
         return self.tensors[W_MEAN].float()
 
     def adapter(self, network: Generator) -> Adapter:
