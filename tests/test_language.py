@@ -41,6 +41,7 @@ PATTERN = re.compile("|".join(f"(?:{phrase})" for phrase in PHRASES), flags=re.I
 # A line that has to name such a word: this list, and words of formats that others chose.
 EXCEPTIONS: tuple[str, ...] = ("latent_avg",)
 SOURCES = sorted(path for folder in ("lfsgan_cli", "adapters") for path in (ROOT / folder).rglob("*.py"))
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]  # the archive is a record
 
 
 def found(path: Path) -> Iterator[str]:
@@ -54,8 +55,8 @@ def instead(text: str) -> str:
     return next(word for phrase, word in PHRASES.items() if re.fullmatch(phrase, text, flags=re.IGNORECASE))
 
 
-def test_the_sources_use_the_words_of_the_field() -> None:
-    assert not [line for path in SOURCES for line in found(path)]
+def test_sources_and_pages_use_the_words_of_the_field() -> None:
+    assert not [line for path in (*SOURCES, *PAGES) for line in found(path)]
 
 
 @pytest.mark.parametrize("phrase", ["the kept state is damaged", "files of strangers", "Likeness is judged by x"])
