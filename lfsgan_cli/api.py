@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PathLike = str | Path
-EVALUATE: Mapping[str, Any] = {"n": 2000, "blocks": 1, "batch": 50, "with_base": False}
 
 
 class CallError(LfsganError):
@@ -245,8 +244,7 @@ class OpenWorkspace:
     ) -> list[Measurement | NotMeasured]:
         """Measure tasks, all of them if none is named; each number, and each that could not be measured with its error.
 
-        metrics: `fid`, `kid`, `prdc`, `lpips`, `memorization`, … as the flags of `lfsgan evaluate`. progress: told how
-        many more images were processed.
+        metrics: named as the flags of `lfsgan evaluate`. progress: told how many more images were processed.
         """
         return list(self.iter_evaluate(tasks, metrics, progress=progress, **options))
 
@@ -264,12 +262,12 @@ class OpenWorkspace:
         from lfsgan_cli.evaluation.image_sets import WorkspaceSets, foreign, stored_images
         from lfsgan_cli.evaluation.registry import metrics_named
 
-        how: dict[str, Any] = dict(options)
+        how: dict[str, Any] = {"n": 2000, "blocks": 1, "batch": 50, "with_base": False, **options}
         style = _sampling({key: how.pop(key) for key in SamplingArguments.__annotations__ if key in how})
         reals, images, fakes, save = (
             _path(how.pop(key)) if how.get(key) is not None else None for key in ("reals", "images", "fakes", "save")
         )
-        n, blocks, batch, with_base = (how.pop(key, value) for key, value in EVALUATE.items())
+        n, blocks, batch, with_base = (how.pop(key) for key in ("n", "blocks", "batch", "with_base"))
         named = _named(tasks)
         if fakes is not None and (named or with_base):
             raise CallError("fakes is passed with tasks or with_base: pass either, since fakes are of no task")

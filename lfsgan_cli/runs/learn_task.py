@@ -332,14 +332,12 @@ def open_run(
     """The run that a command or a script asks for, new or resumed; the summary if nothing is left to do.
 
     said: the options that the user passes, under the names of `LearnConfig`, with `adapter`, `recipe` and `init_from`;
-    pairs: of `-o`, settings: of `-t`. images: None only to resume. Raises as `plan_task` and `resume_task`.
+    pairs: of `-o`, settings: of `-t`. Without images it is resumed. Raises as `plan_task` and `resume_task`.
     """
-    if resume:
+    if resume or images is None:
         repeated = Repeated(said, setting_values(settings), pairs, images)
         done = check_learned(workspace, name, repeated) if is_learned(workspace, name) else None
         return done or resume_task(workspace, name, repeated)
-    if images is None:
-        raise TypeError
     given = {key: value for key, value in said.items() if key not in {"recipe", "adapter", "init_from"}}
     way = task_recipe(said.get("recipe", DEFAULT), said.get("adapter", "left"), pairs, settings, given)
     fitted = way.resolved(device, workspace.base.average.config)
