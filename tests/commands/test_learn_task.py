@@ -106,12 +106,18 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(newcomer: "Program") -> None:
     before = newcomer.tree()
     said = newcomer.done(*LEARN, "new", "--dry-run", "-o", "rank=4").stderr.splitlines()
     assert said[0] == "Using 5 images (20×20)."
-    assert "Would learn 'new' from 5 pictures with left:" in said
-    assert {"  rank 4", "  batch 4", "  mirror True"} <= set(said)
+    assert "Would learn task 'new' from 5 images with the adapter left." in said
+    changed = next(line for line in said if line.startswith("Changed settings: "))
+    assert changed.split()[2:] == ["-o", "rank=4"]
+    needs = {line.partition(": ")[0] for line in said}
+    assert {"Device", "Expected time", "Expected memory", "Expected disk space"} <= needs
     document = json.loads(newcomer.done(*LEARN, "new", "--dry-run", "--json", "--no-mirror").stdout)
     assert (document["images"], document["skipped"]) == (5, [])
     assert document["shots"] == [f"{index:02}.png" for index in range(5)]
     assert document["plan"]["training"]["mirror"] is False
+    estimate = document["estimate"]
+    assert estimate["seconds"] > 0
+    assert min(estimate["memory"], estimate["disk"]) > 1_000_000
     assert newcomer.tree() == before
 
 

@@ -52,8 +52,12 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(newcomer: "Program") -> None:
     before = newcomer.tree()
     said = newcomer.done(*PRETRAIN, "--dry-run").stderr.splitlines()
     assert said[0].startswith("Using 12 images (")
-    assert "Would pretrain 'data' on 12 pictures:" in said
-    assert {"  resolution 16", "  kimg 0.008"} <= set(said)
+    assert "Would pretrain the base 'data' on 12 images." in said
+    changed = next(line for line in said if line.startswith("Changed settings: "))
+    assert "--resolution 16" in changed
+    assert "--kimg 0.008" in changed
+    assert "--lr" not in changed
+    assert {"Device", "Expected time", "Expected memory"} <= {line.partition(": ")[0] for line in said}
     plan = json.loads(newcomer.done(*PRETRAIN, "--dry-run", "--json").stdout)["plan"]
     assert (plan["network"]["w_dim"], plan["training"]["batch"]) == (16, 4)
     assert newcomer.tree() == before
@@ -105,7 +109,8 @@ def test_a_trained_base_has_nothing_to_resume(program: "Program") -> None:
     ],
 )
 def test_a_resumed_run_is_not_changed(unfinished: "Program", options: tuple[object, ...], words: str) -> None:
-    assert words in unfinished.refused("pretrain", "--data", "data", "--resume", *options)
+    data = () if "--data" in options else ("--data", "data")
+    assert words in unfinished.refused("pretrain", *data, "--resume", *options)
 
 
 def test_a_damaged_state_is_passed_over_and_the_end_is_the_same(unfinished: "Program") -> None:
@@ -152,10 +157,13 @@ def test_a_base_is_not_replaced_under_tasks_that_were_learned_while_it_was_train
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((*PRETRAIN, "--resolution", 48), "resolution 48: expected one of 16, 32, 64, 128, 256, 512, 1024"),
-        ((*PRETRAIN, "--resolution", -16), "resolution -16: expected one of 16"),
-        ((*PRETRAIN, "--channels", 8), "--channels"),
-        ((*PRETRAIN, "--kimg", "nan"), "--kimg"),
+        (
+            ("pretrain", "--data", "data", "--resolution", 48),
+            "resolution 48: expected one of 16, 32, 64, 128, 256, 512, 1024",
+        ),
+        (("pretrain", "--data", "data", "--resolution", -16), "resolution -16: expected one of 16"),
+        (("pretrain", "--data", "data", "--channels", 8), "--channels"),
+        (("pretrain", "--data", "data", "--kimg", "nan"), "--kimg"),
         ((*PRETRAIN, "--device", "cuda:99"), "device 'cuda:99': "),
         ((*PRETRAIN, "--resume"), "nothing to resume: 'lfsgan_workspace/base' holds no checkpoint"),
         ((*PRETRAIN, "--resume", "--overwrite"), "pass either --resume or --overwrite"),
