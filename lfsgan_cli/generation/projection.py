@@ -2,7 +2,7 @@
 
 w, and with it the noise maps, are optimized for the perceptual and the pixel distance to the target. w is disturbed by
 noise that falls to zero, so that the search is not caught by the first valley; a penalty keeps the noise maps white, so
-that they hold no picture. Two searches run side by side, from the mean w and from the nearest of 2,000 samples, and the
+that they hold no picture. Two searches run side by side, from the w_avg and from the nearest of 2,000 samples, and the
 better one is kept half-way. Then w+ (one w for every layer) starts from w.
 """
 
