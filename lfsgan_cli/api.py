@@ -52,6 +52,8 @@ class TrainingOptions(TypedDict, total=False):
     lr: float
     seed: int
     mirror: bool
+    fit: Literal["crop", "pad", "stretch"]
+    crop_position: str
     precision: Literal["auto", "fp32", "bf16"]
     save_every: float
     keep_checkpoint: bool

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from lfsgan_cli import registry
+from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import spell
 from lfsgan_cli.runs.learn_task import TaskPlan, TaskRun
@@ -71,13 +72,15 @@ def task_changes(job: TaskRun, device: torch.device) -> list[str]:
     usual = task_recipe(plan.recipe, plan.adapter, [], [], {}).resolved(device, network)
     settled = registry.load(plan.adapter).settled(usual.options, network)
     recipe = [] if plan.recipe == DEFAULT else [f"--recipe {plan.recipe}"]
-    return recipe + _changes(plan, replace(plan, options=settled, training=usual.training, init_from=None))
+    return recipe + _changes(
+        plan, replace(plan, options=settled, training=usual.training, init_from=None, framing=Framing())
+    )
 
 
 def base_changes(job: PretrainRun) -> list[str]:
     """The options of `pretrain` that differ from its defaults, as they are written."""
     training = PretrainConfig(precision=job.plan.training.precision)
-    found = _changes(job.plan, replace(job.plan, training=training, start=None))
+    found = _changes(job.plan, replace(job.plan, training=training, start=None, framing=Framing()))
     if job.plan.start is not None:
         return found
     shape = {flag: job.plan.settings[flag] for flag in (f"--{name.replace('_', '-')}" for name in DEFAULTS)}

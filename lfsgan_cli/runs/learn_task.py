@@ -320,7 +320,7 @@ def resume_task(workspace: Workspace, name: str, repeated: Repeated) -> TaskRun:
 def open_run(
     workspace: Workspace,
     name: str,
-    images: Path | None,
+    images: Path | Sequence[Path] | None,
     said: Mapping[str, Any],
     pairs: Sequence[str],
     settings: Sequence[str],
@@ -338,10 +338,12 @@ def open_run(
         repeated = Repeated(said, setting_values(settings), pairs, images)
         done = check_learned(workspace, name, repeated) if is_learned(workspace, name) else None
         return done or resume_task(workspace, name, repeated)
-    given = {key: value for key, value in said.items() if key not in {"recipe", "adapter", "init_from"}}
+    framing, rest = Framing.taken_from(said)
+    given = {key: value for key, value in rest.items() if key not in {"recipe", "adapter", "init_from"}}
     way = task_recipe(said.get("recipe", DEFAULT), said.get("adapter", "left"), pairs, settings, given)
     fitted = way.resolved(device, workspace.base.average.config)
-    return plan_task(workspace, images, name, fitted, overwrite=overwrite, init_from=said.get("init_from"))
+    start = said.get("init_from")
+    return plan_task(workspace, images, name, fitted, overwrite=overwrite, init_from=start, framing=framing)
 
 
 def is_learned(workspace: Workspace, name: str) -> bool:

@@ -239,7 +239,10 @@ def open_run(
         )
     name = said.get("name") or data.stem
     config = PretrainConfig(**training)
-    return plan_pretraining(workspace, data, name, network, config, device, start=start, overwrite=overwrite)
+    framing, _ = Framing.taken_from(said)
+    return plan_pretraining(
+        workspace, data, name, network, config, device, start=start, overwrite=overwrite, framing=framing
+    )
 
 
 def is_trained(workspace: Workspace) -> bool:

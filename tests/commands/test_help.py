@@ -103,7 +103,7 @@ def test_every_other_name_of_a_command_leads_to_one_that_is_there() -> None:
     assert not set(OTHER_COMMANDS) & known
 
 
-@pytest.mark.parametrize("option", ["--images", "--steps", "--name", "-n"])
+@pytest.mark.parametrize("option", ["--steps", "--name", "-n"])
 def test_an_option_of_one_value_is_taken_once(option: str) -> None:
     command = "generate" if option == "-n" else "learn-task"
     result = run(command, option, "1", option, "2")
