@@ -129,7 +129,7 @@ def test_stopped_in_the_middle_it_goes_on_to_the_same_numbers(program: "Program"
     said = program.stopped(*words, log="out/left/seed0/tasks/cats/stats.jsonl", by=by)
     assert said.splitlines()[-1].endswith(" with: lfsgan benchmark tiny.toml --out out --method left")
     program.done(*words)
-    program.done(*words, "--out", "whole")
+    program.done("benchmark", "tiny.toml", "--out", "whole", "--method", "left")
     again = lines(program, "whole/runs.jsonl")
     assert [line["results"] for line in lines(program)] == [line["results"] for line in again]
 
