@@ -22,7 +22,8 @@ from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.dataset import check as check_all
 from lfsgan_cli.images.decode import decode
 from lfsgan_cli.images.formats import BadImageError
-from lfsgan_cli.images.source import Use, open_source
+from lfsgan_cli.images.listing import Use
+from lfsgan_cli.images.source import open_source
 from lfsgan_cli.images.summary import ImageSummary, Size
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.generator import Generator

@@ -16,7 +16,8 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.images.decode import Decoded, decode, fit
 from lfsgan_cli.images.formats import BadImageError, BadImagesError, UnusableFile
 from lfsgan_cli.images.framing import DEFAULT, Framing
-from lfsgan_cli.images.source import Source, Use, open_source, open_sources
+from lfsgan_cli.images.listing import Use
+from lfsgan_cli.images.source import Source, open_source, open_sources
 from lfsgan_cli.images.summary import Finding, ImageSummary
 
 Pixels = NDArray[np.uint8]

@@ -8,7 +8,8 @@ from typing import Any
 
 from lfsgan_cli.errors import printable
 from lfsgan_cli.images.framing import DEFAULT, Framing
-from lfsgan_cli.images.source import SHOWN, Source, left_out_text, skipped_text
+from lfsgan_cli.images.listing import SHOWN, left_out_text, skipped_text
+from lfsgan_cli.images.source import Source
 
 Size = tuple[int, int]  # width and height in pixels
 EXTREME = 4  # times as long as wide, or more

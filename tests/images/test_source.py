@@ -12,17 +12,17 @@ import pytest
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.images import formats
 from lfsgan_cli.images.formats import BadImageError, UnusableFile
+from lfsgan_cli.images.listing import skipped_text
 from lfsgan_cli.images.png import GRID, NOTE, THUMBNAIL, encode
 from lfsgan_cli.images.source import (
-    BrokenZipError,
     NoImagesError,
     NotASourceError,
     SourceNotFoundError,
     UnreadableSourceError,
     open_source,
     open_sources,
-    skipped_text,
 )
+from lfsgan_cli.images.zipped import BrokenZipError
 
 Make = Callable[..., Path]
 
