@@ -127,8 +127,8 @@ class TaskFile:
 
     @property
     def sha256(self) -> str:
-        """The hash of the tensors, as the header spells it."""
-        return safetensors.content_hash(self.tensors)
+        """The hash of the tensors, 64 hex digits."""
+        return safetensors.content_hash(self.tensors).removeprefix("0x")
 
     @property
     def w_mean(self) -> Tensor:
