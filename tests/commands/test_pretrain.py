@@ -105,12 +105,16 @@ def test_a_trained_base_has_nothing_to_resume(program: "Program") -> None:
         (("--name", "other"), "--name was data, now other"),
         (("--init-from", "other.safetensors"), "--init-from was none, now "),
         (("--kimg", 0), "--kimg is 0, and the run has already done "),
-        (("--data", "dogs"), "--data holds other images than the run began with"),
     ],
 )
 def test_a_resumed_run_is_not_changed(unfinished: "Program", options: tuple[object, ...], words: str) -> None:
     data = () if "--data" in options else ("--data", "data")
     assert words in unfinished.refused("pretrain", *data, "--resume", *options)
+
+
+def test_a_run_resumes_with_its_own_data_alone(unfinished: "Program") -> None:
+    line = unfinished.refused("pretrain", "--data", "dogs", "--resume")
+    assert "--data holds other images than the run began with" in line
 
 
 def test_a_damaged_state_is_passed_over_and_the_end_is_the_same(unfinished: "Program") -> None:
