@@ -157,7 +157,10 @@ class OpenWorkspace:
         from lfsgan_cli.workspace.task_file import TaskSummary
 
         how, resume, overwrite, save_every, keep = _split(options)
-        pairs, settings = _pairs(how.pop("adapter_options", {})), _pairs(how.pop("settings", {}))
+        pairs, settings = (
+            [f"{key}={spell(value)}" for key, value in how.pop(name, {}).items()]
+            for name in ("adapter_options", "settings")
+        )
         if images is None and not resume:
             raise CallError(f"task {name!r} has no images to learn from: pass a folder or a zip file")
         with hold_tasks(self.root, name):
@@ -432,10 +435,6 @@ def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], bool, bool, floa
     if how["resume"] and how["overwrite"]:
         raise CallError("resume and overwrite are both true: pass one of them, since they contradict each other")
     return how, how.pop("resume"), how.pop("overwrite"), how.pop("save_every"), how.pop("keep_checkpoint")
-
-
-def _pairs(values: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={spell(value)}" for key, value in values.items()]
 
 
 def _sampling(options: Mapping[str, Any]) -> SamplingOptions:

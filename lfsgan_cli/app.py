@@ -6,6 +6,7 @@ import typer
 
 from lfsgan_cli import __version__
 from lfsgan_cli.commands import base as base_commands
+from lfsgan_cli.commands import task_files
 from lfsgan_cli.commands import tasks as task_commands
 from lfsgan_cli.commands.adapters import adapters
 from lfsgan_cli.commands.base import base
@@ -17,7 +18,6 @@ from lfsgan_cli.commands.help import GENERATE, LEARN, MANAGE, MEASURE, help_
 from lfsgan_cli.commands.interpolate import interpolate
 from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.main import Cli
-from lfsgan_cli.commands.mix_tasks import mix_tasks
 from lfsgan_cli.commands.options import everywhere, register
 from lfsgan_cli.commands.pretrain import pretrain
 from lfsgan_cli.commands.profile import profile
@@ -159,22 +159,22 @@ register(
     "lfsgan tasks remove cats dogs --dry-run",
 )  # fmt: skip
 register(
-    tasks, "mix", mix_tasks,
+    tasks, "mix", task_files.mix_tasks,
     "lfsgan tasks mix both --task sketch=0.6,babies=0.4",
     "lfsgan tasks mix toon --task sketch=1 --strength 4-16=1,32-64=0",
 )  # fmt: skip
 register(
-    tasks, "merge", task_commands.merge,
+    tasks, "merge", task_files.merge,
     "lfsgan tasks merge cats cats.pt",
     "lfsgan tasks merge cats cats.safetensors --strength 0.5",
 )  # fmt: skip
 register(
-    tasks, "import", task_commands.import_task,
+    tasks, "import", task_files.import_task,
     "lfsgan tasks import sketches.pt --name sketches",
     "lfsgan tasks import sketches.pt --name sketches --no-activation",
 )  # fmt: skip
 register(
-    tasks, "export", task_commands.export_task,
+    tasks, "export", task_files.export_task,
     "lfsgan tasks export cats cats.pt",
     "lfsgan tasks export cats cats.pt --overwrite",
 )  # fmt: skip

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.completion import adapter_names
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Json, WorkspaceDir
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Json, WorkspaceDir, adapter_names
 from lfsgan_cli.errors import LfsganError
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, METRICS, OUTPUT
 from lfsgan_cli.commands.options import (
@@ -25,6 +24,7 @@ from lfsgan_cli.commands.options import (
     WorkspaceDir,
     check_images,
     examine_images,
+    task_names,
     tell_images,
 )
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.options import (
@@ -17,6 +16,7 @@ from lfsgan_cli.commands.options import (
     NoiseChoice,
     Truncation,
     WorkspaceDir,
+    task_names,
 )
 from lfsgan_cli.errors import choices
 from lfsgan_cli.options import MOST

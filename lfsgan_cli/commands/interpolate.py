@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
 from lfsgan_cli.commands.generate import Batch, LatentsFile, open_for_sampling, tasks_of
 from lfsgan_cli.commands.help import INPUT, OUTPUT, SAMPLING
@@ -19,6 +18,7 @@ from lfsgan_cli.commands.options import (
     NoiseChoice,
     Truncation,
     WorkspaceDir,
+    task_names,
 )
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.completion import adapter_names, task_names
 from lfsgan_cli.commands.console import print_json, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
@@ -15,12 +14,13 @@ from lfsgan_cli.commands.options import (
     Json,
     PrecisionChoice,
     WorkspaceDir,
+    adapter_names,
     given_options,
+    task_names,
     tell_images,
     tell_memory,
     to_repeat,
 )
-from lfsgan_cli.commands.recipes import recipe_names
 from lfsgan_cli.commands.training import (
     CropPositionChoice,
     FitChoice,
@@ -30,6 +30,7 @@ from lfsgan_cli.commands.training import (
     Seed,
     Shown,
     check_resume,
+    recipe_names,
     tell_estimate,
     train,
 )

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.completion import base_files
 from lfsgan_cli.commands.console import print_json, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
@@ -15,6 +14,7 @@ from lfsgan_cli.commands.options import (
     Json,
     PrecisionChoice,
     WorkspaceDir,
+    base_files,
     check_images,
     given_options,
     tell_memory,

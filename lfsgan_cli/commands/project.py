@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
 from lfsgan_cli.commands.generate import OutDir, Overwrite, open_for_sampling
 from lfsgan_cli.commands.help import INPUT, TRAINING
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, LayerStrengths, WorkspaceDir, to_repeat
+from lfsgan_cli.commands.options import (
+    DEFAULT_WORKSPACE,
+    Device,
+    DryRun,
+    Json,
+    LayerStrengths,
+    WorkspaceDir,
+    task_names,
+    to_repeat,
+)
 
 if TYPE_CHECKING:
     from lfsgan_cli.generation.projection import Projection

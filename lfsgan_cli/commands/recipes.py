@@ -4,22 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.completion import Proposals
 from lfsgan_cli.commands.console import print_json, print_text, table
 from lfsgan_cli.commands.options import Json
+from lfsgan_cli.commands.training import recipe_names
 
 if TYPE_CHECKING:
     from lfsgan_cli.options import Field
     from lfsgan_cli.training.recipes import Recipe
-
-
-def recipe_names(incomplete: str) -> Proposals:
-    """The recipes."""
-    from typing import get_args
-
-    from lfsgan_cli.training.recipes import Name
-
-    return sorted(name for name in get_args(Name) if name.startswith(incomplete))
 
 
 RecipeName = Annotated[

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from lfsgan_cli.commands.completion import task_names
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
 from lfsgan_cli.commands.generate import Batch, OutDir, Overwrite, PrecisionChoice, open_for_sampling, tasks_of
 from lfsgan_cli.commands.help import INPUT, SAMPLING
@@ -18,6 +17,7 @@ from lfsgan_cli.commands.options import (
     NoiseChoice,
     Truncation,
     WorkspaceDir,
+    task_names,
 )
 
 OneTask = Annotated[

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from lfsgan_cli.commands.console import losses_line, progress, say, warn
+from lfsgan_cli.commands.console import (
+    losses_line,
+    progress,
+    say,
+    warn,
+)
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
+from lfsgan_cli.commands.options import Proposals
 from lfsgan_cli.images.framing import CropPosition, Fit
 from lfsgan_cli.options import LARGEST
 
 if TYPE_CHECKING:
     from lfsgan_cli.runs.estimate import Estimate
     from lfsgan_cli.runs.session import Session
+
 
 Result = TypeVar("Result")
 
@@ -96,3 +103,12 @@ def tell_estimate(estimate: "Estimate", changes: list[str]) -> None:
 def _duration(seconds: float) -> str:
     minutes = max(1, round(seconds / 60))
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+def recipe_names(incomplete: str) -> Proposals:
+    """The recipes."""
+    from typing import get_args
+
+    from lfsgan_cli.training.recipes import Name
+
+    return sorted(name for name in get_args(Name) if name.startswith(incomplete))

@@ -23,10 +23,16 @@ from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.images.png import encode
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.options import spell
 from lfsgan_cli.runs import snapshots as snapshots_of
 from lfsgan_cli.runs.folder import RunFolder
-from lfsgan_cli.runs.plan import NoCheckpointError, Plan, flag, worded
+from lfsgan_cli.runs.plan import (
+    ImportedTaskError,
+    NoCheckpointError,
+    Plan,
+    SourceAdapterError,
+    SourceOptionsError,
+    flag,
+)
 from lfsgan_cli.runs.session import Session
 from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training.batches import reference_images
@@ -72,34 +78,6 @@ class BaseInTrainingError(LfsganError):
         super().__init__(
             f"the base of {str(root)!r} is not trained to its end: finish it with `lfsgan pretrain --resume`, "
             "or learn the task in another --workspace"
-        )
-
-
-class ImportedTaskError(LfsganError):
-    """A task that was not learned here."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"task {name!r} was imported or mixed, not learned here, so that there is no run to resume")
-
-
-class SourceAdapterError(LfsganError):
-    """A task to start from whose tensors are of another kind."""
-
-    def __init__(self, name: str, adapter: str, wanted: str) -> None:
-        super().__init__(
-            f"--init-from {name}: that task was learned with --adapter {adapter}, this one is to be learned with "
-            f"{wanted}; pass --adapter {adapter}, or a task learned with {wanted}"
-        )
-
-
-class SourceOptionsError(LfsganError):
-    """A task to start from whose tensors have other shapes or another meaning."""
-
-    def __init__(self, name: str, changes: Mapping[str, tuple[object, object]]) -> None:
-        same = " ".join(f"{key}={spell(was)}" for key, (was, _) in changes.items())
-        super().__init__(
-            f"--init-from {name} continues with that task's own options, but {worded(changes)}; pass {same}, "
-            "or leave --init-from out"
         )
 
 

@@ -117,3 +117,31 @@ def _worded(name: str, was: object, now: object) -> str:
 def flag(key: str) -> str:
     """How a setting is passed by an option of its own."""
     return f"--{key.replace('_', '-')}"
+
+
+class ImportedTaskError(LfsganError):
+    """A task that was not learned here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"task {name!r} was imported or mixed, not learned here, so that there is no run to resume")
+
+
+class SourceAdapterError(LfsganError):
+    """A task to start from whose tensors are of another kind."""
+
+    def __init__(self, name: str, adapter: str, wanted: str) -> None:
+        super().__init__(
+            f"--init-from {name}: that task was learned with --adapter {adapter}, this one is to be learned with "
+            f"{wanted}; pass --adapter {adapter}, or a task learned with {wanted}"
+        )
+
+
+class SourceOptionsError(LfsganError):
+    """A task to start from whose tensors have other shapes or another meaning."""
+
+    def __init__(self, name: str, changes: Mapping[str, tuple[object, object]]) -> None:
+        same = " ".join(f"{key}={spell(was)}" for key, (was, _) in changes.items())
+        super().__init__(
+            f"--init-from {name} continues with that task's own options, but {worded(changes)}; pass {same}, "
+            "or leave --init-from out"
+        )

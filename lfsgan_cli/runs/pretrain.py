@@ -23,6 +23,7 @@ from lfsgan_cli.images.source import identity, open_source
 from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
+from lfsgan_cli.runs.estimate import NETWORK_DEFAULTS
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
 from lfsgan_cli.runs.plan import NoCheckpointError, Plan, flag
 from lfsgan_cli.runs.session import Session
@@ -36,7 +37,6 @@ from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace
 
 # The network of a base that starts from no other; a base to start from has its own.
-DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 4}
 SHAPE = ("channels", "latent", "mapping_layers")
 GRID_EVERY = 300.0  # seconds between two image grids
 WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
@@ -219,7 +219,7 @@ def open_run(
 ) -> PretrainRun | BaseSummary:
     """The run that a command or a script asks for: a new one, or one to resume; the summary if nothing is left to do.
 
-    said: the options that the user passes, under the names of `PretrainConfig` and of `DEFAULTS`, with `init_from`.
+    said: the options that the user passes, under the names of `PretrainConfig` and of the network, with `init_from`.
     Raises as `plan_pretraining` and `resume_pretraining`.
     """
     if resume:
@@ -229,7 +229,7 @@ def open_run(
     start = said.get("init_from")
     network = None
     if not start or "resolution" in said:
-        shape = {**DEFAULTS, **{key: said[key] for key in DEFAULTS if key in said}}
+        shape = {**NETWORK_DEFAULTS, **{key: said[key] for key in NETWORK_DEFAULTS if key in said}}
         side = shape["resolution"]
         table = {
             each: max(16, shape["channels"] * 16 // max(16, each)) for each in (4, 8, *RESOLUTIONS) if each <= side

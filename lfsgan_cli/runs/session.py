@@ -20,8 +20,7 @@ from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.images.formats import BadImagesError
 from lfsgan_cli.io.files import FileWriteError
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.runs.folder import RunFolder, Stopwatch
-from lfsgan_cli.runs.health import DivergedRunError, diverged_loss, enough_memory
+from lfsgan_cli.runs.folder import DivergedRunError, RunFolder, Stopwatch, diverged_loss, enough_memory
 from lfsgan_cli.runs.plan import Plan
 from lfsgan_cli.training.loop import Step, TrainingLoop
 

@@ -18,8 +18,7 @@ from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
 from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, mixed, reference_images, shuffled
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator, PatchDiscriminator
-from lfsgan_cli.training.ema import EMA
-from lfsgan_cli.training.loop import Phase, Rated, TrainingLoop, lazy_adam, set_rate
+from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, lazy_adam, set_rate
 from lfsgan_cli.training.losses import EnergyDistance, MemorizationPenalty
 from lfsgan_cli.training.memory import graph_part, with_features
 from lfsgan_cli.training.perceptual import PerceptualDistance

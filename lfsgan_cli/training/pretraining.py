@@ -15,8 +15,7 @@ from lfsgan_cli.training import losses
 from lfsgan_cli.training.batches import Images, batch_of, mirrored, mixed, shuffled
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator
-from lfsgan_cli.training.ema import EMA
-from lfsgan_cli.training.loop import Phase, Rated, TrainingLoop, lazy_adam, set_rate
+from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, lazy_adam, set_rate
 
 CALIBRATED = 256  # real images from which the scale of frozen features is computed
 ANNEALED_HALF_LIFE = 5  # times the EMA's half-life, once learning rates have fallen to zero

@@ -15,6 +15,7 @@ from lfsgan_cli.images.formats import BadImageError, UnusableFile
 from lfsgan_cli.images.listing import skipped_text
 from lfsgan_cli.images.png import GRID, NOTE, THUMBNAIL, encode
 from lfsgan_cli.images.source import (
+    BrokenZipError,
     NoImagesError,
     NotASourceError,
     SourceNotFoundError,
@@ -22,7 +23,6 @@ from lfsgan_cli.images.source import (
     open_source,
     open_sources,
 )
-from lfsgan_cli.images.zipped import BrokenZipError
 
 Make = Callable[..., Path]
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lfsgan_cli.images import zipped
+from lfsgan_cli.images import source
 from lfsgan_cli.images.formats import BadImageError
-from lfsgan_cli.images.source import NoImagesError, open_source
-from lfsgan_cli.images.zipped import BrokenZipError, HarmfulZipError
+from lfsgan_cli.images.source import BrokenZipError, HarmfulZipError, NoImagesError, open_source
 
 LIST_ENTRY = b"PK\x01\x02"  # APPNOTE 4.3.12; behind it, 20 and 24 bytes on, how large an entry is and would be
 SIZES = 20
@@ -50,7 +49,7 @@ def test_what_is_unpacked_ends_where_the_list_says(tmp_path: Path) -> None:
 def test_many_entries_that_unpack_to_terabytes_together_are_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zipped, "MAX_TOTAL_BYTES", 1 << 27)
+    monkeypatch.setattr(source, "MAX_TOTAL_BYTES", 1 << 27)
     with pytest.raises(HarmfulZipError, match="it would unpack to 135,266,304 bytes"):
         open_source(bomb(tmp_path / "bomb.zip"))
 
@@ -71,13 +70,13 @@ def test_a_list_of_entries_that_would_fill_the_memory_is_refused(
         for index in range(100):
             file.writestr(f"{index}.png", b"")
     assert len(open_source(tmp_path / "set.zip").names) == 100
-    monkeypatch.setattr(zipped, "MAX_LIST_BYTES", 1000)
+    monkeypatch.setattr(source, "MAX_LIST_BYTES", 1000)
     with pytest.raises(BrokenZipError):
         open_source(tmp_path / "set.zip")
 
 
 def test_an_entry_larger_than_the_list_may_be_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zipped, "MAX_LIST_BYTES", 1000)
+    monkeypatch.setattr(source, "MAX_LIST_BYTES", 1000)
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
         file.writestr("a.png", os.urandom(5000))
     assert len(open_source(tmp_path / "set.zip").read(0)) == 5000

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from lfsgan_cli.runs.health import (
+from lfsgan_cli.runs.folder import (
     EXPLODED,
     DivergedRunError,
     OutOfMemoryRunError,

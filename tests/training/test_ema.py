@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lfsgan_cli.training.ema import EMA
+from lfsgan_cli.training.loop import EMA
 
 
 def pair(value: float) -> tuple[nn.Linear, nn.Linear]:

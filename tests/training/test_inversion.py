@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.inversion import inverted
+from lfsgan_cli.training.anchors import inverted
 
 LEVELS = torch.tensor([-0.5, 0.1, 0.8])
 OWNERS = torch.arange(6) % 3
