@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.options import spell
@@ -423,8 +423,7 @@ def _finished(steps: Generator[Progress, None, T], progress: Callable[[Progress]
         try:
             step = next(steps)
         except StopIteration as end:
-            result: T = end.value
-            return result
+            return cast("T", end.value)
         if progress is not None:
             progress(step)
 
