@@ -33,7 +33,7 @@ def resume_as_told(program: "Program", said: str) -> None:
     program_name, *words = shlex.split(command)
     assert program_name == "lfsgan"
     stopped = message.removeprefix("Stopped ")
-    assert f"Going on {stopped}." in program.done(*words).stderr
+    assert f"Resuming {stopped}." in program.done(*words).stderr
 
 
 def test_a_second_task_leaves_the_first_as_it_was(learned: "Program") -> None:

@@ -85,7 +85,10 @@ def plan_task_import(workspace: Workspace, path: Path, name: str, *, activation:
     if published.network != network:
         raise OtherNetworkError(path, published.network, workspace.base.name, network)
     cls = registry.load(ADAPTER)
-    values = {"rank": published.rank, "activation": activation, "additive": published.additive, "init": "paper"}
+    values = {
+        "rank": published.rank, "activation": activation, "additive": published.additive, "init": "paper",
+        "gates": "hard", "biases": False, "crossed": False,
+    }  # fmt: skip
     config = read_config(cls, values)
     adapter = _adapter(path, workspace, cls, config, published)
     training = {"imported": "LFS-GAN", "file": path.name, "file_sha256": file_hash(path)}

@@ -130,7 +130,7 @@ def show_snapshots(
 ) -> None:
     """Show the snapshots of a task's run as one image.
 
-    One row a snapshot, the same seeds in each. `lfsgan tasks pick NAME STEP` makes one of them the task.
+    One row a snapshot, the same seeds in each. `lfsgan tasks pick cats 750` makes that of step 750 the task.
     """
     from lfsgan_cli.runs.snapshots import write_grid
     from lfsgan_cli.system.device import pick

@@ -412,7 +412,9 @@ class Learner(Session):
         record(workspace, name, self.device)
         self._image_grid()
         if self._snapshots:
-            write_atomic(snapshots_of.path_of(self.folder.path, self.total), path.read_bytes())
+            snapshot = snapshots_of.path_of(self.folder.path, self.total)
+            snapshot.parent.mkdir(exist_ok=True)
+            write_atomic(snapshot, path.read_bytes())
             snapshots_of.prune(self.folder.path, self._snapshots)
         document = {"plan": self.job.plan.to_json(), "device": this_machine(self.device).device}
         self.folder.finish(document, seconds, keep_checkpoint=keep_checkpoint)

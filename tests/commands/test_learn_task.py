@@ -282,5 +282,6 @@ def test_a_damaged_state_is_passed_over_with_a_warning(begun: "Program") -> None
 
 def test_a_workspace_whose_base_is_still_in_training_takes_no_other_base(program: "Program") -> None:
     (program.folder / "lfsgan_workspace/base.safetensors").unlink()
+    (program.folder / "lfsgan_workspace/base/run.json").unlink()
     (program.folder / "lfsgan_workspace/base/state000000.safetensors").write_bytes(b"")
     assert "finish it with `lfsgan pretrain --resume`" in program.refused(*LEARN, "new")

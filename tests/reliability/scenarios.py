@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lfsgan_cli.workspace import checkpoint_file
 from tests.conftest import SMALL
 from tests.reliability.forked import Moment, done, run
 from tests.reliability.homes import LEARN, PUBLIC, WORKSPACE, based, copied, newcomer
@@ -90,7 +91,7 @@ def _after(home: Path, to: Path, command: Command) -> Path:
 
 
 def _begun(home: Path, run_folder: str) -> bool:
-    return any((home / WORKSPACE / run_folder).glob("state*.safetensors"))
+    return checkpoint_file.is_unfinished(home / WORKSPACE / run_folder)
 
 
 def _is_there(home: Path, task: str) -> bool:

@@ -49,10 +49,10 @@ def _read(path: Path) -> None:
         _READERS[path.suffix](path)
     elif path.name == BASE_FILE:
         Base.open(path)
-    elif path.parent.name == "tasks":
-        TaskFile.open(path)
-    else:
+    elif path.name.startswith("state"):
         checkpoint_file.read(path)
+    else:
+        TaskFile.open(path)  # tasks, and the snapshots of their runs
 
 
 def _read_picture(path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_task_may_be_replaced_by_one_that_starts_from_it(learned: "Program") -
 
 
 def test_a_dry_run_tells_the_start(learned: "Program") -> None:
-    assert "  init_from cats" in learned.done(*LEARN, "--dry-run").stderr.splitlines()
+    assert "--init-from cats" in learned.done(*LEARN, "--dry-run").stderr
     plan = json.loads(learned.done(*LEARN, "--dry-run", "--json").stdout)["plan"]
     assert plan["init_from_sha256"] == tensors_hash(learned, "cats")
 

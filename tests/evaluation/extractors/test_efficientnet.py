@@ -109,7 +109,7 @@ def test_gradients_reach_the_pictures_and_no_weight(network: EfficientNetLite0, 
 
 
 def test_floats_are_not_taken_for_levels(pictures: Tensor) -> None:
-    with pytest.raises(TypeError, match=r"torch\.float32 pictures: expected torch\.uint8"):
+    with pytest.raises(TypeError, match=r"torch\.float32 images: expected torch\.uint8"):
         from_levels(pictures.float())
 
 
