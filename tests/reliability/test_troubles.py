@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are forked")
 
 def test_a_full_disk_and_a_folder_of_another_user_damage_nothing() -> None:
     lines = told("troubles", "--command", "learn-task", "small_files", "read_only")
-    assert any("File too large; expected a writable folder with room" in line for line in lines)
+    assert any("File too large; expected a writable folder with enough space" in line for line in lines)
 
 
 @pytest.mark.slow
