@@ -52,7 +52,8 @@ def _options(options: Any) -> str:
 
 
 def _type(hint: Any) -> str:
-    return hint.__forward_arg__ if hasattr(hint, "__forward_arg__") else str(getattr(hint, "__name__", hint))
+    text = hint.__forward_arg__ if hasattr(hint, "__forward_arg__") else str(getattr(hint, "__name__", hint))
+    return text.replace("'", '"')  # as the formatter of this page's code has it
 
 
 def page() -> str:

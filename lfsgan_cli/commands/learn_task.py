@@ -233,6 +233,9 @@ def _write_preview(job: "TaskRun", path: Path) -> None:
     say(f"The images as training sees them are in {path}.")
 
 
+ENOUGH_FOR_A_BASE = 500  # training images from which on `pretrain --init-from` is the better tool
+
+
 def _tell_start(job: "TaskRun") -> None:
     from lfsgan_cli.training.batches import MOST_REFERENCES
 
@@ -244,6 +247,8 @@ def _tell_start(job: "TaskRun") -> None:
             f"Samples are compared with {MOST_REFERENCES} random ones of the {len(job.shots.pictures):,} training "
             "images (anchors, mode seeking, memorization, energy distance); the discriminator sees all."
         )
+    if len(job.shots.pictures) > ENOUGH_FOR_A_BASE:
+        say(f"{len(job.shots.pictures):,} images are enough to train a base on: see `lfsgan help pretrain`.")
     if job.plan.init_from is not None and not job.resumed:
         say(f"Starting where task {job.plan.init_from!r} ended.")
 
