@@ -23,7 +23,7 @@ def console_blocks(page: Path) -> list[str]:
 def paste(blocks: list[str], folder: Path) -> str:
     """Run blocks one after another in one shell, as a user does; what it printed. The first failure ends it."""
     environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "LFSGAN", "VIRTUAL"))
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "LFSGAN", "VIRTUAL", "OMP_"))
     }
     done = subprocess.run(
         ["bash", "-e"],
