@@ -128,7 +128,7 @@ class TaskFile:
     @property
     def sha256(self) -> str:
         """The hash of the tensors, 64 hex digits."""
-        return safetensors.content_hash(self.tensors).removeprefix("0x")
+        return safetensors.tensors_sha256(self.tensors)
 
     @property
     def w_mean(self) -> Tensor:
