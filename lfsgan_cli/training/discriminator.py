@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -14,7 +15,8 @@ from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator, block_count, blocks_before_patches, patch_head
 from lfsgan_cli.networks.layers import resized, translated
 from lfsgan_cli.training.batches import RandomSource
-from lfsgan_cli.training.config import LearnConfig, TrainingConfigError
+from lfsgan_cli.training.config import Gradients, LearnConfig, TrainingConfigError
+from lfsgan_cli.training.loop import Phase, Rated, lazy_adam
 
 
 class PatchDiscriminator:
@@ -119,6 +121,7 @@ class FeatureDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.choices = size, choices
+        self._fakes: list[Tensor] = []  # features of the images that the generator last learned from
         self._frozen = [EfficientNetLite0(size).to(device)]  # in a list, so that neither state nor parameters name it
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -161,6 +164,23 @@ class FeatureDiscriminator(nn.Module):
         loss = -torch.stack([scores.mean() for scores in self(fake)]).mean()
         return torch.where(self.confidence > SURE, 0.5, 1.0) * loss
 
+    def generator_loss(self, fakes: Tensor, weight: float) -> Tensor:
+        """`weight` times `g_loss` of images [N, 3, R, R]; the heads' next step learns from the same images."""
+        features = self.features(fakes)
+        self._fakes = [level.detach() for level in features]
+        return weight * self.g_loss(features)
+
+    def phase(self, name: str, lr: float, reals: Callable[[], Tensor], gradients: Gradients = "dropped") -> Phase:
+        """The heads' step, to run after the generator's. reals: the step's training images, [N, 3, R, R]."""
+        heads = list(self.parameters())
+
+        def losses(_step: int) -> Iterator[Tensor]:
+            with torch.no_grad():
+                real = self.features(reals())
+            yield self.d_loss(real, self._fakes)
+
+        return Phase(name, 1, heads, lazy_adam([Rated(heads, lr)], 0, gradients), losses)
+
     def _mixed(self, images: Tensor) -> list[Tensor]:
         network = self._frozen[0]
         seen = resized(images, self.size, "bilinear", antialias=False)
@@ -179,6 +199,11 @@ class FeatureDiscriminator(nn.Module):
             if cuts:
                 mask[:, max(0, top) : top + cut, max(0, left) : left + cut] = 0
         return shifted(images, 1 / 8, self.choices) * kept.to(images.device)
+
+
+def risen(done: float, ramp: float) -> float:
+    """Share of its weight, 0 to 1, that a loss has after `done` of `ramp` steps or images; 1 without a ramp."""
+    return min(1.0, done / ramp) if ramp else 1.0
 
 
 def _head(side: int, width: int) -> nn.Module:

@@ -17,7 +17,7 @@ from lfsgan_cli.training import losses
 from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
 from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, mixed, reference_images, shuffled
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.discriminator import FeatureDiscriminator, PatchDiscriminator
+from lfsgan_cli.training.discriminator import FeatureDiscriminator, PatchDiscriminator, risen
 from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, lazy_adam, set_rate
 from lfsgan_cli.training.losses import EnergyDistance, MemorizationPenalty
 from lfsgan_cli.training.memory import graph_part, with_features
@@ -79,10 +79,9 @@ class Learning(TrainingLoop):
         path = [Phase("path", path_every, g, g_adam, self._path_loss)] if has_path else []
         self.phases = [Phase("d", 1, d, d_adam, self._d_loss), *r1, Phase("g", 1, g, g_adam, self._g_loss), *path]
         if self.features is not None:
-            heads = list(self.features.parameters())
-            adam = lazy_adam([Rated(heads, config.features.lr)], 0, gradients)
-            self.optimizers = {**self.optimizers, "features": adam}
-            self.phases = [*self.phases, Phase("features", 1, heads, adam, self._features_loss)]
+            phase = self.features.phase("features", config.features.lr, lambda: self._reals, gradients)
+            self.optimizers = {**self.optimizers, "features": phase.optimizer}
+            self.phases = [*self.phases, phase]
 
     @property
     def total(self) -> int:
@@ -151,20 +150,12 @@ class Learning(TrainingLoop):
         if near is not None and self.config.anchors.weight:
             loss = loss + self.config.anchors.weight * self._anchor_loss(fakes, near)
         if self.features is not None:
-            features, config = self.features.features(fakes), self.config.features
-            risen = min(1.0, step / config.ramp) if config.ramp else 1.0
-            loss = loss + config.weight * risen * self.rate_share * self.features.g_loss(features)
-            self._fake_features = [level.detach() for level in features]
+            config = self.config.features
+            weight = config.weight * risen(step, config.ramp) * self.rate_share
+            loss = loss + self.features.generator_loss(fakes, weight)
         yield loss
         if self.config.compares_samples_at(step):
             yield self.comparison.loss(self._reals)
-
-    def _features_loss(self, _step: int) -> Iterator[Tensor]:
-        """The heads learn from the step's training images and from the samples that the adapter just learned from."""
-        assert self.features is not None  # noqa: S101 - this phase exists only with features
-        with torch.no_grad():
-            real = self.features.features(self._reals)
-        yield self.features.d_loss(real, self._fake_features)
 
     def _anchor_loss(self, fakes: Tensor, near: Near) -> Tensor:
         """Perceptual and pixel distance of images from their anchors' training images, weighted by closeness."""

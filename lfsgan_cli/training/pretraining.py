@@ -14,7 +14,7 @@ from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.training import losses
 from lfsgan_cli.training.batches import Images, batch_of, mirrored, mixed, shuffled
 from lfsgan_cli.training.config import PretrainConfig
-from lfsgan_cli.training.discriminator import FeatureDiscriminator
+from lfsgan_cli.training.discriminator import FeatureDiscriminator, risen
 from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, lazy_adam, set_rate
 
 CALIBRATED = 256  # real images from which the scale of frozen features is computed
@@ -61,10 +61,9 @@ class Pretraining(TrainingLoop):
         features = FeatureDiscriminator(config.seed, self.random.choices, self.device)
         first = islice(shuffled(len(self.images), config.seed, 0), min(CALIBRATED, len(self.images)))
         features.calibrate(batch_of(self.images, list(first), self.device))
-        heads = list(features.parameters())
-        adam = lazy_adam([Rated(heads, config.lr)], 0)
-        self.modules, self.optimizers = {**self.modules, "heads": features}, {**self.optimizers, "heads": adam}
-        self.phases = [*self.phases, Phase("heads", 1, heads, adam, self._heads_loss)]
+        phase = features.phase("heads", config.lr, lambda: self._reals)
+        self.modules = {**self.modules, "heads": features}
+        self.optimizers, self.phases = {**self.optimizers, "heads": phase.optimizer}, [*self.phases, phase]
         return features
 
     @property
@@ -103,11 +102,9 @@ class Pretraining(TrainingLoop):
         loss = losses.nonsaturating_g(self.discriminator(fakes))
         self._fakes = fakes.detach()
         if self.features is not None:
-            features = self.features.features(fakes)
-            shown, ramp = self.done * self.config.batch, self.config.feature_ramp_kimg * 1000
-            risen = min(1.0, shown / ramp) if ramp else 1.0
-            loss = loss + self.config.feature_weight * risen * (1 - self.annealed) * self.features.g_loss(features)
-            self._fake_features = [level.detach() for level in features]
+            share = risen(self.done * self.config.batch, self.config.feature_ramp_kimg * 1000)
+            weight = self.config.feature_weight * share * (1 - self.annealed)
+            loss = loss + self.features.generator_loss(fakes, weight)
         yield loss
 
     def _d_loss(self, _step: int) -> Iterator[Tensor]:
@@ -121,12 +118,6 @@ class Pretraining(TrainingLoop):
     def _r1_loss(self, _step: int) -> Iterator[Tensor]:
         penalty = losses.r1(self.discriminator, self._reals)
         yield penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
-
-    def _heads_loss(self, _step: int) -> Iterator[Tensor]:
-        assert self.features is not None  # noqa: S101 - this phase exists only with features
-        with torch.no_grad():
-            real = self.features.features(self._reals)
-        yield self.features.d_loss(real, self._fake_features)
 
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
         image, ws = self._generate(max(1, self.config.batch // 2), self.generator.w_mean.dtype)
