@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.options import spell
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from lfsgan_cli.evaluation.evaluate import Measurement, NotMeasured
     from lfsgan_cli.evaluation.retention import Verdict
     from lfsgan_cli.generation.sampling import SamplingOptions
-    from lfsgan_cli.runs.session import Session
+    from lfsgan_cli.training.loop import Step
     from lfsgan_cli.workspace.base_file import BaseSummary
     from lfsgan_cli.workspace.task_file import TaskSummary
     from lfsgan_cli.workspace.workspace import Workspace
 
-T = TypeVar("T")
 PathLike = str | Path
 
 
@@ -143,7 +142,9 @@ class OpenWorkspace:
 
         images: may be left out with `resume=True`. progress: called after every step.
         """
-        return _finished(self.iter_learn_task(name, images, **options), progress)
+        from lfsgan_cli.runs.session import result_of
+
+        return result_of(self.iter_learn_task(name, images, **options), progress or _ignore)
 
     def iter_learn_task(
         self, name: str, images: PathLike | None = None, **options: Unpack[LearnOptions]
@@ -153,6 +154,7 @@ class OpenWorkspace:
         A loop that is left early keeps the last checkpoint: resume it with `resume=True`.
         """
         from lfsgan_cli.runs.learn_task import Learner, open_run
+        from lfsgan_cli.runs.session import seen_as
         from lfsgan_cli.workspace.locks import hold_tasks
         from lfsgan_cli.workspace.task_file import TaskSummary
 
@@ -172,11 +174,8 @@ class OpenWorkspace:
                 return run
             learner = Learner(run, self._pick())
             again = f"{self!r}.learn_task({name!r}, resume=True)"
-            return (
-                yield from _steps(
-                    learner, save_every, again, lambda seconds: learner.finish(seconds, keep_checkpoint=keep)
-                )
-            )
+            steps = learner.complete(save_every=save_every, resume_command=again, keep_checkpoint=keep)
+            return (yield from seen_as(steps, _view(learner.total)))
 
     def pretrain(
         self,
@@ -189,13 +188,16 @@ class OpenWorkspace:
 
         progress: called after every step.
         """
-        return _finished(self.iter_pretrain(data, **options), progress)
+        from lfsgan_cli.runs.session import result_of
+
+        return result_of(self.iter_pretrain(data, **options), progress or _ignore)
 
     def iter_pretrain(
         self, data: PathLike, **options: Unpack[PretrainOptions]
     ) -> Generator[Progress, None, BaseSummary]:
         """As `pretrain`, to iterate over: yields after every step; see `iter_learn_task`."""
         from lfsgan_cli.runs.pretrain import Pretrainer, open_run
+        from lfsgan_cli.runs.session import seen_as
         from lfsgan_cli.workspace.base_file import BaseSummary
         from lfsgan_cli.workspace.locks import hold_base
 
@@ -206,11 +208,8 @@ class OpenWorkspace:
                 return run
             trainer = Pretrainer(run, self._pick())
             again = f"{self!r}.pretrain({str(data)!r}, resume=True)"
-            return (
-                yield from _steps(
-                    trainer, save_every, again, lambda seconds: trainer.finish(seconds, keep_checkpoint=keep)
-                )
-            )
+            steps = trainer.complete(save_every=save_every, resume_command=again, keep_checkpoint=keep)
+            return (yield from seen_as(steps, _view(trainer.total)))
 
     def generate(
         self, task: str | None, seeds: int | Iterable[int] = 16, **options: Unpack[SamplingArguments]
@@ -404,28 +403,12 @@ def open_workspace(root: PathLike = "lfsgan_workspace", *, device: str = "auto")
     return OpenWorkspace(_path(root), device)
 
 
-def _steps(
-    session: Session, save_every: float, resume: str, finish: Callable[[float], T]
-) -> Generator[Progress, None, T]:
-    from lfsgan_cli.runs.folder import Stopwatch
-    from lfsgan_cli.runs.session import stop_at_once
-
-    watch = Stopwatch()
-    for step in session.steps(save_every=save_every, resume_command=resume):
-        yield Progress(step.done, session.total, step.losses)
-    with stop_at_once(session.total, resume):
-        return finish(watch.seconds)
+def _view(total: int) -> Callable[[Step], Progress]:
+    return lambda step: Progress(step.done, total, step.losses)
 
 
-def _finished(steps: Generator[Progress, None, T], progress: Callable[[Progress], object] | None) -> T:
-    """Run to the end; what the generator returns."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return cast("T", end.value)
-        if progress is not None:
-            progress(step)
+def _ignore(_progress: Progress) -> None:
+    """Progress that nobody asked for."""
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], bool, bool, float, bool]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lfsgan_adapters.shift import Shift
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.layers import Linear, ModulatedConv2d, StyledConv, ToRGB
 
@@ -35,18 +36,6 @@ class Renormalized(nn.Module):
         return weight + self.gain * centered + size * self.shift
 
 
-class Shift(nn.Module):
-    """b' = b + a, with a initialized to zero."""
-
-    def __init__(self, shape: torch.Size) -> None:
-        super().__init__()
-        self.add = nn.Parameter(torch.zeros(shape))
-
-    def forward(self, bias: Tensor) -> Tensor:
-        """Any shape."""
-        return bias + self.add
-
-
 class AdaFM(Adapter):
     """Scales and shifts every kernel, every row of a matrix and every bias.
 
@@ -68,11 +57,11 @@ class AdaFM(Adapter):
             match layer:
                 case Linear():
                     self.weights[f"{name}.weight"] = Renormalized(layer.weight.shape, (-1,))
-                    self.weights[f"{name}.bias"] = Shift(layer.bias.shape)
+                    self.weights[f"{name}.bias"] = Shift(*layer.bias.shape)
                 case ModulatedConv2d():
                     over = (-2, -1) if layer.weight[0, 0, 0].numel() > 1 else (-3, -2, -1)
                     self.weights[f"{name}.weight"] = Renormalized(layer.weight.shape, over)
                 case StyledConv() | ToRGB():
-                    self.weights[f"{name}.bias"] = Shift(layer.bias.shape)
+                    self.weights[f"{name}.bias"] = Shift(*layer.bias.shape)
                 case _:
                     pass  # the noise and the constant input stay the base's: GAN Memory has neither

@@ -9,6 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from lfsgan_adapters.shift import Shift
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.layers import Linear, ModulatedConv2d
 
@@ -30,18 +31,6 @@ class Modulation(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """weight: [d_out, d_in] or [1, C_out, C_in, k, k], raw (before the equalized learning rate's scale)."""
         return weight * (1 + (self.out @ self.inner.T).view_as(weight))
-
-
-class Shift(nn.Module):
-    """b' = b + a, with a: [d] initialized to zero."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.add = nn.Parameter(torch.zeros(width))
-
-    def forward(self, bias: Tensor) -> Tensor:
-        """bias: [d]."""
-        return bias + self.add
 
 
 class KML(Adapter):

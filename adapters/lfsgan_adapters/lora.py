@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
+from lfsgan_adapters.shift import Shift
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.layers import Linear, ModulatedConv2d
 
@@ -33,18 +34,6 @@ class Update(nn.Module):
         """weight: [d_out, d_in] or [1, C_out, C_in, k, k], raw (before the equalized learning rate's scale)."""
         size: Tensor = torch.linalg.vector_norm(weight) / math.sqrt(weight.numel())
         return weight + ((self.scale * size * self.up) @ self.down).view_as(weight)
-
-
-class Shift(nn.Module):
-    """b̂ = b + a, with a: [d] initialized to zero."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.delta = nn.Parameter(torch.zeros(width))
-
-    def forward(self, bias: Tensor) -> Tensor:
-        """bias: [d]."""
-        return bias + self.delta
 
 
 class LoRA(Adapter):
@@ -81,7 +70,7 @@ class LoRA(Adapter):
                 case Linear():
                     d_out, d_in = layer.weight.shape
                     self.weights[f"{name}.weight"] = Update(d_out, d_in, config.rank, config.alpha)
-                    self.weights[f"{name}.bias"] = Shift(len(layer.bias))
+                    self.weights[f"{name}.bias"] = Shift(len(layer.bias), name="delta")
                 case ModulatedConv2d() if config.layers == "all":
                     _, c_out, c_in, *kernel = layer.weight.shape
                     d_in = c_in * math.prod(kernel)

@@ -30,7 +30,9 @@ from lfsgan_cli.commands.training import (
     Seed,
     Shown,
     check_resume,
+    overwrite_option,
     recipe_names,
+    resume_option,
     tell_estimate,
     train,
 )
@@ -118,8 +120,8 @@ Preview = Annotated[
         help="With --dry-run: write a PNG of the images as training sees them.",
     ),
 ]  # fmt: skip
-Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume the run; --steps may rise.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the task or run.")]
+Resume = Annotated[bool, resume_option("--steps")]
+Overwrite = Annotated[bool, overwrite_option("the task or run")]
 
 
 def learn_task(
@@ -193,12 +195,8 @@ def learn_task(
     learner = Learner(job, where, snapshot_every=snapshot_every, snapshots=snapshots)
     command = to_repeat("learn-task", "--name", name, "--resume", workspace=place.root, device=device)
 
-    def finish(seconds: float) -> "TaskSummary":
-        learned = learner.finish(seconds, keep_checkpoint=keep_checkpoint)
-        say(f"Learned in {seconds:.0f} s.")
-        return learned
-
-    learned = train(learner, Shown(f"Learning {name}", command, save_every), finish)
+    learned = train(learner, Shown(f"Learning {name}", command, save_every, keep_checkpoint))
+    say(f"Learned in {learner.seconds:.0f} s.")
     _tell_task(place.root, name, learned, device, job.shots.summary.to_json(), as_json=as_json)
 
 

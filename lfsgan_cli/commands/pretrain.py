@@ -29,6 +29,8 @@ from lfsgan_cli.commands.training import (
     Seed,
     Shown,
     check_resume,
+    overwrite_option,
+    resume_option,
     tell_estimate,
     train,
 )
@@ -98,10 +100,8 @@ InitFrom = Annotated[
         help="Base file whose weights to start from.",
     ),
 ]  # fmt: skip
-Resume = Annotated[bool, typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume the run; --kimg may rise.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace the base, if no task was learned on it.")
-]
+Resume = Annotated[bool, resume_option("--kimg")]
+Overwrite = Annotated[bool, overwrite_option("the base, if no task was learned on it")]
 BaseName = Annotated[
     str, typer.Option("--name", rich_help_panel=OUTPUT, help="Name of the base.  [default: the name of --data]")
 ]
@@ -181,13 +181,9 @@ def pretrain(
     trainer = pretrain.Pretrainer(job, where)
     again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
 
-    def finish(seconds: float) -> "BaseSummary":
-        trained = trainer.finish(seconds, keep_checkpoint=keep_checkpoint)
-        if trainer.choice:
-            _tell_choice(trainer.choice)
-        return trained
-
-    trained = train(trainer, Shown("Pretraining", again, save_every, training.batch), finish)
+    trained = train(trainer, Shown("Pretraining", again, save_every, keep_checkpoint, training.batch))
+    if trainer.choice:
+        _tell_choice(trainer.choice)
     _tell_base(place.base_path, trained, summary.to_json(), as_json=as_json)
 
 

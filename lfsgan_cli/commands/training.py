@@ -1,8 +1,7 @@
 """What `learn-task` and `pretrain` have in common: options, and a session shown from its first step to its result."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -54,6 +53,16 @@ KeepCheckpoint = Annotated[
 LOSSES_EVERY = 10  # steps
 
 
+def resume_option(longer: str) -> Any:
+    """`--resume`; a larger value of the option `longer` lengthens the run."""
+    return typer.Option("--resume", rich_help_panel=OUTPUT, help=f"Resume the run; {longer} may rise.")
+
+
+def overwrite_option(what: str) -> Any:
+    """`--overwrite`, which replaces `what`."""
+    return typer.Option("--overwrite", rich_help_panel=OUTPUT, help=f"Replace {what}.")
+
+
 def check_resume(*, resume: bool, overwrite: bool) -> None:
     """A usage error where both are passed."""
     if resume and overwrite:
@@ -67,27 +76,29 @@ class Shown:
     title: str
     resume_command: str
     save_every: float
+    keep_checkpoint: bool
     images: int | None = None
 
 
-def train(session: "Session", shown: Shown, finish: Callable[[float], Result]) -> Result:
-    """Train to the end and write the result, which `finish` returns; it is passed the seconds that training took."""
-    from lfsgan_cli.runs.folder import Stopwatch
-    from lfsgan_cli.runs.session import stop_at_once
+def train(session: "Session[Result]", shown: Shown) -> Result:
+    """Train to the end and write the result; the summary of its file."""
+    from lfsgan_cli.runs.session import result_of
 
-    watch = Stopwatch()
     for path in session.damaged:
         warn(f"the checkpoint {str(path)!r} is damaged; resuming from the one before it")
     if moved := session.moved:
         warn(f"the checkpoint was made on {moved}; on another model, the result may differ from an uninterrupted run's")
     if session.resumed:
         say(f"Resuming after step {session.done:,} of {session.total:,}.")
+    run = session.complete(
+        save_every=shown.save_every, resume_command=shown.resume_command, keep_checkpoint=shown.keep_checkpoint
+    )
     unit, each = ("images", shown.images) if shown.images else ("steps", 1)
     with progress(shown.title, session.total * each, done=session.done * each, unit=unit) as advance:
-        for step in session.steps(save_every=shown.save_every, resume_command=shown.resume_command):
-            advance(each, losses_line(step.losses) if step.done % LOSSES_EVERY == 0 else None)
-    with stop_at_once(session.total, shown.resume_command):
-        return finish(watch.seconds)
+        return result_of(
+            run,
+            lambda step: advance(each, losses_line(step.losses) if step.done % LOSSES_EVERY == 0 else None),
+        )
 
 
 def tell_estimate(estimate: "Estimate", changes: list[str]) -> None:

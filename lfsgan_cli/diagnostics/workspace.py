@@ -149,7 +149,7 @@ def _problems(state: WorkspaceState, command: Command) -> Iterator[Problem]:
 def _damage(finding: Finding) -> Problem:
     what, _, way = finding.why.partition("; ")
     if finding.state == "damaged":  # whatever its reader expected
-        way = base_file.WAY_OUT if finding.task is None else task_file.WAY_OUT
+        way = base_file.BaseFileError.way_out if finding.task is None else task_file.TaskFileError.way_out
     return Problem(f"{finding.path.name} is {finding.state}: {what}", way)
 
 

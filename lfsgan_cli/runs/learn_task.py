@@ -345,7 +345,7 @@ def check_learned(workspace: Workspace, name: str, repeated: Repeated) -> TaskSu
     return None
 
 
-class Learner(Session):
+class Learner(Session[TaskSummary]):
     """A task's run at work.
 
     snapshot_every: steps between two snapshots, a quarter of the run if None. snapshots: how many are kept, the last
@@ -401,10 +401,7 @@ class Learner(Session):
         return adapt(self.base, self.run.learned)
 
     def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> TaskSummary:
-        """Write the task's file, and record what it draws; the summary of what is in it.
-
-        keep_checkpoint: so that the run can be lengthened.
-        """
+        """See `Session`; what the task generates is recorded, so that `evaluate --retention` can compare."""
         workspace, name = self.job.workspace, self.job.plan.name
         path = task_path(workspace.root, name)
         forget(workspace, name)  # of a run that was lengthened: the file is not what was recorded any more

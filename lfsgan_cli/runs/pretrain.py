@@ -334,7 +334,7 @@ def _pixels(images: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(images, min(SIDE, images.shape[-1])).flatten(1).cpu()
 
 
-class Pretrainer(Session):
+class Pretrainer(Session[BaseSummary]):
     """A pretraining at work. best: what it compares on the way."""
 
     grid_seeds = range(64)
@@ -373,10 +373,7 @@ class Pretrainer(Session):
         self.best.unpack(tensors)
 
     def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> BaseSummary:
-        """Write the base; the summary of what is in it. BaseExistsError where tasks stand on another one by now.
-
-        keep_checkpoint: so that the run can be lengthened.
-        """
+        """See `Session`. BaseExistsError where tasks stand on another base by now."""
         self.job.workspace.check_base_free(overwrite=True)
         average, path, plan = self.view(), self.job.workspace.base_path, self.job.plan
         if self.best.step is not None and self.best.step != self.total:

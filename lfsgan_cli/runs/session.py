@@ -6,10 +6,11 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator as Run
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -24,6 +25,9 @@ from lfsgan_cli.runs.folder import DivergedRunError, RunFolder, Stopwatch, diver
 from lfsgan_cli.runs.plan import Plan
 from lfsgan_cli.training.loop import Step, TrainingLoop
 
+Result = TypeVar("Result")
+Seen = TypeVar("Seen")
+
 LOG_EVERY = 10  # steps; reading the losses more often would make a GPU wait
 
 
@@ -34,13 +38,15 @@ class BrokenOffRunError(LfsganError):
         super().__init__(f"{cause}; the checkpoint after step {done or 0:,} is kept, then resume with: {resume}")
 
 
-class Session(ABC):
+class Session(ABC, Generic[Result]):
     """A training run from its start, or from its newest checkpoint, to its result.
 
     A run yields its steps, so that a command can show them. grid_seeds: what its image grids show. damaged:
     checkpoints that could not be read, so that the run resumes from the one before them. moved: the hardware of the
-    checkpoint, where it is not this one.
+    checkpoint, where it is not this one. seconds: how long this process trained, once the steps are done.
     """
+
+    seconds = 0.0
 
     grid_seeds: Sequence[int]
 
@@ -81,12 +87,27 @@ class Session(ABC):
     def view(self) -> Generator:
         """The generator that image grids show."""
 
+    @abstractmethod
+    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> Result:
+        """Write the result of the finished steps, which took so many seconds; the summary of its file.
+
+        keep_checkpoint: so that the run can be lengthened.
+        """
+
     def pack(self) -> dict[str, Tensor]:
         """What a checkpoint must hold beside the training loop."""
         return {}
 
-    def unpack(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027 - most sessions have nothing more
+    def unpack(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what `pack` returned."""
+
+    def complete(self, *, save_every: float, resume_command: str, keep_checkpoint: bool) -> Run[Step, None, Result]:
+        """As `steps`, then `finish`, whose result the generator returns; a signal meanwhile raises StoppedRunError."""
+        watch = Stopwatch()
+        yield from self.steps(save_every=save_every, resume_command=resume_command)
+        self.seconds = watch.seconds
+        with stop_at_once(self.total, resume_command):
+            return self.finish(self.seconds, keep_checkpoint=keep_checkpoint)
 
     def steps(self, *, save_every: float, resume_command: str) -> Iterator[Step]:
         """Train to the end; the last step has its checkpoint too, since the result may still take a while.
@@ -139,6 +160,34 @@ class Session(ABC):
         images = torch.cat(list(sample(self.view(), seeds, noise="const")))
         about = {**note, "step": done, "seeds": seeds, "noise": "const"}
         save_grid(self.folder.path / f"fakes{done:06}.png", near_square(to_arrays(images)), about)
+
+
+def seen_as(run: Run[Step, None, Result], view: Callable[[Step], Seen]) -> Run[Seen, None, Result]:
+    """The run, with a view of each step in the step's place."""
+    while True:
+        try:
+            step = next(run)
+        except StopIteration as end:
+            return cast("Result", end.value)
+        try:
+            yield view(step)
+        except (
+            KeyboardInterrupt
+        ) as interrupt:  # the second Ctrl-C, while the caller looks at the step: the run words it
+            run.throw(interrupt)
+
+
+def result_of(run: Run[Seen, None, Result], each: Callable[[Seen], object]) -> Result:
+    """Run to the end, with a call after each step; what the generator returns."""
+    while True:
+        try:
+            seen = next(run)
+        except StopIteration as end:
+            return cast("Result", end.value)
+        try:
+            each(seen)
+        except KeyboardInterrupt as interrupt:
+            run.throw(interrupt)
 
 
 # Ctrl-C, SIGTERM and SIGHUP during training: finish the step, write a checkpoint, then end.

@@ -1,20 +1,27 @@
-"""What a base's file holds: the averaged generator, the live one, the discriminator, and who they are."""
+"""What a base's file holds: the EMA generator, the raw one, the discriminator, and their identities."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from lfsgan_cli.errors import LfsganError, is_presentable, quoted
-from lfsgan_cli.io import json as strictjson
+from lfsgan_cli.errors import quoted
 from lfsgan_cli.io import safetensors
-from lfsgan_cli.io.safetensors import data_hash
 from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
+from lfsgan_cli.workspace.stored_file import (
+    HASH,
+    StoredFileError,
+    check_bytes,
+    check_header,
+    check_metadata,
+    json_text,
+    read_object,
+    read_tensors,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,27 +32,19 @@ if TYPE_CHECKING:
 FORMAT = "base/1"
 MISFIT = "its tensors do not fit the network that its header describes"
 _ORIGIN = "lfsgan.origin"
-WAY_OUT = "put a whole copy of this very base in its place (the embedded one comes by itself once this file is gone)"
-_HASH = "modelspec.hash_sha256"  # of the tensors
+_NAMES = ("lfsgan.name", "lfsgan.identity", "lfsgan.discriminator")
+_KEYS = (*_NAMES, "lfsgan.network", "lfsgan.training", HASH)
 _BUFFERS = (".const", ".w_mean")
-_KEYS = (
-    "lfsgan.identity", "lfsgan.discriminator", "lfsgan.name", "lfsgan.network", "lfsgan.training",
-    _HASH,
-)  # fmt: skip
 
 
-class BaseFileError(LfsganError):
+class BaseFileError(StoredFileError):
     """A base's file that is damaged, or no base at all."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{str(path)!r} is not a usable base: {reason}; expected a file made by `lfsgan pretrain`")
-
-
-class DamagedBaseError(BaseFileError):
-    """A base's file that is not what was saved."""
-
-    def __init__(self, path: Path, what: str = "tensors are not the ones that were") -> None:
-        LfsganError.__init__(self, f"{str(path)!r} is damaged: its {what} saved; {WAY_OUT}")
+    kind: ClassVar = "base"
+    command: ClassVar = "pretrain"
+    way_out: ClassVar = (
+        "put a whole copy of this very base in its place (the embedded one comes by itself once this file is gone)"
+    )
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,8 @@ class Base:
     def open(cls, path: Path) -> Base:
         """The base in fp32 on the CPU, frozen; refused where its tensors are not those that its header names."""
         summary = read_summary(path)
-        tensors, metadata = safetensors.read(path)
-        # Identities leave out noise, w_avg and the raw generator; those can be damaged as well.
-        if safetensors.content_hash(tensors) != metadata[_HASH]:
-            raise DamagedBaseError(path)
-        if (name := safetensors.not_finite(tensors)) is not None:
-            raise BaseFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
+        # All bytes are checked: identities leave out noise, w_avg and the raw generator.
+        tensors = read_tensors(path, BaseFileError)
         average, live, discriminator = _networks(path, summary.network, tensors)
         for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):
             _load(path, network, _under(tensors, f"{part}."))
@@ -132,17 +127,17 @@ def write(
         "lfsgan.name": base.name,
         "lfsgan.identity": base.identity,
         "lfsgan.discriminator": identity(base.discriminator),
-        "lfsgan.network": _json(base.average.config.to_json()),
-        "lfsgan.training": _json(training),
+        "lfsgan.network": json_text(base.average.config.to_json()),
+        "lfsgan.training": json_text(training),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": f"stylegan2-{resolution}",
         "modelspec.implementation": "lfsgan",
         "modelspec.title": base.name,
         "modelspec.resolution": f"{resolution}x{resolution}",
-        _HASH: safetensors.content_hash(tensors),
+        HASH: safetensors.content_hash(tensors),
     }
     if origin:
-        metadata[_ORIGIN] = _json(origin)
+        metadata[_ORIGIN] = json_text(origin)
     safetensors.write(path, tensors, safetensors.sealed(tensors, metadata))
 
 
@@ -150,15 +145,14 @@ def read_summary(path: Path) -> BaseSummary:
     """What the header alone tells, without torch."""
     header = safetensors.read_header(path)
     metadata = _checked(path, header.metadata)
-    if safetensors.is_broken(header):
-        raise DamagedBaseError(path, "header is not the one that was")
+    check_header(path, header, BaseFileError)
     return BaseSummary(
         name=metadata["lfsgan.name"],
         identity=metadata["lfsgan.identity"],
         discriminator=metadata["lfsgan.discriminator"],
         network=_network(path, metadata),
-        training=_object(path, metadata, "lfsgan.training"),
-        origin=_object(path, metadata, _ORIGIN) if _ORIGIN in metadata else {},
+        training=read_object(path, metadata, "lfsgan.training", BaseFileError),
+        origin=read_object(path, metadata, _ORIGIN, BaseFileError) if _ORIGIN in metadata else {},
         parameters=_parameters(header, "average."),
         discriminator_parameters=_parameters(header, "discriminator."),
         file_bytes=header.file_bytes,
@@ -167,9 +161,8 @@ def read_summary(path: Path) -> BaseSummary:
 
 def verify(path: Path) -> BaseSummary:
     """What the header tells, once the tensors' bytes are those that it names; without torch."""
-    summary, header = read_summary(path), safetensors.read_header(path)
-    if data_hash(path, header) != header.metadata[_HASH]:
-        raise DamagedBaseError(path)
+    summary = read_summary(path)
+    check_bytes(path, BaseFileError)
     return summary
 
 
@@ -209,31 +202,12 @@ def _checked(path: Path, metadata: Mapping[str, str]) -> Mapping[str, str]:
     found = metadata.get("lfsgan.format")
     if found != FORMAT:
         raise BaseFileError(path, f"its format is {quoted(found)}, and {FORMAT!r} was expected")
-    for key in _KEYS:
-        if key not in metadata:
-            raise BaseFileError(path, f"its header lacks {key!r}")
-    for key in ("lfsgan.name", "lfsgan.identity", "lfsgan.discriminator"):
-        if not is_presentable(metadata[key]):
-            raise BaseFileError(path, f"{key!r} in its header is no name, but {quoted(metadata[key])}")
+    check_metadata(path, metadata, _KEYS, _NAMES, BaseFileError)
     return metadata
 
 
 def _network(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
     try:
-        return NetworkConfig.from_json(_object(path, metadata, "lfsgan.network"))
+        return NetworkConfig.from_json(read_object(path, metadata, "lfsgan.network", BaseFileError))
     except NetworkConfigError as error:
         raise BaseFileError(path, str(error)) from error
-
-
-def _object(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
-    try:
-        value = strictjson.loads(metadata[key])
-    except ValueError as error:
-        raise BaseFileError(path, f"{key!r} in its header is not JSON") from error
-    if not isinstance(value, dict):
-        raise BaseFileError(path, f"{key!r} in its header is not a JSON object")
-    return value
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -275,6 +275,6 @@ def _compare_with_record(name: str, path: Path, run: Path) -> Finding:
     recorded = recorded_hash(run)
     if recorded is None or recorded == file_hash(path):
         return _whole(name, path)
-    why = f"its header is not the one that is on record; {task_file.WAY_OUT}"
+    why = f"its header is not the one that is on record; {task_file.TaskFileError.way_out}"
     record = str(run / RETENTION)
     return Finding(name, path, "damaged", f"{why}; if you put another file there yourself, remove {record!r}")

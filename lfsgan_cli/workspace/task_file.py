@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lfsgan_cli.errors import LfsganError, is_presentable, quoted
-from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io import safetensors
-from lfsgan_cli.io.safetensors import SEAL, data_hash
+from lfsgan_cli.io.safetensors import SEAL
 from lfsgan_cli.workspace import blend
 from lfsgan_cli.workspace.blend import StoredPart
+from lfsgan_cli.workspace.stored_file import (
+    HASH,
+    StoredFileError,
+    check_bytes,
+    check_header,
+    check_metadata,
+    json_text,
+    read_object,
+    read_tensors,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,8 +33,6 @@ if TYPE_CHECKING:
 
 FORMAT = "task/1"
 W_MEAN = "w_mean"
-WAY_OUT = "get the file again, or learn or import the task again with --overwrite"
-_HASH = "modelspec.hash_sha256"  # of the tensors
 _MISFIT = "its tensors have other names or shapes; the file is damaged"
 # What an adapter may allocate while it is built: more numbers than it keeps, and a few that it needs on the way.
 _MARGIN, _SMALL = 4, 1 << 24
@@ -34,18 +40,12 @@ _ADAPTER_TENSORS = ("weights.", "features.")
 _OWN_KEYS = {f"lfsgan.{key}" for key in ("format", "adapter", "adapter_version", "config", "base", "training")}
 
 
-class TaskFileError(LfsganError):
+class TaskFileError(StoredFileError):
     """A task's file that is damaged or not made by this program."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{str(path)!r} is not a usable task: {reason}; expected a file made by `lfsgan learn-task`")
-
-
-class DamagedTaskError(TaskFileError):
-    """A task's file that is not what was saved."""
-
-    def __init__(self, path: Path, what: str = "tensors are not the ones that were") -> None:
-        LfsganError.__init__(self, f"{str(path)!r} is damaged: its {what} saved; {WAY_OUT}")
+    kind: ClassVar = "task"
+    command: ClassVar = "learn-task"
+    way_out: ClassVar = "get the file again, or learn or import the task again with --overwrite"
 
 
 class NotATaskError(LfsganError):
@@ -118,12 +118,7 @@ class TaskFile:
         NewerTaskError for a format of the future, TaskFileError for damage.
         """
         info = read_info(path)
-        tensors, metadata = safetensors.read(path)
-        if safetensors.content_hash(tensors) != metadata[_HASH]:
-            raise DamagedTaskError(path)
-        if (name := safetensors.not_finite(tensors)) is not None:
-            raise TaskFileError(path, f"its tensor {quoted(name)} holds numbers that are not finite")
-        return cls(path, info, tensors)
+        return cls(path, info, read_tensors(path, TaskFileError))
 
     @property
     def sha256(self) -> str:
@@ -207,8 +202,7 @@ def read_summary(path: Path) -> TaskSummary:
     header = safetensors.read_header(path)
     info = _info(path, header.metadata)
     _check_tensors(path, header.tensors)
-    if safetensors.is_broken(header):
-        raise DamagedTaskError(path, "header is not the one that was")
+    check_header(path, header, TaskFileError)
     learned = [spec for name, spec in header.tensors.items() if name != W_MEAN]
     return TaskSummary(info, sum(math.prod(spec.shape) for spec in learned), header.file_bytes)
 
@@ -220,9 +214,8 @@ def read_info(path: Path) -> TaskInfo:
 
 def verify(path: Path) -> TaskInfo:
     """The header's content, once the tensors' bytes are those that it names; without torch; see `TaskFile.open`."""
-    info, header = read_info(path), safetensors.read_header(path)
-    if data_hash(path, header) != header.metadata[_HASH]:
-        raise DamagedTaskError(path)
+    info = read_info(path)
+    check_bytes(path, TaskFileError)
     return info
 
 
@@ -233,20 +226,16 @@ def _metadata(info: TaskInfo, content_hash: str) -> dict[str, str]:
         "lfsgan.format": FORMAT,
         "lfsgan.adapter": info.adapter,
         "lfsgan.adapter_version": info.adapter_version,
-        "lfsgan.config": _json(info.config),
-        "lfsgan.base": _json(asdict(info.base)),
-        "lfsgan.training": _json(info.training),
+        "lfsgan.config": json_text(info.config),
+        "lfsgan.base": json_text(asdict(info.base)),
+        "lfsgan.training": json_text(info.training),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": f"stylegan2-{resolution}/{info.adapter}",
         "modelspec.implementation": "lfsgan",
         "modelspec.title": info.name,
         "modelspec.resolution": f"{resolution}x{resolution}",
-        _HASH: content_hash,
+        HASH: content_hash,
     }
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _info(path: Path, metadata: Mapping[str, str]) -> TaskInfo:
@@ -256,9 +245,9 @@ def _info(path: Path, metadata: Mapping[str, str]) -> TaskInfo:
         name=metadata["modelspec.title"],
         adapter=metadata["lfsgan.adapter"],
         adapter_version=metadata["lfsgan.adapter_version"],
-        config=_object(path, metadata, "lfsgan.config"),
-        base=_base(path, _object(path, metadata, "lfsgan.base")),
-        training=_object(path, metadata, "lfsgan.training"),
+        config=read_object(path, metadata, "lfsgan.config", TaskFileError),
+        base=_base(path, read_object(path, metadata, "lfsgan.base", TaskFileError)),
+        training=read_object(path, metadata, "lfsgan.training", TaskFileError),
     )
 
 
@@ -274,23 +263,10 @@ def _check_format(path: Path, found: str | None) -> None:
 
 
 def _check_keys(path: Path, metadata: Mapping[str, str]) -> None:
-    for key in sorted({*_OWN_KEYS, "modelspec.title", _HASH} - metadata.keys()):
-        raise TaskFileError(path, f"its header lacks {key!r}")
+    keys = sorted({*_OWN_KEYS, "modelspec.title", HASH})
+    check_metadata(path, metadata, keys, ("modelspec.title", "lfsgan.adapter", "lfsgan.adapter_version"), TaskFileError)
     for key in sorted(key for key in metadata.keys() - _OWN_KEYS - {SEAL} if key.startswith("lfsgan.")):
         raise TaskFileError(path, f"its header has the unknown key {quoted(key)}")
-    for key in ("modelspec.title", "lfsgan.adapter", "lfsgan.adapter_version"):
-        if not is_presentable(metadata[key]):
-            raise TaskFileError(path, f"{key!r} in its header is no name, but {quoted(metadata[key])}")
-
-
-def _object(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
-    try:
-        value = strictjson.loads(metadata[key])
-    except ValueError as error:
-        raise TaskFileError(path, f"{key!r} in its header is not JSON") from error
-    if not isinstance(value, dict):
-        raise TaskFileError(path, f"{key!r} in its header is not a JSON object")
-    return value
 
 
 def _base(path: Path, value: dict[str, Any]) -> BaseInfo:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from lfsgan_adapters.adafm import AdaFM, Renormalized, Shift
+from lfsgan_adapters.adafm import AdaFM, Renormalized
+from lfsgan_adapters.shift import Shift
 
 from lfsgan_cli.apply import merge
 from lfsgan_cli.networks.config import NetworkConfig
@@ -40,7 +41,7 @@ def test_every_bias_is_shifted() -> None:
     for name in biases:
         task = adapter.weights[name]
         assert isinstance(task, Shift)
-        torch.testing.assert_close(merged.get_parameter(name), base.get_parameter(name) + task.add)
+        torch.testing.assert_close(merged.get_parameter(name), base.get_parameter(name) + task.get_parameter("add"))
     assert set(biases) == {name for name, _ in adapter.weights.items() if name.endswith("bias")}
 
 

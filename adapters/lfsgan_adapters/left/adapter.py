@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import torch
 from torch import nn
 
-from lfsgan_adapters.left.factors import BiasModulator, Live, Paper, Shift, Soft, rates
+from lfsgan_adapters.left.factors import BiasModulator, Live, Paper, Soft, rates
 from lfsgan_adapters.left.reference_names import published_names
+from lfsgan_adapters.shift import Shift
 from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import build_generator
@@ -74,9 +75,9 @@ class LeFT(Adapter):
                 case ModulatedConv2d():
                     self.weights[f"{name}.weight"] = start.conv(layer.weight, gate(), additive=config.additive)
                 case Noise() if config.biases:
-                    self.weights[f"{name}.strength"] = Shift(layer.strength.shape)
+                    self.weights[f"{name}.strength"] = Shift(*layer.strength.shape)
                 case StyledConv() | ToRGB() if config.biases:
-                    self.weights[f"{name}.bias"] = Shift(layer.bias.shape)
+                    self.weights[f"{name}.bias"] = Shift(*layer.bias.shape)
                 case _:
                     pass  # the constant input of the synthesis stays the base's, as in the public code
         self.nulls = dict(self._null_tensors(network, config, rank))

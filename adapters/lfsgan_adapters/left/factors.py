@@ -109,18 +109,6 @@ class ConvModulator(nn.Module):
         return modulated
 
 
-class Shift(nn.Module):
-    """v̂ = v + a, with a of v's shape, initialized to zero."""
-
-    def __init__(self, shape: torch.Size) -> None:
-        super().__init__()
-        self.add = nn.Parameter(torch.zeros(shape))
-
-    def forward(self, value: Tensor) -> Tensor:
-        """Any shape."""
-        return value + self.add
-
-
 class Paper:
     """The published initialization: equal constants, whose product is one, and zeros in both factors of every sum."""
 
