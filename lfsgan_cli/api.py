@@ -87,6 +87,8 @@ class PretrainOptions(TrainingOptions, total=False):
     r1_gamma: float
     path_weight: float
     feature_weight: float
+    reconstruction_kimg: float
+    reconstruction_weight: float
     decay: float
     init_from: PathLike
 

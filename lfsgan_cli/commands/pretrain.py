@@ -86,6 +86,20 @@ FeatureWeight = Annotated[
         help="Weight of the discriminator on frozen features; 0 is plain StyleGAN2.",
     ),
 ]  # fmt: skip
+ReconstructionKimg = Annotated[
+    float,
+    typer.Option(
+        "--reconstruction-kimg", min=0, rich_help_panel=TRAINING,
+        help="Thousands of images in which the generator first learns to reconstruct the training images; 0 is off.",
+    ),
+]  # fmt: skip
+ReconstructionWeight = Annotated[
+    float,
+    typer.Option(
+        "--reconstruction-weight", min=0, rich_help_panel=TRAINING,
+        help="Weight of the reconstruction afterwards, where --reconstruction-kimg is on.",
+    ),
+]  # fmt: skip
 Decay = Annotated[
     float,
     typer.Option(
@@ -127,6 +141,8 @@ def pretrain(
     r1_gamma: R1 = PretrainConfig.r1_gamma,
     path_weight: PathWeight = PretrainConfig.path_weight,
     feature_weight: FeatureWeight = PretrainConfig.feature_weight,
+    reconstruction_kimg: ReconstructionKimg = PretrainConfig.reconstruction_kimg,
+    reconstruction_weight: ReconstructionWeight = PretrainConfig.reconstruction_weight,
     decay: Decay = PretrainConfig.decay,
     precision: PrecisionChoice = PretrainConfig.precision,
     init_from: InitFrom = None,
@@ -157,6 +173,7 @@ def pretrain(
         "name": name, "resolution": resolution, "channels": channels, "latent": latent,
         "mapping_layers": mapping_layers, "kimg": kimg, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror,
         "r1_gamma": r1_gamma, "path_weight": path_weight, "feature_weight": feature_weight, "decay": decay,
+        "reconstruction_kimg": reconstruction_kimg, "reconstruction_weight": reconstruction_weight,
         "precision": precision, "init_from": init_from, "fit": fit, "crop_position": crop_position,
     }  # fmt: skip
     place, where, given = workspace_at(workspace), pick(device), given_options(ctx, values)
@@ -177,7 +194,7 @@ def pretrain(
         return
     training = job.plan.training
     config = NetworkConfig.from_json(job.plan.network)
-    tell_memory(memory.of_pretraining(config, training), memory.free(where), "--batch")
+    tell_memory(memory.of_pretraining(config, training, len(job.pictures)), memory.free(where), "--batch")
     trainer = pretrain.Pretrainer(job, where)
     again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
 

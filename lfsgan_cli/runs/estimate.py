@@ -66,7 +66,7 @@ def of_base(job: PretrainRun, device: torch.device) -> Estimate:
     return Estimate(
         device=str(device),
         seconds=of_pretraining(network, training, device),
-        memory=memory.of_pretraining(network, training),
+        memory=memory.of_pretraining(network, training, len(job.pictures)),
         free=memory.free(device),
         disk=FLOAT * (CHECKPOINTS * state + 2 * generator + discriminator),
     )
@@ -112,6 +112,7 @@ SECONDS = 0.5  # of measuring, after a warm-up
 LEARNING_PASSES = 2.2
 COMPARING_PASSES = 0.6  # for a batch of compared samples
 PRETRAINING_PASSES = 2.5
+RECONSTRUCTION_PASSES = 1.1
 
 
 def of_learning(network: NetworkConfig, training: LearnConfig, device: torch.device) -> float:
@@ -125,7 +126,9 @@ def of_learning(network: NetworkConfig, training: LearnConfig, device: torch.dev
 
 def of_pretraining(network: NetworkConfig, training: PretrainConfig, device: torch.device) -> float:
     """Seconds, within a factor of two."""
-    return training.steps * PRETRAINING_PASSES * seconds_per_pass(network, training.batch, device)
+    adversarial = training.steps - training.reconstruction_steps
+    passes = PRETRAINING_PASSES * adversarial + RECONSTRUCTION_PASSES * training.reconstruction_steps
+    return passes * seconds_per_pass(network, training.batch, device)
 
 
 def seconds_per_pass(network: NetworkConfig, batch: int, device: torch.device) -> float:

@@ -355,7 +355,8 @@ class Pretrainer(Session[BaseSummary]):
     def after(self, done: int) -> None:
         """Image grids every few minutes, and in the last half comparisons with the training images."""
         every, last = look_every(self.total), done == self.total
-        if 2 * done > self.total and (done % every == 0 or (last and self.best.distances)):
+        first = max(self.total // 2, self.job.plan.training.reconstruction_steps)
+        if done > first and (done % every == 0 or (last and self.best.distances)):
             self.best.look(self.view(), done)
         if not last and self._watch.passed(GRID_EVERY):
             self.image_grid({})

@@ -54,8 +54,17 @@ def reference_images(images: Images, seed: int) -> NDArray[np.uint8]:
 
 def mirrored(images: Tensor, rng: torch.Generator) -> Tensor:
     """Every image flipped left to right with a probability of one half."""
-    flip = torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device) < 0.5
-    return torch.where(flip.to(images.device), images.flip(3), images)
+    return flipped(images, flips(len(images), rng))
+
+
+def flips(count: int, rng: torch.Generator) -> Tensor:
+    """Which of so many images are to be flipped, each with a probability of one half: bool [count]."""
+    return torch.rand(count, 1, 1, 1, generator=rng, device=rng.device).flatten() < 0.5
+
+
+def flipped(images: Tensor, chosen: Tensor) -> Tensor:
+    """The images [N, 3, H, W], those that are `chosen`, [N], flipped left to right."""
+    return torch.where(chosen.to(images.device)[:, None, None, None], images.flip(3), images)
 
 
 class RandomSource:

@@ -87,12 +87,30 @@ class PretrainConfig(_Checked):
         float, "weight of the discriminator on frozen features (Sauer et al., 2021); 0: plain StyleGAN2", AT_LEAST_0
     ] = 1.0
     feature_ramp_kimg: Annotated[float, "thousands of images in which that weight rises from 0", AT_LEAST_0] = 20.0
+    reconstruction_kimg: Annotated[
+        float, "thousands of images in which the generator first learns to reconstruct them; 0: none", AT_LEAST_0
+    ] = 0.0
+    reconstruction_weight: Annotated[float, "weight of the reconstruction in adversarial training", AT_LEAST_0] = 5.0
     precision: Annotated[Choice, "dtype of feature maps; the regularizers always use fp32"] = "auto"
+
+    def __post_init__(self) -> None:
+        """What is reconstructed must be less than the whole."""
+        super().__post_init__()
+        if self.reconstruction_kimg and self.reconstruction_kimg >= self.kimg:
+            raise TrainingConfigError(
+                f"reconstruction_kimg is {self.reconstruction_kimg:g}: expected less than kimg, {self.kimg:g}, so that "
+                f"adversarial training follows"
+            )
 
     @property
     def steps(self) -> int:
         """Optimizer steps until `kimg` is reached."""
         return -(-round(self.kimg * 1000) // self.batch)
+
+    @property
+    def reconstruction_steps(self) -> int:
+        """Those before adversarial training."""
+        return -(-round(self.reconstruction_kimg * 1000) // self.batch)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Phase:
     """One update: which parameters learn, from which loss, and how often.
 
     losses: from the step's number to scalars, whose sum is the loss; each one's graph is freed before the next is made.
-    Only `parameters` receive gradients meanwhile.
+    Only `parameters` receive gradients meanwhile. first, last: it runs from that step on, and before this one.
     """
 
     name: str
@@ -40,6 +41,12 @@ class Phase:
     parameters: Sequence[nn.Parameter]
     optimizer: torch.optim.Optimizer
     losses: Callable[[int], Iterable[Tensor]]
+    first: int = 0
+    last: float = math.inf
+
+    def runs_at(self, step: int) -> bool:
+        """Whether this update is due in a step, counted from 0."""
+        return step % self.every == 0 and self.first <= step < self.last
 
     def update(self, step: int) -> Tensor:
         """Run once; the loss as a scalar without gradient."""
@@ -65,11 +72,11 @@ class Rated:
 
 
 def run(phases: Sequence[Phase], first: int, last: int) -> Iterator[Step]:
-    """Steps from `first` up to `last`; a phase runs when its interval divides the step's number."""
+    """Steps from `first` up to `last`; see `Phase.runs_at`."""
     for phase in phases:
         _require(phase.parameters, False)  # noqa: FBT003
     for step in range(first, last):
-        yield Step(step + 1, {phase.name: phase.update(step) for phase in phases if step % phase.every == 0})
+        yield Step(step + 1, {phase.name: phase.update(step) for phase in phases if phase.runs_at(step)})
 
 
 class FadingAdam(torch.optim.Adam):
@@ -103,6 +110,12 @@ def lazy_adam(groups: Sequence[Rated], every: int, gradients: Gradients = "dropp
     ]
     adam = FadingAdam if gradients == "zeroed" else torch.optim.Adam
     return adam(rated, betas=(0.0, 0.99**ratio), fused=True)
+
+
+def dense_adam(groups: Sequence[Rated]) -> torch.optim.Adam:
+    """Adam with momentum, for losses without an adversary."""
+    rated = [{"params": list(group.parameters), "lr": group.lr, FULL_RATE: group.lr} for group in groups]
+    return torch.optim.Adam(rated, betas=(0.9, 0.99), fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:

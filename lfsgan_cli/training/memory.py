@@ -12,6 +12,7 @@ from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.system.memory import available_memory
+from lfsgan_cli.training.autoencoder import CALIBRATED, EMBEDDED
 from lfsgan_cli.training.batches import MOST_REFERENCES
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 
@@ -77,11 +78,17 @@ def feature_numbers(config: NetworkConfig) -> int:
     return sum(config.channels[side] * side * side for side in config.noise_sides)
 
 
-def of_pretraining(network: NetworkConfig, training: PretrainConfig) -> int:
-    """Bytes at most, within a quarter: both generators, the discriminator, their optimizers, the largest step."""
+def of_pretraining(network: NetworkConfig, training: PretrainConfig, images: int) -> int:
+    """Bytes at most, within a quarter: both generators, the discriminator, their optimizers, the largest step.
+
+    images: the training images, each of which has an embedding where they are reconstructed.
+    """
     generator, discriminator = sizes(network)
     weights = 2 * generator + discriminator + COPIES * (generator + discriminator)
     frozen = training.batch * FROZEN if training.feature_weight else 0
+    if training.reconstruction_kimg:
+        rows = images * (2 if training.mirror else 1)
+        frozen += EMBEDDED * (2 * 2 * rows + 3 * NUMBER * min(images, CALIBRATED))  # half floats, twice while joined
     return PROGRAM + frozen + NUMBER * (weights + training.batch * GRAPH * feature_numbers(network))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -12,12 +13,18 @@ from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.training import losses
-from lfsgan_cli.training.batches import Images, batch_of, mirrored, mixed, shuffled
+from lfsgan_cli.training.autoencoder import MATCHED, ImageEmbeddings, ImageEncoder, reconstruction_loss
+from lfsgan_cli.training.batches import Images, batch_of, flipped, flips, mixed, shuffled
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator, risen
-from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, lazy_adam, set_rate
+from lfsgan_cli.training.loop import EMA, FULL_RATE, Phase, Rated, TrainingLoop, dense_adam, lazy_adam, set_rate
 
 CALIBRATED = 256  # real images from which the scale of frozen features is computed
+DECODER_RATE = 1.5  # of the synthesis while it learns to reconstruct, against adversarial training
+DECODER_DECAY = 0.3  # last share of the reconstruction in which its learning rates fall
+MAPPING_RATE = 250.0  # of the mapping, which has a multiplier of 0.01, while it learns to draw codes
+KEPT_RATE = 0.01  # of that rate, in adversarial training
+CALIBRATED_EVERY = 250  # steps after which the spread of the codes is measured again
 ANNEALED_HALF_LIFE = 5  # times the EMA's half-life, once learning rates have fallen to zero
 
 
@@ -26,6 +33,9 @@ class Pretraining(TrainingLoop):
 
     With `feature_weight`, a second discriminator scores frozen features. Its weight rises in the beginning and falls
     with the learning rates, so that only the first one counts in the end.
+
+    With `reconstruction_kimg`, the generator first learns to reconstruct the training images, see `autoencoder`; half
+    of what it generates afterwards are reconstructions, which both discriminators see too.
 
     generator, ema and discriminator are on one device; `ema` is where the EMA starts.
     """
@@ -55,6 +65,7 @@ class Pretraining(TrainingLoop):
         adversarial = Phase("g", 1, g, g_adam, self._g_loss), Phase("d", 1, d, d_adam, self._d_loss)
         self.phases = [adversarial[0], *path, adversarial[1], *r1]
         self.features = self._add_features() if config.feature_weight else None
+        self.encoder = self._add_encoder() if config.reconstruction_kimg else None
 
     def _add_features(self) -> FeatureDiscriminator:
         config = self.config
@@ -65,6 +76,27 @@ class Pretraining(TrainingLoop):
         self.modules = {**self.modules, "heads": features}
         self.optimizers, self.phases = {**self.optimizers, "heads": phase.optimizer}, [*self.phases, phase]
         return features
+
+    def _add_encoder(self) -> ImageEncoder:
+        config, first = self.config, self.config.reconstruction_steps
+        embeddings = ImageEmbeddings(self.images, mirror=config.mirror, seed=config.seed, device=self.device)
+        encoder = ImageEncoder(embeddings, self.generator, config.seed)
+        layers, mapping = list(encoder.parameters()), list(self.generator.mapping.parameters())
+        synthesis = list(self.generator.synthesis.parameters())
+        decoding = dense_adam([Rated(synthesis, DECODER_RATE * config.lr), Rated(layers, config.lr / 2)])
+        drawing = dense_adam([Rated(mapping, MAPPING_RATE * config.lr)])
+        both = [*synthesis, *layers]
+        self.optimizers["g"].add_param_group({"params": layers, "lr": config.lr / 4, FULL_RATE: config.lr / 4})
+        adversarial = [replace(phase, first=first) for phase in self.phases]
+        adversarial[0] = replace(adversarial[0], parameters=[*adversarial[0].parameters, *layers])
+        self.phases = [
+            Phase("reconstruction", 1, both, decoding, self._reconstruction_loss, last=first),
+            *adversarial,
+            Phase("mapping", 1, mapping, drawing, self._mapping_loss, first=first // 2),
+        ]
+        self.modules = {**self.modules, "encoder": encoder}
+        self.optimizers = {**self.optimizers, "reconstruction": decoding, "mapping": drawing}
+        return encoder
 
     @property
     def total(self) -> int:
@@ -87,6 +119,10 @@ class Pretraining(TrainingLoop):
         self.annealed = 1 - min(1.0, (self.total - self.done) / falling) if falling else 0.0
         for optimizer in self.optimizers.values():
             set_rate(optimizer, 1 - self.annealed)
+        if first := self.config.reconstruction_steps:
+            left = 1 - self.done / first
+            set_rate(self.optimizers["reconstruction"], max(0.0, min(1.0, left / DECODER_DECAY)))
+            set_rate(self.optimizers["mapping"], max(KEPT_RATE * (1 - self.annealed), min(1.0, left / DECODER_DECAY)))
         longer = 1 + (ANNEALED_HALF_LIFE - 1) * self.annealed
         self.ema.half_life = self.config.ema_kimg * 1000 * longer
 
@@ -98,22 +134,58 @@ class Pretraining(TrainingLoop):
         return image.to(dtype), ws
 
     def _g_loss(self, _step: int) -> Iterator[Tensor]:
-        fakes, _ = self._generate(self.config.batch, self.dtype)
-        loss = losses.nonsaturating_g(self.discriminator(fakes))
+        batch = self.config.batch
+        reconstructed = batch // 2 if self.encoder else 0
+        self._fakes = fakes = self._generate(batch - reconstructed, self.dtype)[0]
+        loss: Tensor | float = 0.0
+        if self.encoder:
+            self._take_reals()
+            again = self._reconstructed(self.encoder, self._taken[:reconstructed], self._flips[:reconstructed])
+            loss = self.config.reconstruction_weight * reconstruction_loss(again, self._reals[:reconstructed])
+            fakes = torch.cat([fakes, again.to(self.dtype)])
         self._fakes = fakes.detach()
+        loss = loss + losses.nonsaturating_g(self.discriminator(fakes))
         if self.features is not None:
-            share = risen(self.done * self.config.batch, self.config.feature_ramp_kimg * 1000)
+            shown = (self.done - self.config.reconstruction_steps) * batch
+            share = risen(shown, self.config.feature_ramp_kimg * 1000)
             weight = self.config.feature_weight * share * (1 - self.annealed)
             loss = loss + self.features.generator_loss(fakes, weight)
         yield loss
 
     def _d_loss(self, _step: int) -> Iterator[Tensor]:
         """On the images that the generator has just learned from, so that none are generated twice."""
-        self._reals = batch_of(self.images, list(islice(self._indices, self.config.batch)), self.device)
-        if self.config.mirror:
-            self._reals = mirrored(self._reals, self.random.rng)
+        if not self.encoder:
+            self._take_reals()
         both = torch.cat([self._reals.to(self.dtype), self._fakes])  # one pass costs less than two
         yield losses.logistic_d(*self.discriminator(both, sets=2).chunk(2))
+
+    def _take_reals(self) -> None:
+        """The step's training images, their indices, and which of them are flipped."""
+        self._taken = torch.tensor(list(islice(self._indices, self.config.batch)), device=self.device)
+        self._reals = batch_of(self.images, self._taken.tolist(), self.device)
+        self._flips = torch.zeros(len(self._taken), dtype=torch.bool, device=self.device)
+        if self.config.mirror:
+            self._flips = flips(len(self._taken), self.random.rng).to(self.device)
+            self._reals = flipped(self._reals, self._flips)
+
+    def _reconstructed(self, encoder: ImageEncoder, indices: Tensor, flips: Tensor) -> Tensor:
+        """What the generator makes of the codes of training images [N]: float [N, 3, R, R]."""
+        w = encoder.noisy_w(encoder(indices, flips), self.random)
+        noise = self.random.noises(self.generator.config, len(w))
+        image: Tensor = self.generator.synthesis(self.generator.spread(w), noise, dtype=self.dtype)
+        return image
+
+    def _reconstruction_loss(self, _step: int) -> Iterator[Tensor]:
+        assert self.encoder is not None  # noqa: S101 - this phase exists only with an encoder
+        self._take_reals()
+        yield reconstruction_loss(self._reconstructed(self.encoder, self._taken, self._flips), self._reals)
+
+    def _mapping_loss(self, step: int) -> Iterator[Tensor]:
+        assert self.encoder is not None  # noqa: S101 - this phase exists only with an encoder
+        if step % CALIBRATED_EVERY == 0 or step == self.config.reconstruction_steps // 2:
+            self.encoder.calibrate(self.random)
+        z = self.random.normal(MATCHED, self.generator.config.w_dim)
+        yield self.encoder.mapping_loss(self.generator.mapping(z), self.random)
 
     def _r1_loss(self, _step: int) -> Iterator[Tensor]:
         penalty = losses.r1(self.discriminator, self._reals)

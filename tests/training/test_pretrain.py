@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.testing import tiny_generator
-from lfsgan_cli.training.config import PretrainConfig
+from lfsgan_cli.training.config import PretrainConfig, TrainingConfigError
 from lfsgan_cli.training.pretraining import Pretraining
 
 PICTURES = list(np.random.RandomState(0).randint(0, 256, (7, 16, 16, 3), np.uint8))
@@ -98,3 +99,60 @@ def test_a_longer_end_raises_the_rates_again() -> None:
     longer.begin()
     assert longer.optimizers["g"].param_groups[0]["lr"] > 0
     assert longer.done == STEPS < longer.total == 2 * STEPS
+
+
+RECONSTRUCTING = replace(CONFIG, reconstruction_kimg=0.006, decay=0.5)
+
+
+def test_a_run_that_reconstructs_goes_on_bit_for_bit_from_any_step(tmp_path: Path) -> None:
+    run = new_run(RECONSTRUCTING)
+    safetensors.write(tmp_path / "0", run.pack(), {})
+    for step in run.steps():
+        safetensors.write(tmp_path / str(step.done), run.pack(), {})
+    whole = run.pack()
+    for done in range(STEPS):
+        resumed = new_run(RECONSTRUCTING)
+        resumed.unpack(safetensors.read(tmp_path / str(done))[0])
+        again = finished(resumed)
+        assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
+
+
+def test_the_discriminators_learn_nothing_until_the_generator_has_learned_to_reconstruct() -> None:
+    run = new_run(RECONSTRUCTING)
+    ran = [set(step.losses) for step in run.steps()]
+    first = RECONSTRUCTING.reconstruction_steps
+    assert first == 3
+    assert all({"g", "d", "heads"}.isdisjoint(names) and "reconstruction" in names for names in ran[:first])
+    assert all({"g", "d", "heads"} <= names and "reconstruction" not in names for names in ran[first:])
+
+
+def test_the_generator_learns_to_reconstruct_its_training_images_and_to_draw_codes_like_theirs() -> None:
+    run = new_run(replace(CONFIG, kimg=0.4, reconstruction_kimg=0.399, mirror=False))
+    steps = [{name: float(loss) for name, loss in step.losses.items()} for step in run.steps()]
+    reconstruction = [losses["reconstruction"] for losses in steps if "reconstruction" in losses]
+    mapping = [losses["mapping"] for losses in steps if "mapping" in losses]
+    assert sum(reconstruction[-10:]) < 0.9 * sum(reconstruction[:10])
+    assert sum(mapping[-10:]) < 0.5 * sum(mapping[:10])
+
+
+def test_the_encoder_learns_on_in_adversarial_training() -> None:
+    run, before = new_run(RECONSTRUCTING), dict[str, Tensor]()
+    for step in run.steps():
+        if step.done == RECONSTRUCTING.reconstruction_steps:
+            before = {name: tensor.clone() for name, tensor in run.modules["encoder"].named_parameters()}
+        if step.done == RECONSTRUCTING.reconstruction_steps + 1:
+            assert [name for name, t in run.modules["encoder"].named_parameters() if torch.equal(before[name], t)] == []
+
+
+def test_an_image_and_its_mirror_image_have_codes_of_their_own() -> None:
+    encoder = new_run(RECONSTRUCTING).encoder
+    assert encoder is not None
+    index = torch.tensor([0, 0])
+    code, mirrored = encoder(index, torch.tensor([False, True]))
+    assert not torch.allclose(code, mirrored, atol=1e-3)
+    assert code.square().mean().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_reconstruction_as_long_as_the_whole_run_is_refused() -> None:
+    with pytest.raises(TrainingConfigError, match=r"reconstruction_kimg is 5: expected less than kimg, 5"):
+        PretrainConfig(kimg=5, reconstruction_kimg=5)
