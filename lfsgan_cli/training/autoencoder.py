@@ -93,7 +93,7 @@ def whitening(rows: Tensor) -> Tensor:
 
 
 class ImageEncoder(nn.Module):
-    """Images by their index to codes: w, less the generator's mean w, in units of its standard deviation.
+    """Images by their index to codes: w, less the generator's w_avg, in units of its standard deviation.
 
     Codes have a root mean square of 1. A small multilayer perceptron makes them from `ImageEmbeddings`.
     generator: whose w they are to be; its mapping tells where its w lie.
