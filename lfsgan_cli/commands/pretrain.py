@@ -157,7 +157,8 @@ def pretrain(
 ) -> None:
     """Train a base from scratch on many images.
 
-    Thousands of images and hours are usual; --init-from starts from another base and needs less of both. Ctrl-C stops
+    Thousands of images and hours are usual; --init-from starts from another base and needs less of both;
+    with a higher --resolution that base grows. Ctrl-C stops
     with a checkpoint; the same command with --resume continues. With more --kimg, --resume lengthens a finished run as
     well. In the last half of a long run, the best EMA generator is kept, by the Fréchet distance at 16×16 pixels.
     """

@@ -23,6 +23,7 @@ from lfsgan_cli.images.source import identity, open_source
 from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
+from lfsgan_cli.networks.growing import grow_discriminator, grow_generator, grown_config
 from lfsgan_cli.runs.estimate import NETWORK_DEFAULTS
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
 from lfsgan_cli.runs.plan import NoCheckpointError, Plan, flag
@@ -39,14 +40,18 @@ from lfsgan_cli.workspace.workspace import Workspace
 # The network of a base that starts from no other; a base to start from has its own.
 SHAPE = ("channels", "latent", "mapping_layers")
 GRID_EVERY = 300.0  # seconds between two image grids
+GROWING_IMAGES = 256  # that new blocks of the discriminator are fitted to
 WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
 
 
 class OtherNetworkError(LfsganError):
-    """A start that has another shape than what was asked for."""
+    """A base to start from that is larger than what was asked for."""
 
     def __init__(self, asked: int, found: int) -> None:
-        super().__init__(f"--resolution is {asked}, but the base to start from draws {found}×{found}; leave it out")
+        super().__init__(
+            f"--resolution is {asked}, but the base to start from draws {found}×{found}: a base can grow, not shrink; "
+            f"leave it out for {found}, or ask for more"
+        )
 
 
 @dataclass(frozen=True)
@@ -183,8 +188,10 @@ def plan_pretraining(
     config = base.average.config if base else network
     if config is None:
         raise TypeError("a network or a start is needed")
-    if base and network and network.resolution != config.resolution:
-        raise OtherNetworkError(network.resolution, config.resolution)
+    if base and network:
+        if network.resolution < config.resolution:
+            raise OtherNetworkError(network.resolution, config.resolution)
+        config = grown_config(config, network.resolution)
     training = replace(training, precision=choose(training.precision, device, config.resolution))
     if base:
         training = replace(training, ema_ramp=WARM_RAMP)
@@ -404,8 +411,19 @@ class Pretrainer(Session[BaseSummary]):
 
 def _start(job: PretrainRun, config: NetworkConfig) -> tuple[Generator, Generator, Discriminator]:
     if job.start:
-        return job.start.live, job.start.average, job.start.discriminator
+        return _grown(job, job.start, config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.plan.training.seed)
         raw = build_generator(config)
         return raw, copy.deepcopy(raw), Discriminator(config)
+
+
+def _grown(job: PretrainRun, base: Base, config: NetworkConfig) -> tuple[Generator, Generator, Discriminator]:
+    """The networks of the base to start from, with new levels where more resolution was asked for."""
+    if config.resolution == base.average.config.resolution:
+        return base.live, base.average, base.discriminator
+    seed = job.plan.training.seed
+    chosen = list(islice(shuffled(len(job.pictures), seed, 0), GROWING_IMAGES))
+    live, average = (grow_generator(each, config, seed) for each in (base.live, base.average))
+    images = batch_of(job.pictures, chosen, torch.device("cpu"))
+    return live, average, grow_discriminator(base.discriminator, config, images, seed)

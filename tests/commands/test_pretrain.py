@@ -193,6 +193,13 @@ def test_a_mistake_is_one_line_and_makes_no_workspace(
 def test_the_shape_of_a_start_is_not_changed(program: "Program") -> None:
     options = ("--data", "data", "--init-from", BASE, "--workspace", "warm")
     assert "the base to start from has its own; leave this out" in program.refused("pretrain", *options, "--latent", 8)
-    assert "--resolution is 32, but the base to start from draws 16×16; leave it out" in (
-        program.refused("pretrain", *options, "--resolution", 32)
-    )
+
+
+def test_a_base_grows_to_a_higher_resolution_and_goes_on_from_there(program: "Program") -> None:
+    options = ("--data", "data", "--workspace", "grown", "--batch", 2, "--kimg", 0.004, "--feature-weight", 0)
+    assert program("pretrain", *options, "--init-from", BASE, "--resolution", 32).exit_code == 0
+    shown = program("base", "show", "--workspace", "grown", "--json").stdout
+    assert json.loads(shown)["network"]["resolution"] == 32
+    grown = program.folder / "grown" / "base.safetensors"
+    shrunk = ("pretrain", "--data", "data", "--workspace", "small", "--init-from", grown, "--resolution", 16)
+    assert "draws 32×32: a base can grow, not shrink" in program.refused(*shrunk)
