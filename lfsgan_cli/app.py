@@ -24,6 +24,7 @@ from lfsgan_cli.commands.profile import profile
 from lfsgan_cli.commands.project import project
 from lfsgan_cli.commands.recipes import recipes
 from lfsgan_cli.commands.report import report
+from lfsgan_cli.commands.studio import studio
 from lfsgan_cli.commands.style_mix import style_mix
 from lfsgan_cli.commands.tasks import tasks
 
@@ -102,6 +103,12 @@ register(
     app, "project", project,
     "lfsgan project photo.png --outdir projected",
     "lfsgan project photo.png --task cats --space w --steps 1000",
+    panel=GENERATE,
+)  # fmt: skip
+register(
+    app, "studio", studio,
+    "lfsgan studio",
+    "lfsgan studio --workspace faces --port 9000 --no-browser",
     panel=GENERATE,
 )  # fmt: skip
 register(

@@ -28,7 +28,7 @@ Results go to stdout; progress and messages go to stderr. `--json` prints one JS
 
 def page() -> str:
     """The whole page."""
-    listing = _help().partition("\n\n")[2]
+    listing = _help().partition("\n")[2]
     return "\n".join([HEAD, f"```text\n{listing}```", *(_section(path) for path in _commands())])
 
 

@@ -97,6 +97,10 @@ class Group(TyperGroup):
             _refuse_command(self, ctx, args[0])
         return super().resolve_command(ctx, args)
 
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as Typer calls it
+        """Write the summary right below the usage: a line more for the commands."""
+        formatter.write("".join(f"  {line}\n" for line in (self.help or "").strip().splitlines()))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, and after them the names of the options: all of it fits a small terminal."""
         self.format_commands(ctx, formatter)

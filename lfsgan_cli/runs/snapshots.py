@@ -9,7 +9,7 @@ import torch
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.retention_record import forget, record
-from lfsgan_cli.generation.output import Block, check_ours, labelled, save, to_arrays
+from lfsgan_cli.generation.output import Block, Pixels, check_ours, labelled, save, to_arrays
 from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.images.png import GRID as MARKED
 from lfsgan_cli.io.files import write_atomic
@@ -89,15 +89,18 @@ def write_grid(workspace: Workspace, name: str, out: Path | None, device: torch.
         raise NoSnapshotsError(name)
     path = out or run / GRID
     check_ours([path])
-    rows = []
-    for step in steps:
-        task = _open(workspace, path_of(run, step))
-        generator = workspace.draw([(task, dict.fromkeys(layers(workspace.base.average.config), 1.0))], device)
-        rows.append(to_arrays(torch.cat(list(sample(generator, SEEDS, noise="const")))))
+    rows = [images(workspace, name, step, device) for step in steps]
     grid = Block(rows, [f"seed {seed}" for seed in SEEDS], [f"step {step:,}" for step in steps])
     note = {"task": name, "steps": steps, "seeds": list(SEEDS), "noise": "const"}
     save(path, labelled([grid], name), note, MARKED)
     return path, steps
+
+
+def images(workspace: Workspace, name: str, step: int, device: torch.device) -> list[Pixels]:
+    """Samples of one snapshot, those of `SEEDS`; UnknownSnapshotError, and as `TaskFile.open`."""
+    task = _open(workspace, find(workspace.task_run(name), name, step))
+    generator = workspace.draw([(task, dict.fromkeys(layers(workspace.base.average.config), 1.0))], device)
+    return to_arrays(torch.cat(list(sample(generator, SEEDS, noise="const"))))
 
 
 def pick(workspace: Workspace, name: str, step: int, device: torch.device) -> Path:

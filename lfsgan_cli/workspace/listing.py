@@ -70,13 +70,14 @@ def read(root: Path) -> Listing:
     unreadable: dict[str, str] = {}
     for name in task_names(root):
         try:
-            tasks.append(_task(root, name))
+            tasks.append(task(root, name))
         except LfsganError as error:
             unreadable[name] = str(error)
     return Listing(tuple(tasks), tuple(_interrupted(root)), unreadable)
 
 
-def _task(root: Path, name: str) -> ListedTask:
+def task(root: Path, name: str) -> ListedTask:
+    """One task; raises as `task_file.read_info`, TaskNameError."""
     path, run = task_path(root, name), run_folder(root, name)
     metadata, size = _metadata(path)
     adapter, training = metadata.get("lfsgan.adapter"), _object(str(metadata.get("lfsgan.training", "")).encode())
@@ -117,13 +118,22 @@ def _latest_fid(path: Path) -> tuple[str, float] | None:
 
 def _interrupted(root: Path) -> Iterator[InterruptedRun]:
     for name in run_names(root):
-        with suppress(LfsganError, OSError):  # a folder that no task can have, or a checkpoint that is being written
-            run = run_folder(root, name)
-            if checkpoint_file.is_unfinished(run):
-                newest = checkpoint_file.paths(run)[0]
-                plan = _object(read_header(newest).metadata.get(_PLAN, "").encode())
-                total = plan.get("training", {}).get("steps") if isinstance(plan.get("training"), dict) else None
-                yield InterruptedRun(name, checkpoint_file.step_of(newest), total if isinstance(total, int) else None)
+        with suppress(LfsganError):  # a folder that no task can have
+            run = unfinished_run(root, name)
+            if run is not None:
+                yield run
+
+
+def unfinished_run(root: Path, name: str) -> InterruptedRun | None:
+    """The run of that name as its newest checkpoint has it; None where there is none that has not come to its end."""
+    run = run_folder(root, name)
+    with suppress(LfsganError, OSError, IndexError):  # a checkpoint that is being written or removed
+        if checkpoint_file.is_unfinished(run):
+            newest = checkpoint_file.paths(run)[0]
+            plan = _object(read_header(newest).metadata.get(_PLAN, "").encode())
+            total = plan.get("training", {}).get("steps") if isinstance(plan.get("training"), dict) else None
+            return InterruptedRun(name, checkpoint_file.step_of(newest), total if isinstance(total, int) else None)
+    return None
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -92,6 +92,13 @@ def held(root: Path) -> dict[str, Holder | None]:
     return {_what(path): _read(path) for path in _paths(root) if _is_held(path)}
 
 
+def held_tasks(root: Path) -> dict[str, Holder | None]:
+    """The names of tasks that are held, and by whom; None where nobody says."""
+    names = {path: path.name.removesuffix(_SUFFIX).removeprefix(_TASK) for path in _paths(root)}
+    found = {name: path for path, name in names.items() if path.name.startswith(_TASK) and _is_held(path)}
+    return {name: _read(path) for name, path in found.items()}
+
+
 def abandoned(root: Path) -> list[Path]:
     """Files of locks that nobody holds, left by processes that were killed; they are in nobody's way."""
     return [path for path in _paths(root) if not _is_held(path)]

@@ -147,7 +147,7 @@ class Workspace:
         the task's own for one task at 1, and the base's otherwise.
         """
         blend, config = self.blend(name), self.base.average.config
-        found = [(TaskFile.open(find_task(self.root, task)), weight) for task, weight in blend.parts]
+        found = [(self.task_file(task), weight) for task, weight in blend.parts]
         return self.draw([(task, blends.shares(weight, strength, config)) for task, weight in found], device)
 
     def draw(self, parts: Sequence[tuple[TaskFile, Mapping[str, float]]], device: torch.device) -> Generator:
@@ -165,6 +165,10 @@ class Workspace:
     def open_task(self, name: str) -> TaskFile:
         """A task of this workspace's base, read and verified; UnknownTaskError, and as `info` and `TaskFile.open`."""
         self.info(name)
+        return self.task_file(name)
+
+    def task_file(self, name: str) -> TaskFile:
+        """A task's file, of whatever base; UnknownTaskError, and as `TaskFile.open`."""
         return TaskFile.open(find_task(self.root, name))
 
     def remove_run(self, name: str) -> None:
