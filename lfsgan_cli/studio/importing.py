@@ -40,7 +40,7 @@ def import_file(samples: Samples, path: Path, called: str, wanted: str) -> str:
         except TaskExistsError:
             raise
         except LfsganError as error:
-            raise UploadError(422, str(error).replace(str(path), called)) from error
+            raise UploadError(422, str(error).replace(str(path), called).replace(path.name, called)) from error
         place.ensure_base()
         tasks_folder(root).mkdir(exist_ok=True)
         place.remove_run(name)

@@ -172,6 +172,11 @@ class Jobs:
             found.setdefault(self._child[0].name, None)
         return found
 
+    def active(self) -> list[Job]:
+        """The runs that are at work or wait."""
+        names = dict.fromkeys([*self.running(), *(order.name for order in self._queue)])
+        return [self.job(name) for name in names]
+
     def names(self) -> list[str]:
         """All runs that are not finished, those at work first."""
         running = self.running()

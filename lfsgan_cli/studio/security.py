@@ -96,7 +96,8 @@ class Guard:
             await send(message)
 
         response = self._refusal(scope, headers) or self._first(scope, headers)
-        if response is None and int(headers.get("content-length", "0")) > self.limit(path):
+        length = headers.get("content-length", "0")
+        if response is None and length.isdecimal() and int(length) > self.limit(path):
             response = PlainTextResponse(_too_long(self.limit(path)), 413)
         if response is None:
             await self.app(scope, _bounded(receive, self.limit(path)), guarded)
@@ -154,6 +155,9 @@ def _bounded(receive: Receive, most: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > most:
+            while message.get("more_body", False) and seen < DRAIN:
+                message = await receive()
+                seen += len(message.get("body", b""))
             raise HTTPException(413, _too_long(most))
         return message
 

@@ -46,7 +46,8 @@ async def show(request: Request) -> Response:
     tasks = [task for task in found.tasks if wanted.casefold() in task.name.casefold()]
     tasks.sort(key=lambda task: task.learned, reverse=True)
     pages = max(1, -(-len(tasks) // PER_PAGE))
-    runs = [studio.jobs.job(name) for name in studio.jobs.names()]
+    names = await run_in_threadpool(studio.jobs.names)
+    runs = [studio.jobs.job(name) for name in names]
     return page(
         request, "tasks.html",
         tasks=tasks[(nth - 1) * PER_PAGE : nth * PER_PAGE], count=len(tasks), total=len(found.tasks), q=wanted,
@@ -58,8 +59,7 @@ async def show(request: Request) -> Response:
 async def status(request: Request) -> Response:
     """What is being learned, in a few words for the head of every page."""
     studio = studio_of(request)
-    jobs = [studio.jobs.job(name) for name in studio.jobs.names()]
-    return page(request, "fragments/status.html", jobs=[job for job in jobs if job.active])
+    return page(request, "fragments/status.html", jobs=studio.jobs.active())
 
 
 async def thumbnail(request: Request) -> Response:

@@ -22,7 +22,7 @@ from lfsgan_cli.studio.server import Server, open_server  # noqa: E402
 if TYPE_CHECKING:
     from tests.conftest import Program
 
-PATIENCE = 90  # seconds
+PATIENCE = 300  # seconds
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,9 @@ def test_a_path_in_an_address_reaches_no_file(page: Page, path: str, method: str
 def test_a_path_in_a_parameter_reaches_no_file(page: Page, name: str) -> None:
     before = page.tree()
     for path in ("/", "/explore", "/explore/images", "/take/images", "/take/image", "/take/walk.webp", "/take/mix.png"):
-        for value in ("../../etc/passwd", "..\\x", "/etc/passwd", "cats/../../x", "base=../x"):
-            answer = page.get(path, params={name: value})
+        values = ("../../etc/passwd", "cats/../../x", "base=../x") if name == "task" else ("../../etc/passwd",)
+        for value in values:
+            answer = page.get(path, params={"n": 1, "task": "cats"} | {name: value})
             assert answer.status_code < 500
             assert "root:" not in answer.text
             if name == "task" and path != "/":

@@ -60,6 +60,7 @@ let timer = null;
 document.addEventListener("htmx:before:request", (event) => {
   if (event.target.id !== "controls") return;
   waiting += 1;
+  find("#images-error").replaceChildren();
   timer ??= setTimeout(() => { find("#working").hidden = false; }, 1200);
 });
 document.addEventListener("htmx:finally:request", (event) => {
@@ -77,10 +78,8 @@ document.addEventListener("htmx:error", (event) => {
   if (error && error.name !== "AbortError" && error instanceof TypeError) find("#offline").hidden = false;
 });
 document.addEventListener("htmx:after:swap", () => {
+  if (!find("#images .block img")) return;
   for (const old of document.querySelectorAll("[data-first-pins]")) old.remove(); // the images bring their own
-  for (const errors of document.querySelectorAll("#images-error:not(:empty)")) {
-    if (find("#images").contains(event?.target)) errors.replaceChildren();
-  }
 });
 
 // Dropped images are sent some at a time, so that one bad file refuses none of the others.
