@@ -1,5 +1,6 @@
 """`lfsgan studio`: a local page to learn tasks, look at images and choose."""
 
+import contextlib
 import os
 from functools import partial
 from typing import Annotated
@@ -68,9 +69,7 @@ def studio(
 
             webbrowser.open(server.url)
 
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.run(started)
-    except KeyboardInterrupt:
-        running = server.running()
-        goes_on = f" Learning {running[0]!r} goes on." if running else ""
-        say(f"Stopped.{goes_on}")
+    running = server.running()
+    say(f"Stopped. Learning {running[0]!r} goes on." if running else "Stopped.")
