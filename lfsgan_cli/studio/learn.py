@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from starlette.concurrency import run_in_threadpool
@@ -28,11 +30,12 @@ from lfsgan_cli.studio.pages import (
     studio_of,
     whole,
 )
+from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.workspace.manage import check_free
 from lfsgan_cli.workspace.paths import run_folder
 
 if TYPE_CHECKING:
-    from lfsgan_cli.studio.samples import Samples
+    from lfsgan_cli.networks.config import NetworkConfig
 
 SHOWN_LOSSES = {
     "g": "generator", "d": "discriminator", "seeking": "mode seeking", "anchor": "anchors", "energy": "energy distance",
@@ -101,28 +104,36 @@ async def square(request: Request) -> Response:
 async def start(request: Request) -> Response:
     """Learn a task from a set."""
     studio, form = studio_of(request), await request.form()
-    length = str(form.get("length", "default"))
-    if length not in LENGTHS:
-        raise ParameterError("length", length, " or ".join(LENGTHS))
     draft = studio.drafts.open(str(form.get("draft", "")))
-    name = check_name(str(form.get("name", "")).strip())
-    check_free(studio.root, name, overwrite=False)
+    order = _order({key: str(value) for key, value in form.items()}, check_name(str(form.get("name", "")).strip()))
+    check_free(studio.root, order.name, overwrite=False)
     shown = await run_in_threadpool(draft.show, _side(studio))
     if not shown.ready:
         raise ParameterError("images", len(draft.images), "two or more different ones, about ten are usual")
-    steps = whole(str(form.get("steps", "")), "steps", 0, 1, MOST) or None
-    studio.jobs.submit(Order(name, draft.id, length, form.get("mirror") is not None, steps))
-    return moved(request, f"/runs/{part(name)}")
+    studio.jobs.submit(order)
+    return moved(request, f"/runs/{part(order.name)}")
+
+
+async def command(request: Request) -> Response:
+    """The command that learns as the form says."""
+    studio, query = studio_of(request), request.query_params
+    order = _order(dict(query), query.get("name", "").strip() or "NAME")
+    return page(request, "fragments/command.html", command=studio.command(*order.words(studio.drafts)))
+
+
+def _order(form: Mapping[str, str], name: str) -> Order:
+    """What a form asks for; ParameterError."""
+    length = form.get("length", "default")
+    if length not in LENGTHS:
+        raise ParameterError("length", length, " or ".join(LENGTHS))
+    steps = whole(form.get("steps"), "steps", 0, 1, MOST) or None
+    return Order(name, form.get("draft", ""), length, "mirror" in form, steps)
 
 
 async def estimates(request: Request) -> Response:
     """How long each length of a run takes on this machine."""
     studio = studio_of(request)
-
-    def work(samples: Samples) -> float:
-        return samples.seconds_per_step()
-
-    seconds = await studio.renderer.run(request, work)
+    seconds = await run_in_threadpool(_seconds_per_step, studio.base().network, studio.device)
     return page(
         request, "fragments/estimates.html", busy=bool(studio.jobs.running()),
         estimates={length: seconds * steps for length, steps in _steps().items()},
@@ -174,6 +185,15 @@ async def change(request: Request) -> Response:
     return moved(request, f"/runs/{part(name)}")
 
 
+@lru_cache(maxsize=4)
+def _seconds_per_step(network: NetworkConfig, name: str) -> float:
+    """Of learning with the default settings, within a factor of two. On a busy machine, measuring takes a while."""
+    from lfsgan_cli.runs.estimate import of_learning
+    from lfsgan_cli.system.device import pick
+
+    return of_learning(network, LearnConfig(), pick(name)) / LearnConfig.steps
+
+
 def _live(studio: Studio, name: str) -> dict[str, Any]:
     job = studio.jobs.job(name)
     losses = studio.jobs.losses(name)
@@ -189,11 +209,10 @@ def _live(studio: Studio, name: str) -> dict[str, Any]:
 
 async def _described(studio: Studio, draft: Draft, refused: Any = ()) -> dict[str, Any]:
     shown = await run_in_threadpool(draft.show, _side(studio))
-    order = Order("NAME", draft.id)
-    command = studio.command(*order.words(studio.drafts)) if draft.images else ""
     return {
-        "draft": draft, "shown": shown, "refused": refused, "side": _side(studio), "command": command,
-        "most": MAX_IMAGES, "fits": get_args(Fit),
+        "draft": draft, "shown": shown, "refused": refused, "side": _side(studio), "most": MAX_IMAGES,
+        "fits": get_args(Fit), "command": studio.command(*Order("NAME", draft.id).words(studio.drafts))
+        if draft.images else "",
     }  # fmt: skip
 
 
@@ -220,6 +239,7 @@ def _steps() -> dict[str, int]:
 ROUTES = [
     Route("/learn", new),
     Route("/learn/estimates", estimates),
+    Route("/learn/command", command),
     Route("/learn/images", upload, methods=["POST"]),
     Route("/learn/start", start, methods=["POST"]),
     Route("/learn/{draft}", show),

@@ -63,6 +63,7 @@ class Studio:
     drafts: Drafts
     projections: Projections
     command: Callable[..., str]
+    device: str = "auto"
 
     def base(self) -> BaseSummary:
         """The base's header; that of the embedded one where the workspace has none yet. Without torch."""

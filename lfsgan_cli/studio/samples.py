@@ -19,10 +19,8 @@ from lfsgan_cli.images.png import THUMBNAIL, encode, grid
 from lfsgan_cli.io.files import FileWriteError, write_atomic
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import prepared
-from lfsgan_cli.runs.estimate import of_learning
 from lfsgan_cli.studio.folder import THUMBS, Stamp, stamp
 from lfsgan_cli.system.device import pick
-from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.workspace.blend import parse_blend
 from lfsgan_cli.workspace.paths import task_path
 from lfsgan_cli.workspace.task_file import TaskFile
@@ -60,7 +58,6 @@ class Samples:
         self._device = device
         self._place: Loaded | None = None
         self._base: Stamp = None
-        self._pace: float | None = None
         self._generators: OrderedDict[Any, Generator] = OrderedDict()
 
     @cached_property
@@ -111,13 +108,6 @@ class Samples:
         while len(self._generators) > max(1, CACHE_BYTES // max(1, size)):
             self._generators.popitem(last=False)
         return self._generators[key]
-
-    def seconds_per_step(self) -> float:
-        """Of learning with the default settings on this machine, within a factor of two; measured once."""
-        if self._pace is None:
-            training = LearnConfig()
-            self._pace = of_learning(self.place.base.average.config, training, self.device) / training.steps
-        return self._pace
 
     def thumbnail(self, task: str) -> bytes:
         """Four samples of a task as one PNG, stored in the page's folder if that can be written."""

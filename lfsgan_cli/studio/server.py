@@ -105,7 +105,7 @@ def open_server(
     access = Access.to(names, port)
     renderer = Renderer(root, device)
     jobs = Jobs(root, place)
-    studio = Studio(root, renderer, jobs, Drafts(root), Projections(root, place), command)
+    studio = Studio(root, renderer, jobs, Drafts(root), Projections(root, place), command, device)
     shown = "127.0.0.1" if is_loopback(host) else socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104
     return Server(found, access, Guard(application(studio), access, limit), shown, jobs, renderer)
 

@@ -1,7 +1,9 @@
 """Dropped images are what training sees, and a task that the page learns is the command's, byte for byte."""
 
+import html
 import io
 import re
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -122,6 +124,20 @@ def test_a_name_that_is_taken_or_cannot_be_is_refused_before_anything_starts(
     draft = draft_of(page, *sorted(learned.folder.joinpath("dogs").iterdir()))
     assert page.post("/learn/start", data={"name": name, "draft": draft}).status_code in {400, 409}
     assert page.server.jobs.names() == []
+
+
+def test_the_command_says_what_the_form_says(page: Page, learned: "Program") -> None:
+    draft = draft_of(page, *sorted(learned.folder.joinpath("dogs").iterdir()))
+    page.post(f"/learn/{draft}/fit", data={"fit": "pad"})
+    text = page.get(f"/learn/command?draft={draft}&name=two words&length=quick").text
+    command = html.unescape(re.search(r"<code[^>]*>(.+?)</code>", text)[1])  # type: ignore[index]
+    words = shlex.split(command)
+    assert words[:2] == ["lfsgan", "learn-task"]
+    assert words[words.index("--name") + 1] == "two words"
+    assert words[words.index("--steps") + 1] == "300"
+    assert words[words.index("--fit") + 1] == "pad"
+    assert "--no-mirror" in words
+    assert "--steps" not in page.get(f"/learn/command?draft={draft}&mirror=1").text
 
 
 def test_a_task_learned_by_the_page_is_the_commands_byte_for_byte(page: Page, learned: "Program") -> None:
