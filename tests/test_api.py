@@ -66,6 +66,95 @@ def test_images_are_those_of_generate(learned: Program) -> None:
     assert [image.size for image in workspace.iter_generate("cats", 2)] == [(16, 16)] * 2
 
 
+def same(image: Image.Image, file: Path | str) -> bool:
+    return np.array_equal(np.asarray(image), np.asarray(Image.open(file)))
+
+
+def test_blends_layers_sizes_and_files_are_those_of_generate(learned: Program) -> None:
+    learned.learn("dogs", "--steps", 2)
+    words = ("--strength", "coarse=1,middle=0.5", "--size", 32, "--background", "transparent", "--seeds", "2-3")
+    learned.done("generate", "--task", "cats=0.6,dogs=0.4", *words)
+    workspace, blend = open_workspace("lfsgan_workspace"), {"cats": 0.6, "dogs": 0.4}
+    strength = {"coarse": 1, "middle": 0.5}
+    images = workspace.generate(blend, [2, 3], strength=strength, size=32, background="transparent")
+    assert all(
+        same(image, f"out/cats=0.6,dogs=0.4/seed{seed:04}.png") for image, seed in zip(images, (2, 3), strict=True)
+    )
+    told: list[Path] = []
+    written = workspace.generate_files(
+        blend, "again", [2, 3], strength=strength, size=32, background="transparent", progress=told.append
+    )
+    assert told == [*written.images, written.grid]
+    assert learned.tree("again") == learned.tree("out")
+    with pytest.raises(LfsganError, match="other settings"):
+        workspace.generate_files("dogs", "again", 2)
+    workspace.generate_files(["dogs", "cats"], "again", 2, with_base=True, overwrite=True)
+    assert sorted(path.name for path in Path("again").iterdir() if list(path.glob("*.png"))) == ["base", "cats", "dogs"]
+
+
+def test_grids_are_those_of_generate_and_style_mix(learned: Program) -> None:
+    workspace = open_workspace("lfsgan_workspace")
+    learned.done("generate", "cats", "-n", 2, "--grid", "strength=0;coarse=0.5", "--grid", "truncation=0.5,1")
+    axes = {"strength": [0, {"coarse": 0.5}], "truncation": [0.5, 1]}
+    assert same(workspace.image_grid("cats", axes, 2), "out/grid.png")
+    assert workspace.image_grid(None, {"task": "all"}, 1).height > 16
+    learned.done("style-mix", "--rows", "0-1", "--cols", "5", "--layers", "4", "--outdir", "mix")
+    mix = workspace.style_mix("cats", range(2), [5], "4")
+    assert same(mix.grid, "mix/grid.png")
+    assert [[same(image, f"mix/row{row:04}-col0005.png") for image in mix.images[row]] for row in (0, 1)] == [
+        [True]
+    ] * 2
+    files = workspace.style_mix_files("cats", range(2), [5], "4", "mix")
+    assert files.grid == Path("mix/grid.png")
+
+
+def test_walks_are_those_of_interpolate(learned: Program) -> None:
+    workspace = open_workspace("lfsgan_workspace")
+    learned.done("interpolate", "--task", "cats", "--task", "base", "--seeds", "0-1", "--frames", 2, "--out", "frames")
+    frames = list(workspace.iter_frames(["cats", None], range(2), frames=2))
+    assert all(same(frame, f"frames/frame{index:04}.png") for index, frame in enumerate(frames))
+    assert workspace.interpolate("cats", "walk.gif", [0, 1], frames=2, grid=(1, 1)) == Path("walk.gif")
+    assert Image.open("walk.gif").n_frames == 4  # type: ignore[attr-defined]
+
+
+def test_a_projection_is_that_of_project_and_its_latents_are_generated(learned: Program) -> None:
+    workspace, target = open_workspace("lfsgan_workspace"), Path("target.png")
+    workspace.generate(None, [7])[0].save(target)
+    learned.done("project", target, "--steps", 8, "--outdir", "found")
+    steps: list[int] = []
+    found = workspace.project(target, steps=8, outdir="found", progress=steps.append)
+    assert steps == list(range(1, 9))
+    assert same(found.image, "found/projection.png")
+    learned.done("generate", "cats", "--latents", "found/latents.npz")
+    for latents in (found.latents, "found/latents.npz"):
+        assert same(workspace.generate("cats", latents=latents)[0], "out/cats/latent0000.png")
+
+
+def test_snapshots_and_blends_become_tasks(program: Program) -> None:
+    program.learn("cats", "--steps", 4, "--snapshot-every", 1)
+    program.learn("dogs", "--steps", 1)
+    workspace = open_workspace("lfsgan_workspace")
+    found = workspace.snapshots("cats")
+    assert found.steps == [1, 2, 3, 4]
+    assert found.grid.height > 4 * 16
+    assert workspace.pick_snapshot("cats", 2).info.training["snapshot"] == 2
+    mixed = workspace.mix_tasks("both", {"cats": 0.5, "dogs": 0.5})
+    assert mixed.info.training["blend"] == "cats=0.5,dogs=0.5"
+    assert [task.name for task in workspace.list_tasks().tasks] == ["both", "cats", "dogs"]
+    blended = workspace.generate({"cats": 0.5, "dogs": 0.5}, 1)[0], workspace.generate("both", 1)[0]
+    assert np.array_equal(*map(np.asarray, blended))
+
+
+def test_plans_say_what_would_be_done_and_write_nothing(program: Program) -> None:
+    before, workspace = program.tree(), open_workspace("lfsgan_workspace")
+    plan = workspace.plan_task("new", ["cats", "dogs"], steps=7)
+    assert "--steps 7" in plan.changes
+    assert len(plan.images.findings) == len(list(Path("cats").iterdir())) + len(list(Path("dogs").iterdir()))
+    assert plan.estimate.seconds > 0
+    assert plan.preview is not None
+    assert program.tree() == before
+
+
 def test_numbers_are_those_of_evaluate(learned: Program) -> None:
     words = ("evaluate", "--task", "cats", "--kid", "--reals", "data", "-n", 8, "--features", "efficientnet-lite0")
     told = json.loads(learned.done(*words, "--json").stdout)["results"]
@@ -110,6 +199,17 @@ def test_tasks_are_managed(learned: Program) -> None:
         ("generate", ["cats", 1], {"strength": 3}, "strength 3"),
         ("evaluate", ["cats", ["fdi"]], {}, "did you mean 'fid'"),
         ("evaluate", ["cats"], {"fakes": "data"}, "pass either"),
+        ("evaluate", ["cats"], {"side": 16}, "leave it out"),
+        ("evaluate", ["cats"], {"options": {"parts": ["a=0,0,1,1"]}}, "no chosen metric has the option 'parts'"),
+        ("generate", [{"cats": 1, "dgos": 1}, 1], {}, "no task 'dgos'"),
+        ("generate", ["cats", 1], {"strength": {"corse": 1}}, "expected coarse"),
+        ("image_grid", ["cats", {"truncation": [3]}], {}, "truncation '3'"),
+        ("image_grid", ["cats", {"task": "all"}], {}, "takes one task"),
+        ("style_mix", ["cats", [0], [1]], {"size": 32}, "does not take size"),
+        ("iter_frames", ["cats", [0]], {}, "at least two"),
+        ("mix_tasks", ["cats", {"cats": 1}], {}, "'cats'"),
+        ("pick_snapshot", ["cats", 77], {}, "no snapshot of step 77"),
+        ("plan_task", ["new", "nowhere"], {}, "nowhere"),
         ("learn_task", ["cats", "dogs"], {}, "'cats' is learned already"),
         ("learn_task", ["new"], {}, "no images"),
         ("learn_task", ["new", "dogs"], {"settings": {"stesp": 1}}, "did you mean 'steps'"),
@@ -120,8 +220,9 @@ def test_mistakes_are_the_programs_own_errors_and_leave_nothing(
     learned: Program, method: str, arguments: list[object], options: dict[str, object], words: str
 ) -> None:
     before = learned.tree()
+    call = getattr(open_workspace("lfsgan_workspace"), method)
     with pytest.raises(LfsganError, match=words):
-        getattr(open_workspace("lfsgan_workspace"), method)(*arguments, **options)
+        list(call(*arguments, **options))  # those that iterate begin only now
     assert learned.tree() == before
 
 
@@ -142,13 +243,18 @@ def test_the_example_learns_and_generates(program: Program, monkeypatch: pytest.
 def test_the_examples_of_the_page_run_as_they_stand(program: Program) -> None:
     """In few steps: the numbers of the page are those of a real base."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8").partition(MARK)[0], flags=re.DOTALL)
+    open_workspace("lfsgan_workspace").generate(None, 1)[0].save("cat.png")
     for name in ("few_shots", "birds", "all_cats"):
         shutil.copytree("cats", name)
     shutil.copytree("lfsgan_workspace", "faces")
     shown: dict[str, object] = {}
-    assert len(blocks) == 6
+    assert len(blocks) == 9
     for block in blocks:
         quick = block.replace("steps=500", "steps=2").replace('"./dogs",', '"./dogs", steps=2,')
-        quick = quick.replace('"./birds")', '"./birds", steps=2)').replace('["fid", "kid"]', '["kid"], n=8')
+        quick = (
+            quick.replace('"./birds")', '"./birds", steps=2)')
+            .replace("steps=100", "steps=8")
+            .replace('["fid", "kid"]', '["kid"], n=8')
+        )
         exec(quick, shown)  # noqa: S102 - our own page
-    assert Path("cat.png").is_file()
+    assert all(Path(name).is_file() for name in ("cat.png", "grid.png", "mix.png", "walk.webp", "projected.png"))

@@ -133,12 +133,11 @@ def interpolate(
 
 
 def _grid(text: str | None, images: int) -> tuple[int, int]:
-    """Columns and rows: those given, or for so many images about as many of each."""
-    from lfsgan_cli.generation.output import square_columns
+    """Columns and rows: those given, or what suits so many images."""
+    from lfsgan_cli.generation.interpolation import usual_grid
 
     if text is None:
-        columns = next(number for number in range(square_columns(images), 0, -1) if images % number == 0)
-        return max(columns, images // columns), min(columns, images // columns)
+        return usual_grid(images)
     match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", text)
     if match is None:
         raise typer.BadParameter(f"{text!r}: expected columns and rows such as 3x2", param_hint="--grid")

@@ -1,8 +1,7 @@
 """`lfsgan project`: the latent whose image comes closest to a picture."""
 
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,8 +41,6 @@ Steps = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, rich_help_panel=TRAINING, help="Random seed.")]
 
-LATENTS = "latents.npz"
-
 
 def project(
     image: Target,
@@ -65,62 +62,30 @@ def project(
     """
     from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
     from lfsgan_cli.evaluation.extractors.perceptual import embed
-    from lfsgan_cli.generation.output import ForeignFileError, check_folder, check_ours, make_room, to_tensor
-    from lfsgan_cli.generation.projection import EMBEDDING_SIZE, Projector
-    from lfsgan_cli.generation.sampling import SamplingOptions, generator_of
-    from lfsgan_cli.images.dataset import ImageDataset
-    from lfsgan_cli.images.source import open_source
+    from lfsgan_cli.generation.projection import EMBEDDING_SIZE, plan_projection
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.blend import parse_strength
 
-    where, options = pick(device), SamplingOptions(1.0, "const", parse_strength(strength))
+    where, share = pick(device), parse_strength(strength)
     place = open_for_sampling(workspace, needs_task=task is not None)
-    base = place.base.average
-    generator = generator_of(place, task, options, where) if task else base.to(where)
-    target = to_tensor(ImageDataset(open_source(image), base.config.resolution)[0])
-    title = place.blend(task).title if task else "base"
-    note: dict[str, Any] = {
-        "projection": space,
-        "task": title,
-        "base": place.base.identity,
-        "steps": steps,
-        "seed": seed,
-    }
-    note["target_sha256"] = sha256(target.numpy().tobytes()).hexdigest()
-    paths = [outdir / name for name in ("target.png", "projection.png", "steps.png")]
-    check_folder(outdir)
-    check_ours(paths)
-    if (outdir / LATENTS).exists() and not paths[1].exists():  # no sign that a projection wrote it
-        raise ForeignFileError([outdir / LATENTS])
-    make_room({outdir: note}, overwrite=overwrite, dry_run=dry_run)
+    job = plan_projection(place, image, task, space, steps, seed, share, where)
+    job.check(outdir, overwrite=overwrite, dry_run=dry_run)
     if dry_run:
-        say(f"Would project {image.name!r} into {title} in {steps:,} steps, into {str(outdir)!r}.")
+        say(f"Would project {image.name!r} into {job.title} in {steps:,} steps, into {str(outdir)!r}.")
         return
     network = EfficientNetLite0(EMBEDDING_SIZE).to(where)
-    projector = Projector(generator, lambda images: embed(network, images), space, steps, seed)
     with progress("Projecting", steps, unit="steps") as advance:
-        for found in projector.run(target):
+        for found in job.run(lambda images: embed(network, images)):
             if isinstance(found, int):
                 advance(min(found, 1))
             else:
-                _save(outdir, found, note)
-                _tell(found, outdir, title, workspace, device, as_json=as_json)
-
-
-def _save(outdir: Path, found: "Projection", note: dict[str, Any]) -> None:
-    from lfsgan_cli.generation.latents import write_latents
-    from lfsgan_cli.generation.output import labelled, save, to_arrays, wrapped
-
-    (target,), (image,) = to_arrays(found.target), to_arrays(found.image)
-    save(outdir / "target.png", target, note)
-    save(outdir / "projection.png", image, note)
-    images = [to_arrays(picture)[0] for _, picture in found.history]
-    blocks = wrapped([*images, target], [*(f"step {step}" for step, _ in found.history), "target"])
-    save(outdir / "steps.png", labelled(blocks, f"{note['task']}, {note['projection']}"), note)
-    write_latents(outdir / LATENTS, found.w, found.noise)
+                job.save(found, outdir)
+                _tell(found, outdir, job.title, workspace, device, as_json=as_json)
 
 
 def _tell(found: "Projection", outdir: Path, title: str, workspace: Path, device: str, *, as_json: bool) -> None:
+    from lfsgan_cli.generation.projection import LATENTS
+
     share = found.distance / found.between_samples
     if found.outside:
         warn(

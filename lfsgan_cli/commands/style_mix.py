@@ -59,9 +59,8 @@ def style_mix(
 
     Writes a matrix: each image takes some layers from its column's seed, and the rest and the noise from its row's.
     """
-    from lfsgan_cli.generation.generate import Compute
     from lfsgan_cli.generation.mixing import MixingJob
-    from lfsgan_cli.generation.sampling import SamplingOptions, usual_batch
+    from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.options import parse_seeds
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.blend import parse_strength
@@ -74,8 +73,7 @@ def style_mix(
     where = pick(device)
     name = None if chosen == "base" else chosen
     job = MixingJob(place, name, row_seeds, column_seeds, layers, options, outdir)
-    usual = batch or usual_batch(place.base.average.config, where)
-    compute = Compute(where, usual, "bf16" if precision == "bf16" else "fp32")
+    compute = job.compute(where, batch, "bf16" if precision == "bf16" else "fp32")
     job.check(compute, overwrite=overwrite, dry_run=dry_run)
     if not dry_run:
         with progress("Generating", len(job.paths()) + 1, unit="images") as advance:

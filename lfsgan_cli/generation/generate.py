@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,33 +138,55 @@ class GenerateJob:
 
     def run(self, compute: Compute) -> Iterator[Path]:
         """Sample everything; yields each image's file once it is written, and the grid last."""
-        keep_freed()
-        shown = max(1, MAX_IMAGES // len(self.variants))  # of each variant, in the grid
         rows: list[list[Pixels]] = []
         for one in self.variants:
             row: list[Pixels] = []
-            for path, image in self._sample(one, compute):
-                row += [image] if len(row) < shown else []
+            for path, image in self._write(one, compute):
+                row += [image] if len(row) < self._shown else []
                 yield path
             rows.append(row)
-        save(self.grid, labelled(self._blocks(rows), self._heading(len(rows[0]))), self._grid_note(compute), png.GRID)
+        save(self.grid, self._grid_of(rows), self._grid_note(compute), png.GRID)
         yield self.grid
 
-    def _sample(self, one: Variant, compute: Compute) -> Iterator[tuple[Path, Pixels]]:
-        names = iter(zip(self._names, self._keys, strict=True))
+    def images(self, compute: Compute) -> Iterator[Pixels]:
+        """All images in the order of `paths`, uint8 [H, W, 3 or 4]; nothing is written."""
+        for one in self.variants:
+            for batch in self._finished(one, compute):
+                yield from batch
 
-        def finished(batch: Tensor) -> Iterator[tuple[Pixels, str, int]]:
-            for image in to_arrays(batch):
-                name, key = next(names)
-                self.not_plain += self.postprocess.background == "transparent" and not is_plain(image)
-                yield self.postprocess(image), name, key
+    def image_grid(self, compute: Compute) -> Pixels:
+        """The grid alone, uint8 [H, W, 3]; nothing is written."""
+        images = self.images(compute)
+        rows = [list(islice(images, len(self.items)))[: self._shown] for _ in self.variants]
+        return self._grid_of(rows)
+
+    @property
+    def _shown(self) -> int:
+        """How many images of each variant are in the grid, at most."""
+        return max(1, MAX_IMAGES // len(self.variants))
+
+    def _grid_of(self, rows: list[list[Pixels]]) -> Pixels:
+        return labelled(self._blocks(rows), self._heading(len(rows[0])))
+
+    def _write(self, one: Variant, compute: Compute) -> Iterator[tuple[Path, Pixels]]:
+        names = iter(zip(self._names, self._keys, strict=True))
 
         def write(item: tuple[Pixels, str, int]) -> None:
             image, name, key = item
             save(self.outdir / one.folder / name, image, self._note(one, key, compute))
 
-        for image, name, _ in written(map(list, map(finished, self._batches(one, compute))), write):
+        named = ([(image, *next(names)) for image in batch] for batch in self._finished(one, compute))
+        for image, name, _ in written(named, write):
             yield self.outdir / one.folder / name, image
+
+    def _finished(self, one: Variant, compute: Compute) -> Iterator[list[Pixels]]:
+        """Batches of images with background and size as asked for."""
+        keep_freed()
+        for batch in self._batches(one, compute):
+            images = to_arrays(batch)
+            if self.postprocess.background == "transparent":
+                self.not_plain += sum(not is_plain(image) for image in images)
+            yield [self.postprocess(image) for image in images]
 
     def _batches(self, one: Variant, compute: Compute) -> Iterator[Tensor]:
         generator = self._generator(one, compute)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.latents import Latents
-from lfsgan_cli.generation.output import Pixels, to_arrays
+from lfsgan_cli.generation.output import Pixels, square_columns, to_arrays
 from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, latent, noise_maps, synthesize
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import prepared
@@ -164,6 +164,12 @@ class Walk:
             for stream in streams:
                 latent(stream, generator.config)
         return noise_maps(mode, streams, generator.config, device)
+
+
+def usual_grid(images: int) -> tuple[int, int]:
+    """Columns and rows for so many images, about as many of each, all places filled."""
+    columns = next(number for number in range(square_columns(images), 0, -1) if images % number == 0)
+    return max(columns, images // columns), min(columns, images // columns)
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

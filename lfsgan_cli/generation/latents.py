@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,17 @@ class Latents:
     def __len__(self) -> int:
         return len(self.w)
 
+    @classmethod
+    def of(cls, w: Tensor, noise: Sequence[Tensor]) -> Latents:
+        """Latents that no file holds yet, with the hash that their file will have."""
+        return cls(w, list(noise), sha256(_packed(w, noise)).hexdigest())
 
-def write_latents(path: Path, w: Tensor, noise: Sequence[Tensor]) -> None:
-    """Write `w`, and the noise as `noise0`, `noise1`, …, in the order of the convolutions."""
+    def write(self, path: Path) -> None:
+        """Write `w`, and the noise as `noise0`, `noise1`, …, in the order of the convolutions."""
+        write_atomic(path, _packed(self.w, self.noise or []))
+
+
+def _packed(w: Tensor, noise: Sequence[Tensor]) -> bytes:
     arrays = {"w": w.cpu().numpy(), **{f"noise{index}": layer.cpu().numpy() for index, layer in enumerate(noise)}}
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:  # numpy would write the time of day into it
@@ -54,7 +63,7 @@ def write_latents(path: Path, w: Tensor, noise: Sequence[Tensor]) -> None:
             entry = io.BytesIO()
             np.save(entry, array, allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), entry.getvalue())
-    write_atomic(path, file.getvalue())
+    return file.getvalue()
 
 
 def read_latents(path: Path, config: NetworkConfig) -> Latents:

@@ -12,13 +12,21 @@ import torch
 
 from lfsgan_cli.generation.generate import BASE, GRID, Compute
 from lfsgan_cli.generation.output import Block, Pixels, check_folder, check_ours, labelled, make_room, save, to_arrays
-from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, latent, map_seeds, noise_maps, synthesize
+from lfsgan_cli.generation.sampling import (
+    SamplingOptions,
+    generator_of,
+    latent,
+    map_seeds,
+    noise_maps,
+    synthesize,
+    usual_batch,
+)
 from lfsgan_cli.images import png
 from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import prepared
-from lfsgan_cli.system.device import dtype_of
+from lfsgan_cli.system.device import Precision, dtype_of
 from lfsgan_cli.workspace.blend import sides_of
 from lfsgan_cli.workspace.paths import find_task
 from lfsgan_cli.workspace.workspace import Workspace
@@ -53,10 +61,25 @@ class MixingJob:
         check_ours([*self.paths(), self.grid])
         make_room({self.outdir: self._note(compute)}, overwrite=overwrite, dry_run=dry_run)
 
+    def compute(self, device: torch.device, batch: int | None, precision: Precision) -> Compute:
+        """How to compute all of it; None is what suits the device."""
+        return Compute(device, batch or usual_batch(self.workspace.base.average.config, device), precision)
+
     def run(self, compute: Compute) -> Iterator[Path]:
         """Sample everything; yields each image's file once it is written, and the grid last."""
+        sources: list[int | list[int]] = [*self._seeds, *([row, column] for row, column in self._pairs)]
+        note, images = self._note(compute), list[Pixels]()
+        for path, source, image in zip(self.paths(), sources, self.images(compute), strict=True):
+            save(path, image, {**note, "seed": source})
+            images.append(image)
+            yield path
+        save(self.grid, self.image_grid(images), {**note, "seed": None}, png.GRID)
+        yield self.grid
+
+    def images(self, compute: Compute) -> Iterator[Pixels]:
+        """All images in the order of `paths`, uint8 [R, R, 3]; nothing is written."""
         generator, dtype = self._generator(compute), dtype_of(compute.precision, torch.float32)
-        config, note = generator.config, self._note(compute)
+        config = generator.config
         w = dict(
             zip(self._seeds, generator.spread(map_seeds(generator, self._seeds, self.options.truncation)), strict=True)
         )
@@ -64,18 +87,15 @@ class MixingJob:
         mask = own[:, None].to(compute.device)
         ws = [w[seed] for seed in self._seeds] + [torch.where(mask, w[c], w[r]) for r, c in self._pairs]
         noise_seeds = [*self._seeds, *(row for row, _ in self._pairs)]
-        sources = [{"seed": seed} for seed in self._seeds] + [{"seed": [row, column]} for row, column in self._pairs]
-        paths, images = self.paths(), list[Pixels]()
         for first in range(0, len(ws), compute.batch):
             part = slice(first, first + compute.batch)
             noise = self._noise(noise_seeds[part], config, compute.device)
             for batch in synthesize(generator, torch.stack(ws[part]), noise, batch=compute.batch, dtype=dtype):
-                for image in to_arrays(batch):
-                    save(paths[len(images)], image, {**note, **sources[len(images)]})
-                    yield paths[len(images)]
-                    images.append(image)
-        save(self.grid, labelled([self._block(images)], self._heading()), {**note, "seed": None}, png.GRID)
-        yield self.grid
+                yield from to_arrays(batch)
+
+    def image_grid(self, images: Sequence[Pixels]) -> Pixels:
+        """The matrix with its margins, uint8 [H, W, 3]. images: all of them, as `images` gives them."""
+        return labelled([self._block(images)], self._heading())
 
     @property
     def _seeds(self) -> list[int]:
@@ -101,7 +121,7 @@ class MixingJob:
             latent(stream, config)
         return noise_maps(self.options.noise, streams, config, device)
 
-    def _block(self, images: list[Pixels]) -> Block:
+    def _block(self, images: Sequence[Pixels]) -> Block:
         margin = dict(zip(self._seeds, images, strict=False))
         cells = iter(images[len(self._seeds) :])
         head: list[Pixels | None] = [None, *(margin[column] for column in self.columns)]

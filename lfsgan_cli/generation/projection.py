@@ -11,15 +11,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lfsgan_cli.generation.sampling import map_seeds, synthesize
+from lfsgan_cli.generation.generate import BASE
+from lfsgan_cli.generation.latents import Latents
+from lfsgan_cli.generation.output import (
+    ForeignFileError,
+    check_folder,
+    check_ours,
+    labelled,
+    make_room,
+    save,
+    to_arrays,
+    to_tensor,
+    wrapped,
+)
+from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, map_seeds, synthesize
+from lfsgan_cli.images.dataset import ImageDataset
+from lfsgan_cli.images.source import open_source
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.workspace.blend import LayerStrength
+from lfsgan_cli.workspace.workspace import Workspace
 
 Space: TypeAlias = Literal["w", "w+"]
 Embed: TypeAlias = Callable[[Tensor], Tensor]  # images [N, 3, R, R] in -1..1 to [N, D]; gradients reach the images
@@ -57,9 +76,74 @@ class Projection:
     history: Sequence[tuple[int, Tensor]]
 
     @property
+    def latents(self) -> Latents:
+        """What `generate` and `interpolate` take."""
+        return Latents.of(self.w, self.noise)
+
+    @property
     def outside(self) -> bool:
         """Whether the projection is farther from the target than a fifth of the distance between two samples."""
         return self.distance > OUTSIDE * self.between_samples
+
+
+LATENTS = "latents.npz"
+
+
+@dataclass(frozen=True)
+class ProjectionJob:
+    """A target and where to project it. title: of the task, the blend or the base. note: what repeats the search."""
+
+    generator: Generator
+    target: Tensor
+    title: str
+    note: dict[str, Any]
+
+    def check(self, outdir: Path, *, overwrite: bool, dry_run: bool = False) -> None:
+        """Make the output folder; raises before anything is written, as `GenerateJob.check`."""
+        paths = [outdir / name for name in ("target.png", "projection.png", "steps.png")]
+        check_folder(outdir)
+        check_ours(paths)
+        if (outdir / LATENTS).exists() and not paths[1].exists():  # no sign that a projection wrote it
+            raise ForeignFileError([outdir / LATENTS])
+        make_room({outdir: self.note}, overwrite=overwrite, dry_run=dry_run)
+
+    def run(self, embed: Embed) -> Iterator[Projection | int]:
+        """See `Projector.run`."""
+        note = self.note
+        return Projector(self.generator, embed, note["projection"], note["steps"], note["seed"]).run(self.target)
+
+    def save(self, found: Projection, outdir: Path) -> None:
+        """Write the target, the projection, an image grid of the search, and the latents."""
+        (target,), (image,) = to_arrays(found.target), to_arrays(found.image)
+        save(outdir / "target.png", target, self.note)
+        save(outdir / "projection.png", image, self.note)
+        images = [to_arrays(seen)[0] for _, seen in found.history]
+        blocks = wrapped([*images, target], [*(f"step {step}" for step, _ in found.history), "target"])
+        save(outdir / "steps.png", labelled(blocks, f"{self.title}, {self.note['projection']}"), self.note)
+        found.latents.write(outdir / LATENTS)
+
+
+def plan_projection(
+    workspace: Workspace,
+    image: Path,
+    task: str | None,
+    space: Space,
+    steps: int,
+    seed: int,
+    strength: float | LayerStrength,
+    device: torch.device,
+) -> ProjectionJob:
+    """Open everything that a projection needs. image: a file, whose centre square is used. task: None is the base.
+
+    Raises as `open_source` and `Workspace.blend`.
+    """
+    base, options = workspace.base.average, SamplingOptions(1.0, "const", strength)
+    generator = generator_of(workspace, task, options, device) if task else base.to(device)
+    target = to_tensor(ImageDataset(open_source(image), base.config.resolution)[0])
+    title = workspace.blend(task).title if task else BASE
+    note = {"projection": space, "task": title, "base": workspace.base.identity, "steps": steps, "seed": seed}
+    note["target_sha256"] = sha256(target.numpy().tobytes()).hexdigest()
+    return ProjectionJob(generator, target, title, note)
 
 
 @dataclass(frozen=True)

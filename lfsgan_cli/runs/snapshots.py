@@ -78,22 +78,28 @@ def cut(run: Path, done: int) -> None:
 
 
 def write_grid(workspace: Workspace, name: str, out: Path | None, device: torch.device) -> tuple[Path, list[int]]:
-    """Draw the seeds 0 to 7 of every snapshot, a row for each, into one PNG; its path, and the steps of its rows.
+    """Write `image_grid` as a PNG; its path, and the steps of its rows.
 
     out: the PNG; None is `snapshots.png` in the run's folder. NoSnapshotsError, ForeignFileError.
     """
+    path = out or workspace.task_run(name) / GRID
+    check_ours([path])
+    image, steps = image_grid(workspace, name, device)
+    note = {"task": name, "steps": steps, "seeds": list(SEEDS), "noise": "const"}
+    save(path, image, note, MARKED)
+    return path, steps
+
+
+def image_grid(workspace: Workspace, name: str, device: torch.device) -> tuple[Pixels, list[int]]:
+    """The seeds 0 to 7 of every snapshot, a row for each, and the steps of the rows; NoSnapshotsError."""
     run = workspace.task_run(name)
     steps = steps_of(run)
     if not steps:
         find_task(workspace.root, name)  # of a mistyped name, that is the error
         raise NoSnapshotsError(name)
-    path = out or run / GRID
-    check_ours([path])
     rows = [images(workspace, name, step, device) for step in steps]
     grid = Block(rows, [f"seed {seed}" for seed in SEEDS], [f"step {step:,}" for step in steps])
-    note = {"task": name, "steps": steps, "seeds": list(SEEDS), "noise": "const"}
-    save(path, labelled([grid], name), note, MARKED)
-    return path, steps
+    return labelled([grid], name), steps
 
 
 def images(workspace: Workspace, name: str, step: int, device: torch.device) -> list[Pixels]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lfsgan_cli.generation.latents import read_latents, write_latents
+from lfsgan_cli.generation.latents import Latents, read_latents
 from lfsgan_cli.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ def test_a_picture_far_from_all_samples_is_said_to_be_outside(learned: "Program"
     ],
 )
 def test_latents_of_another_base_and_damaged_ones_are_refused(learned: "Program", w: torch.Tensor, words: str) -> None:
-    write_latents(learned.folder / "latents.npz", w, [])
+    Latents.of(w, []).write(learned.folder / "latents.npz")
     assert words in learned.refused("generate", "cats", "--latents", "latents.npz")
 
 
 def test_latents_may_be_one_w_for_all_layers_and_need_no_noise(learned: "Program") -> None:
     config = Workspace(learned.folder / "lfsgan_workspace").base.average.config
     for shape in ((3, 16), (3, 1, 16), (3, 6, 16)):
-        write_latents(learned.folder / "latents.npz", torch.zeros(shape), [])
+        Latents.of(torch.zeros(shape), []).write(learned.folder / "latents.npz")
         found = read_latents(learned.folder / "latents.npz", config)
         assert found.w.shape == (3, 6, 16)
         assert found.noise is None

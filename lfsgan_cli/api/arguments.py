@@ -1,0 +1,93 @@
+"""The arguments that the Python API shares, and the workspace that its methods work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+from lfsgan_cli.errors import LfsganError
+
+if TYPE_CHECKING:
+    import torch
+
+    from lfsgan_cli.generation.sampling import SamplingOptions
+    from lfsgan_cli.workspace.blend import LayerStrength
+    from lfsgan_cli.workspace.workspace import Workspace
+
+PathLike: TypeAlias = str | Path
+# The name of a task; or a blend, as `{"sketch": 0.6, "babies": 0.4}` or in one string as the commands take it.
+Task: TypeAlias = str | Mapping[str, float]
+# For all layers; or for some, as `{"coarse": 1, "middle": 0.5}` or in one string as the commands take it.
+Strength: TypeAlias = float | str | Mapping[str, float]
+
+
+class CallError(LfsganError):
+    """Arguments that contradict each other, or that are missing."""
+
+
+class SamplingArguments(TypedDict, total=False):
+    """Keyword arguments that say how images are sampled; what is left out is as in `lfsgan generate`."""
+
+    truncation: float
+    strength: Strength
+    noise: Literal["seed", "const", "none"]
+
+
+class Opened:
+    """A folder that is a workspace, or becomes one, and a device."""
+
+    def __init__(self, root: Path, device: str) -> None:
+        self.root, self.device = root, device
+
+    def __repr__(self) -> str:
+        return f"open_workspace({str(self.root)!r}, device={self.device!r})"
+
+    def _place(self, *, there: bool = False) -> Workspace:
+        """The workspace, which must be `there` or not; read anew, since a base may have been put there."""
+        from lfsgan_cli.workspace.workspace import check_workspace, workspace_at
+
+        return check_workspace(self.root) if there else workspace_at(self.root)
+
+    def _pick(self) -> torch.device:
+        from lfsgan_cli.system.device import pick
+
+        return pick(self.device)
+
+
+def path_of(path: PathLike) -> Path:
+    """`~` is the home folder."""
+    return Path(path).expanduser()
+
+
+def task_text(task: Task) -> str:
+    """A task or blend as the commands take it."""
+    return task if isinstance(task, str) else ",".join(f"{name}={weight!r}" for name, weight in task.items())
+
+
+def tasks_text(tasks: Task | Sequence[Task]) -> list[str]:
+    """One task or several, as the commands take them."""
+    return [task_text(tasks)] if isinstance(tasks, str | Mapping) else list(map(task_text, tasks))
+
+
+def strength_text(strength: Strength) -> str:
+    """A strength as the commands take it."""
+    if isinstance(strength, str):
+        return strength
+    return task_text(strength) if isinstance(strength, Mapping) else repr(strength)
+
+
+def strength_of(strength: Strength) -> float | LayerStrength:
+    """A strength as the verbs take it; LayersError."""
+    from lfsgan_cli.workspace.blend import parse_strength
+
+    return float(strength) if isinstance(strength, int | float) else parse_strength(strength_text(strength))
+
+
+def sampling_options(options: Mapping[str, Any], noise: str = "seed") -> SamplingOptions:
+    """The options of `SamplingArguments` with their defaults; StrengthError."""
+    from lfsgan_cli.generation.sampling import SamplingOptions
+
+    known = {key: options[key] for key in SamplingArguments.__annotations__ if key in options}
+    strength = strength_of(known.pop("strength", 1.0))
+    return SamplingOptions(**{"truncation": 1.0, "noise": noise, **known}, strength=strength)

@@ -1,0 +1,141 @@
+"""Tasks and bases from Python: what is there, and files that come in and go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lfsgan_cli.api.arguments import Opened, PathLike, Strength, Task, path_of, strength_of, task_text
+from lfsgan_cli.workspace import listing, manage, paths
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from lfsgan_cli.workspace.base_file import BaseSummary
+    from lfsgan_cli.workspace.task_file import TaskSummary
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The steps that have a snapshot, and a row of samples for each."""
+
+    steps: list[int]
+    grid: Image
+
+
+class Files(Opened):
+    """Tasks and the base as files."""
+
+    def tasks(self) -> dict[str, TaskSummary]:
+        """The tasks by name. Only the headers of their files are read."""
+        from lfsgan_cli.workspace.task_file import read_summary
+
+        return {name: read_summary(paths.task_path(self.root, name)) for name in paths.task_names(self.root)}
+
+    def task(self, name: str) -> TaskSummary:
+        """How a task was learned."""
+        from lfsgan_cli.workspace.task_file import read_summary
+
+        return read_summary(paths.find_task(self.root, name))
+
+    def list_tasks(self) -> listing.Listing:
+        """What `lfsgan tasks list` shows: dates, latest FID and interrupted runs as well."""
+        return listing.read(self.root)
+
+    def rename_task(self, name: str, new: str) -> None:
+        """Rename a task."""
+        manage.rename(self.root, name, new)
+
+    def remove_tasks(self, *names: str) -> None:
+        """Move tasks and their run folders to the workspace's trash, which `lfsgan doctor --clean` empties."""
+        manage.remove(self.root, list(names))
+
+    def verify(self, *names: str) -> list[manage.Finding]:
+        """Check that task files, all of them if none is named, and the base are undamaged."""
+        return list(manage.verify(self.root, list(names) or None))
+
+    def mix_tasks(self, name: str, tasks: Task, *, strength: Strength = 1.0, overwrite: bool = False) -> TaskSummary:
+        """Store a blend, such as `{"sketch": 0.6, "babies": 0.4}`, as a task of its own; the summary of its file."""
+        from lfsgan_cli.runs.mix_tasks import finish_mix, plan_mix
+        from lfsgan_cli.workspace.locks import hold_tasks
+
+        with hold_tasks(self.root, name):
+            job = plan_mix(self._place(there=True), name, task_text(tasks), strength_of(strength), overwrite=overwrite)
+            return finish_mix(job, self._pick())
+
+    def snapshots(self, name: str) -> Snapshots:
+        """The snapshots of a task's run, as one image."""
+        from PIL import Image
+
+        from lfsgan_cli.runs.snapshots import image_grid
+
+        image, steps = image_grid(self._place(there=True), name, self._pick())
+        return Snapshots(steps, Image.fromarray(image))
+
+    def pick_snapshot(self, name: str, step: int) -> TaskSummary:
+        """Make the snapshot of a step the task; the summary of its file."""
+        from lfsgan_cli.runs.snapshots import pick
+        from lfsgan_cli.workspace.locks import hold_tasks
+
+        with hold_tasks(self.root, name):
+            pick(self._place(there=True), name, step, self._pick())
+        return self.task(name)
+
+    def merge_task(self, name: str, file: PathLike, *, strength: float = 1.0, overwrite: bool = False) -> Path:
+        """Merge a task into the base and write one StyleGAN2 checkpoint, .pt or .safetensors; its path."""
+        from lfsgan_cli.checkpoints import convert
+
+        out = path_of(file)
+        convert.check_out(out, overwrite=overwrite)
+        convert.write(out, convert.task_document(self._place(there=True), name, strength))
+        return out
+
+    def import_task(
+        self, file: PathLike, name: str, *, activation: bool = True, overwrite: bool = False
+    ) -> TaskSummary:
+        """Import a task file of the public LFS-GAN code. activation: whether it was trained with `--left_use_act`."""
+        from lfsgan_cli.checkpoints.convert import finish_import, plan_task_import
+        from lfsgan_cli.workspace.locks import hold_tasks
+
+        with hold_tasks(self.root, name):
+            job = plan_task_import(
+                self._place(there=True), path_of(file), name, activation=activation, overwrite=overwrite
+            )
+            finish_import(job, self._pick())
+        return self.task(name)
+
+    def export_task(self, name: str, file: PathLike, *, overwrite: bool = False) -> Path:
+        """Write a task as a file of the public LFS-GAN code; its path."""
+        from lfsgan_cli.checkpoints.convert import plan_task_export
+        from lfsgan_cli.checkpoints.lfsgan import write
+
+        out = path_of(file)
+        write(out, plan_task_export(self.root, name, out, overwrite=overwrite).tensors)
+        return out
+
+    def base(self) -> BaseSummary:
+        """What the base is. Only the header of its file is read."""
+        from lfsgan_cli.workspace.base_file import read_summary
+
+        return read_summary(paths.base_path(self.root))
+
+    def import_base(
+        self, file: PathLike, *, part: Literal["g_ema", "g"] = "g_ema", name: str = "", overwrite: bool = False
+    ) -> BaseSummary:
+        """Import a StyleGAN2 checkpoint of rosinality or NVIDIA as the base."""
+        from lfsgan_cli.checkpoints import convert
+        from lfsgan_cli.workspace.locks import hold_base
+
+        with hold_base(self.root):
+            convert.plan_base_import(self._place(), path_of(file), part=part, name=name, overwrite=overwrite).run()
+        return self.base()
+
+    def export_base(self, file: PathLike, *, overwrite: bool = False) -> Path:
+        """Write the base as a StyleGAN2 checkpoint in rosinality's layout, .pt or .safetensors; its path."""
+        from lfsgan_cli.checkpoints import convert
+
+        out = path_of(file)
+        convert.check_out(out, overwrite=overwrite)
+        convert.write(out, convert.base_document(self._place(there=True)))
+        return out

@@ -1,0 +1,126 @@
+"""Measuring from Python: metrics of tasks, blends and foreign images, and the check of retention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from lfsgan_cli.api.arguments import (
+    CallError,
+    Opened,
+    PathLike,
+    SamplingArguments,
+    Task,
+    path_of,
+    sampling_options,
+    tasks_text,
+)
+
+if TYPE_CHECKING:
+    from lfsgan_cli.evaluation.evaluate import Measurement, NotMeasured
+    from lfsgan_cli.evaluation.image_sets import ImageSet
+    from lfsgan_cli.evaluation.registry import Metric
+    from lfsgan_cli.evaluation.retention import Verdict
+
+
+class EvaluateOptions(SamplingArguments, total=False):
+    """Keyword arguments of `evaluate`; what is left out is as in `lfsgan evaluate`.
+
+    images: training images, in place of those in the workspace. fakes: generated images to measure instead of tasks.
+    options: of the metrics, such as `{"parts": ["eyes=0.2,0.3,0.8,0.5"]}` of `outliers`.
+    """
+
+    reals: PathLike
+    images: PathLike
+    fakes: PathLike
+    side: int
+    n: int
+    blocks: int
+    with_base: bool
+    save: PathLike
+    features: Literal["auto", "inception", "efficientnet-lite0", "efficientnet-lite2", "pixels-16"]
+    fid_mode: Literal["clean", "legacy-pytorch"]
+    lpips_features: Literal["auto", "vgg", "efficientnet-lite0"]
+    inception_weights: PathLike
+    vgg_weights: PathLike
+    offline: bool
+    batch: int
+    options: Mapping[str, Sequence[str]]
+
+
+class Measuring(Opened):
+    """Metrics and retention."""
+
+    def evaluate(
+        self,
+        tasks: Task | Sequence[Task] = (),
+        metrics: Sequence[str] = ("fid",),
+        *,
+        progress: Callable[[int], None] | None = None,
+        **options: Unpack[EvaluateOptions],
+    ) -> list[Measurement | NotMeasured]:
+        """Measure tasks, all of them if none is named; each number, and each that could not be measured with its error.
+
+        metrics: named as the flags of `lfsgan evaluate`. progress: told how many more images were processed.
+        """
+        return list(self.iter_evaluate(tasks, metrics, progress=progress, **options))
+
+    def iter_evaluate(
+        self,
+        tasks: Task | Sequence[Task] = (),
+        metrics: Sequence[str] = ("fid",),
+        *,
+        progress: Callable[[int], None] | None = None,
+        **options: Unpack[EvaluateOptions],
+    ) -> Iterator[Measurement | NotMeasured]:
+        """As `evaluate`, but each number comes as soon as it is measured."""
+        from lfsgan_cli.evaluation.evaluate import Evaluation
+        from lfsgan_cli.evaluation.features import ExtractorSettings
+        from lfsgan_cli.evaluation.image_sets import stored_images
+        from lfsgan_cli.evaluation.registry import metrics_named
+
+        wanted = metrics_named(metrics)
+        values = _metric_options(wanted, options.get("options", {}))
+        sets = self._sets(tasks_text(tasks), options)
+        chosen: dict[str, Any] = {
+            key: path_of(options[key]) for key in ("inception_weights", "vgg_weights") if key in options
+        }
+        chosen |= {key: options[key] for key in ("features", "fid_mode", "lpips_features", "offline") if key in options}
+        needs = {need for metric in wanted for need in metric.needs}
+        extractors, _ = ExtractorSettings(**chosen).load(self._pick(), needs)
+        known = stored_images(path_of(options["reals"]), sets[0].resolution) if "reals" in options else None
+        batch, blocks = options.get("batch", 50), options.get("blocks", 1)
+        evaluation = Evaluation(sets, known, wanted, extractors, batch, blocks, values)
+        evaluation.check()
+        yield from evaluation.not_measured
+        yield from evaluation.run(progress or (lambda _more: None))
+
+    def check_retention(self, tasks: str | Sequence[str] = ()) -> dict[str, Verdict]:
+        """Whether tasks, all of them if none is named, still generate what was recorded when they were learned."""
+        from lfsgan_cli.evaluation import retention
+
+        place = self._place(there=True)
+        return retention.check_all(place, tasks_text(tasks) or retention.names(place), self._pick())
+
+    def _sets(self, tasks: list[str], options: EvaluateOptions) -> list[ImageSet]:
+        from lfsgan_cli.evaluation.image_sets import WorkspaceSets, foreign
+
+        images, save = (path_of(options[key]) if key in options else None for key in ("images", "save"))
+        with_base = options.get("with_base", False)
+        if "fakes" in options:
+            if tasks or with_base:
+                raise CallError("fakes is passed with tasks or with_base: pass either, since fakes are of no task")
+            return [foreign(path_of(options["fakes"]), images, options.get("side"))]
+        if "side" in options:
+            raise CallError("side is passed without fakes: tasks are measured at the side of the base; leave it out")
+        style, count = sampling_options(options), options.get("n", 2000)
+        return WorkspaceSets(self._place(there=True), count, style, self._pick(), images, save).chosen(
+            tasks, with_base=with_base
+        )
+
+
+def _metric_options(wanted: Sequence[Metric], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    known = {option.name: option for metric in wanted for option in metric.options}
+    if unknown := sorted(given.keys() - known.keys()):
+        raise CallError(f"no chosen metric has the option {unknown[0]!r}; they have: {', '.join(known) or 'none'}")
+    return {name: known[name].parse(values) for name, values in given.items()}

@@ -1,0 +1,268 @@
+"""Training from Python: learn a task, pretrain a base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+from lfsgan_cli.api.arguments import CallError, Opened, PathLike, path_of
+from lfsgan_cli.options import spell
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from lfsgan_cli.images.summary import ImageSummary
+    from lfsgan_cli.runs.estimate import Estimate
+    from lfsgan_cli.runs.learn_task import TaskRun
+    from lfsgan_cli.runs.pretrain import PretrainRun
+    from lfsgan_cli.training.loop import Step
+    from lfsgan_cli.workspace.base_file import BaseSummary
+    from lfsgan_cli.workspace.task_file import TaskSummary
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training run is, after a step. losses: name and value; reading them makes a GPU wait."""
+
+    done: int
+    total: int
+    _losses: Mapping[str, Any]
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """The losses of the step."""
+        return {name: float(loss) for name, loss in self._losses.items()}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """What a run would do. changes: what differs from the defaults, as options of the command.
+
+    preview: the images as training sees them, for a task.
+    """
+
+    images: ImageSummary
+    changes: list[str]
+    estimate: Estimate
+    preview: Image | None
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Keyword arguments of `learn_task` and `pretrain`; what is left out is as in the commands."""
+
+    batch: int
+    lr: float
+    seed: int
+    mirror: bool
+    fit: Literal["crop", "pad", "stretch"]
+    crop_position: str
+    precision: Literal["auto", "fp32", "bf16"]
+    save_every: float
+    keep_checkpoint: bool
+    resume: bool
+    overwrite: bool
+
+
+class LearnOptions(TrainingOptions, total=False):
+    """Keyword arguments of `learn_task`; what is left out is as in `lfsgan learn-task`.
+
+    adapter_options, settings: as `-o` and `-t` take them, under the names of `lfsgan adapters NAME` and
+    `lfsgan recipes`.
+    """
+
+    adapter: str
+    adapter_options: Mapping[str, Any]
+    recipe: Literal["default", "paper"]
+    settings: Mapping[str, Any]
+    init_from: str
+    steps: int
+    snapshot_every: int
+    snapshots: int
+
+
+class PretrainOptions(TrainingOptions, total=False):
+    """Keyword arguments of `pretrain`; what is left out is as in `lfsgan pretrain`."""
+
+    name: str
+    resolution: int
+    channels: int
+    latent: int
+    mapping_layers: int
+    kimg: float
+    r1_gamma: float
+    path_weight: float
+    feature_weight: float
+    reconstruction_kimg: float
+    reconstruction_weight: float
+    decay: float
+    init_from: PathLike
+
+
+class Training(Opened):
+    """Learning tasks and pretraining a base."""
+
+    def learn_task(
+        self,
+        name: str,
+        images: PathLike | Sequence[PathLike] | None = None,
+        *,
+        progress: Callable[[Progress], object] | None = None,
+        **options: Unpack[LearnOptions],
+    ) -> TaskSummary:
+        """Learn a task from folders, zip files or single images; the summary of its file.
+
+        images: may be left out with `resume=True`. progress: called after every step.
+        """
+        from lfsgan_cli.runs.session import result_of
+
+        return result_of(self.iter_learn_task(name, images, **options), progress or _ignore)
+
+    def iter_learn_task(
+        self, name: str, images: PathLike | Sequence[PathLike] | None = None, **options: Unpack[LearnOptions]
+    ) -> Generator[Progress, None, TaskSummary]:
+        """As `learn_task`, to iterate over: yields after every step.
+
+        A loop that is left early keeps the last checkpoint: resume it with `resume=True`.
+        """
+        from lfsgan_cli.runs.learn_task import Learner
+        from lfsgan_cli.runs.session import seen_as
+        from lfsgan_cli.workspace.locks import hold_tasks
+        from lfsgan_cli.workspace.task_file import TaskSummary
+
+        how, run = _split(options)
+        taken = {key: how.pop(key) for key in ("snapshot_every", "snapshots") if key in how}
+        with hold_tasks(self.root, name):
+            job = self._open_task(name, images, how, run)
+            if isinstance(job, TaskSummary):
+                return job
+            learner = Learner(job, self._pick(), **taken)
+            again = f"{self!r}.learn_task({name!r}, resume=True)"
+            steps = learner.complete(
+                save_every=run.save_every, resume_command=again, keep_checkpoint=run.keep_checkpoint
+            )
+            return (yield from seen_as(steps, _view(learner.total)))
+
+    def pretrain(
+        self,
+        data: PathLike,
+        *,
+        progress: Callable[[Progress], object] | None = None,
+        **options: Unpack[PretrainOptions],
+    ) -> BaseSummary:
+        """Train a base on a folder or zip file of images; the summary of its file.
+
+        progress: called after every step.
+        """
+        from lfsgan_cli.runs.session import result_of
+
+        return result_of(self.iter_pretrain(data, **options), progress or _ignore)
+
+    def iter_pretrain(
+        self, data: PathLike, **options: Unpack[PretrainOptions]
+    ) -> Generator[Progress, None, BaseSummary]:
+        """As `pretrain`, to iterate over: yields after every step; see `iter_learn_task`."""
+        from lfsgan_cli.runs.pretrain import Pretrainer
+        from lfsgan_cli.runs.session import seen_as
+        from lfsgan_cli.workspace.base_file import BaseSummary
+        from lfsgan_cli.workspace.locks import hold_base
+
+        how, run = _split(options)
+        with hold_base(self.root):
+            job = self._open_base(data, how, run)
+            if isinstance(job, BaseSummary):
+                return job
+            trainer = Pretrainer(job, self._pick())
+            again = f"{self!r}.pretrain({str(data)!r}, resume=True)"
+            steps = trainer.complete(
+                save_every=run.save_every, resume_command=again, keep_checkpoint=run.keep_checkpoint
+            )
+            return (yield from seen_as(steps, _view(trainer.total)))
+
+    def plan_task(
+        self, name: str, images: PathLike | Sequence[PathLike] | None = None, **options: Unpack[LearnOptions]
+    ) -> PlannedRun:
+        """What `learn_task` would do, as `lfsgan learn-task --dry-run` says it; nothing is written."""
+        from PIL import Image
+
+        from lfsgan_cli.generation.output import near_square
+        from lfsgan_cli.images.png import grid
+        from lfsgan_cli.runs.estimate import of_task, task_changes
+        from lfsgan_cli.workspace.task_file import TaskSummary
+
+        how, run = _split(options)
+        how = {key: value for key, value in how.items() if key not in ("snapshot_every", "snapshots")}
+        job = self._open_task(name, images, how, run)
+        if isinstance(job, TaskSummary):
+            raise CallError(f"task {name!r} is learned already, nothing is left to do")
+        device = self._pick()
+        preview = Image.fromarray(grid(near_square(list(job.shots.pictures))))
+        return PlannedRun(job.shots.summary, task_changes(job, device), of_task(job, device), preview)
+
+    def plan_pretrain(self, data: PathLike, **options: Unpack[PretrainOptions]) -> PlannedRun:
+        """What `pretrain` would do, as `lfsgan pretrain --dry-run` says it; nothing is written."""
+        from lfsgan_cli.images.dataset import check
+        from lfsgan_cli.runs.estimate import base_changes, of_base
+        from lfsgan_cli.workspace.base_file import BaseSummary
+
+        job = self._open_base(data, *_split(options))
+        if isinstance(job, BaseSummary):
+            raise CallError("the base is trained already, nothing is left to do")
+        return PlannedRun(check(job.pictures), base_changes(job), of_base(job, self._pick()), None)
+
+    def _open_task(
+        self, name: str, images: PathLike | Sequence[PathLike] | None, how: dict[str, Any], run: _Run
+    ) -> TaskRun | TaskSummary:
+        from lfsgan_cli.runs.learn_task import open_run
+
+        pairs, settings = (
+            [f"{key}={spell(value)}" for key, value in how.pop(name, {}).items()]
+            for name in ("adapter_options", "settings")
+        )
+        if images is None and not run.resume:
+            raise CallError(f"task {name!r} has no images to learn from: pass a folder or a zip file")
+        found = None
+        if images is not None:
+            found = [path_of(images)] if isinstance(images, str | Path) else list(map(path_of, images))
+        return open_run(
+            self._place(), name, found, how, pairs, settings,
+            device=self._pick(), resume=run.resume, overwrite=run.overwrite,
+        )  # fmt: skip
+
+    def _open_base(self, data: PathLike, how: dict[str, Any], run: _Run) -> PretrainRun | BaseSummary:
+        from lfsgan_cli.runs.pretrain import open_run
+
+        if "init_from" in how:
+            how["init_from"] = path_of(how["init_from"])
+        return open_run(
+            self._place(), path_of(data), how, device=self._pick(), resume=run.resume, overwrite=run.overwrite
+        )
+
+
+def _view(total: int) -> Callable[[Step], Progress]:
+    return lambda step: Progress(step.done, total, step.losses)
+
+
+def _ignore(_progress: Progress) -> None:
+    """Progress that nobody asked for."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How a training is run, whatever it trains."""
+
+    resume: bool = False
+    overwrite: bool = False
+    save_every: float = 120.0
+    keep_checkpoint: bool = True
+
+
+def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], _Run]:
+    """The settings of a training, and how it is run."""
+    names = [name for name in _Run.__dataclass_fields__ if name in options]
+    run = _Run(**{name: options[name] for name in names})
+    if run.resume and run.overwrite:
+        raise CallError("resume and overwrite are both true: pass one of them, since they contradict each other")
+    settings = {key: value for key, value in options.items() if key not in names}
+    return settings, run
