@@ -15,6 +15,7 @@ from PIL import Image
 
 from lfsgan_cli import LfsganError, open_workspace
 from lfsgan_cli.api import CallError, Progress
+from lfsgan_cli.api.images import GridAxes
 from lfsgan_cli.evaluation.evaluate import Measurement
 from tests.conftest import Program
 from tests.python_api_page import MARK, PAGE
@@ -95,7 +96,7 @@ def test_blends_layers_sizes_and_files_are_those_of_generate(learned: Program) -
 def test_grids_are_those_of_generate_and_style_mix(learned: Program) -> None:
     workspace = open_workspace("lfsgan_workspace")
     learned.done("generate", "cats", "-n", 2, "--grid", "strength=0;coarse=0.5", "--grid", "truncation=0.5,1")
-    axes = {"strength": [0, {"coarse": 0.5}], "truncation": [0.5, 1]}
+    axes: GridAxes = {"strength": [0, {"coarse": 0.5}], "truncation": [0.5, 1]}
     assert same(workspace.image_grid("cats", axes, 2), "out/grid.png")
     assert workspace.image_grid(None, {"task": "all"}, 1).height > 16
     learned.done("style-mix", "--rows", "0-1", "--cols", "5", "--layers", "4", "--outdir", "mix")
@@ -141,8 +142,8 @@ def test_snapshots_and_blends_become_tasks(program: Program) -> None:
     mixed = workspace.mix_tasks("both", {"cats": 0.5, "dogs": 0.5})
     assert mixed.info.training["blend"] == "cats=0.5,dogs=0.5"
     assert [task.name for task in workspace.list_tasks().tasks] == ["both", "cats", "dogs"]
-    blended = workspace.generate({"cats": 0.5, "dogs": 0.5}, 1)[0], workspace.generate("both", 1)[0]
-    assert np.array_equal(*map(np.asarray, blended))
+    (image,), (stored,) = workspace.generate({"cats": 0.5, "dogs": 0.5}, 1), workspace.generate("both", 1)
+    assert np.array_equal(np.asarray(image), np.asarray(stored))
 
 
 def test_plans_say_what_would_be_done_and_write_nothing(program: Program) -> None:
