@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from itertools import islice
@@ -43,6 +44,40 @@ def test_a_task_is_the_same_file_as_the_commands(program: Program) -> None:
     assert (learned.info.name, learned.info.training["steps"]) == ("cats", 3)
     assert [(step.done, step.total) for step in seen] == [(1, 3), (2, 3), (3, 3)]
     assert all(np.isfinite(list(step.losses.values())).all() for step in seen)
+
+
+@pytest.mark.parametrize(
+    ("signals", "status"),
+    [
+        ([signal.SIGINT], 130),
+        ([signal.SIGTERM], 143),
+        ([signal.SIGHUP], 129),
+        ([signal.SIGINT, signal.SIGINT], 130),  # the second one comes before the step's checkpoint
+    ],
+)
+def test_signals_end_a_run_with_the_way_to_resume_it(
+    program: Program, signals: list[signal.Signals], status: int
+) -> None:
+    def stop(_step: Progress) -> None:
+        for number in signals:
+            signal.raise_signal(number)
+
+    workspace = open_workspace("lfsgan_workspace")
+    with pytest.raises(LfsganError, match=r"Stopped after step \d of 3; resume with: .*resume=True") as stopped:
+        workspace.learn_task("a", "cats", steps=3, progress=stop)
+    assert stopped.value.status == status
+    assert workspace.list_tasks().interrupted[0].done == 2 - len(signals)
+
+
+def test_a_hang_up_that_is_ignored_stays_so_as_under_nohup(program: Program) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        learned = open_workspace("lfsgan_workspace").learn_task(
+            "a", "cats", steps=2, progress=lambda _step: signal.raise_signal(signal.SIGHUP)
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert learned.info.training["steps"] == 2
 
 
 def test_a_loop_that_is_left_early_is_resumed_to_the_same_file(program: Program) -> None:

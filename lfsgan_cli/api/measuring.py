@@ -76,7 +76,7 @@ class Measuring(Opened):
         """As `evaluate`, but each number comes as soon as it is measured."""
         from lfsgan_cli.evaluation.evaluate import Evaluation
         from lfsgan_cli.evaluation.features import ExtractorSettings
-        from lfsgan_cli.evaluation.image_sets import stored_images
+        from lfsgan_cli.evaluation.image_sets import compared_with
         from lfsgan_cli.evaluation.registry import metrics_named
 
         wanted = metrics_named(metrics)
@@ -88,9 +88,10 @@ class Measuring(Opened):
         chosen |= {key: options[key] for key in ("features", "fid_mode", "lpips_features", "offline") if key in options}
         needs = {need for metric in wanted for need in metric.needs}
         extractors, _ = ExtractorSettings(**chosen).load(self._pick(), needs)
-        known = stored_images(path_of(options["reals"]), sets[0].resolution) if "reals" in options else None
+        if "reals" in options:
+            sets = compared_with(sets, path_of(options["reals"]))
         batch, blocks = options.get("batch", 50), options.get("blocks", 1)
-        evaluation = Evaluation(sets, known, wanted, extractors, batch, blocks, values)
+        evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values)
         evaluation.check()
         yield from evaluation.not_measured
         yield from evaluation.run(progress or (lambda _more: None))

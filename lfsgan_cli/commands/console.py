@@ -211,9 +211,13 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+_LOSSES = {"g": "G", "d": "D", "r1": "R1"}  # generator, discriminator, and its penalty
+
+
 def losses_line(losses: Any) -> str:
-    """The losses of a step in a few words."""
-    return " ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())
+    """The losses of a step, as StyleGAN's users know them: `loss G 0.73 D 1.42`."""
+    named = " ".join(f"{_LOSSES.get(name, name)} {float(loss):.2f}" for name, loss in losses.items())
+    return f"loss {named}"
 
 
 DEBUG = "lfsgan.debug"  # where a context notes that `--debug` was given, before the subcommand or after

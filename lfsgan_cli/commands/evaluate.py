@@ -181,7 +181,7 @@ def evaluate(
     _refuse_contradictions(wanted, count, blocks, fakes=fakes, side=side, task=task, with_base=with_base, reals=reals)
     from lfsgan_cli.evaluation.evaluate import Evaluation
     from lfsgan_cli.evaluation.features import ExtractorSettings
-    from lfsgan_cli.evaluation.image_sets import WorkspaceSets, foreign, stored_images
+    from lfsgan_cli.evaluation.image_sets import WorkspaceSets, compared_with, foreign
     from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.workspace import check_workspace
@@ -195,11 +195,12 @@ def evaluate(
         sets = found.chosen(task or [], with_base=with_base)
     weights = ExtractorSettings(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
     extractors, words = weights.load(where, {need for metric in wanted for need in metric.needs})
-    known = None if reals is None else stored_images(reals, sets[0].resolution)
-    evaluation = Evaluation(sets, known, wanted, extractors, batch, blocks, values)
+    if reals is not None:
+        sets = compared_with(sets, reals)
+    evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values)
     evaluation.check()
-    inputs = _check_images(sets[0], reals, shots)
-    _tell_limits(evaluation, words)
+    inputs = _check_images(sets, reals, shots)
+    _tell_limits(evaluation, words, few=reals is None)
     if dry_run:
         _tell_plan(evaluation, inputs, as_json=as_json)
     else:
@@ -248,31 +249,44 @@ def _refuse_contradictions(
         raise typer.BadParameter("the base has no training images of its own; pass --reals", param_hint="--with-base")
 
 
-def _check_images(one: "ImageSet", reals: Path | None, shots: Path | None) -> "list[ImageSummary]":
+def _check_images(sets: "Sequence[ImageSet]", reals: Path | None, shots: Path | None) -> "list[ImageSummary]":
     """Look at all real images and few shots before work starts; the summaries of these, and of `--fakes`."""
     from lfsgan_cli.images.dataset import ImageDataset
     from lfsgan_cli.images.source import open_source
 
-    labels = {reals: "Real images", shots: "Training images"}
+    labels, one = {reals: "Real images", shots: "Training images"}, sets[0]
     checked = [one.summary] if one.summary else []
+    if reals is not None or shots is not None:
+        _tell_framing(sets)
     for summary in checked:
         tell_images(summary, label="Generated images")
     checked += [
-        check_images(ImageDataset(open_source(path, "reference"), one.resolution), label=label)
+        check_images(ImageDataset(open_source(path, "reference"), one.resolution, one.framing), label=label)
         for path, label in labels.items()
         if path is not None
     ]
     return checked
 
 
-def _tell_limits(evaluation: "Evaluation", words: str) -> None:
-    """What must be known before work starts. words: which networks are used."""
+def _tell_framing(sets: "Sequence[ImageSet]") -> None:
+    """Which real images are not cropped at the center, since training did otherwise."""
+    titles: dict[str, list[str]] = {}
+    for one in sets:
+        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in one.framing.changes().items())
+        titles.setdefault(options, []).append(one.title)
+    for options, named in titles.items():
+        if options:
+            say(f"Images are framed as in training, by {options}: {', '.join(named)}.")
+
+
+def _tell_limits(evaluation: "Evaluation", words: str, *, few: bool) -> None:
+    """What must be known before work starts. words: which networks are used. few: no `--reals`."""
     if words:
         say(words)
     wanted = [
         metric for metric in evaluation.metrics if "reals" in metric.needs and "training images" not in metric.needs
     ]
-    if evaluation.reals is None and wanted:
+    if few and wanted:
         warn(NO_REALS)
     for one in evaluation.not_measured:
         _warn_not_measured(one)

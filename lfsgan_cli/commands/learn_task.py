@@ -1,11 +1,12 @@
 """`lfsgan learn-task`: learn a task from a few images."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.console import print_json, say
+from lfsgan_cli.commands.console import print_json, progress, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
@@ -30,6 +31,7 @@ from lfsgan_cli.commands.training import (
     Seed,
     Shown,
     check_resume,
+    duration,
     overwrite_option,
     recipe_names,
     resume_option,
@@ -162,6 +164,8 @@ def learn_task(
     from lfsgan_cli.runs.learn_task import Learner, TaskRun, open_run
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.training import memory
+    from lfsgan_cli.training.anchors import anchor_work
+    from lfsgan_cli.training.batches import MOST_REFERENCES
     from lfsgan_cli.workspace.locks import hold_tasks
     from lfsgan_cli.workspace.workspace import workspace_at
 
@@ -182,8 +186,10 @@ def learn_task(
         say(f"Task {name!r} is learned already, nothing is left to do.")
         _tell_task(place.root, name, job, device, {}, as_json=as_json)
         return
+    if not dry_run:
+        _tell_machine(job, where)
     if not job.resumed:
-        tell_images(job.shots.summary, can_fit=True)
+        _tell_images(job)
     if dry_run:
         _tell_plan(job, preview, where, as_json=as_json)
         return
@@ -192,7 +198,9 @@ def learn_task(
     fewer = "--batch and -t mode_seeking.batch" if training.compares_samples else "--batch"
     needed = memory.of_learning(place.base.average.config, training, len(job.shots.pictures), where)
     tell_memory(needed, memory.free(where), fewer)
-    learner = Learner(job, where, snapshot_every=snapshot_every, snapshots=snapshots)
+    work = anchor_work(training.anchors, min(len(job.shots.pictures), MOST_REFERENCES))
+    with progress("Finding anchors", work, unit="samples") if work else nullcontext(lambda _amount: None) as advance:
+        learner = Learner(job, where, snapshot_every=snapshot_every, snapshots=snapshots, advance=advance)
     command = to_repeat("learn-task", "--name", name, "--resume", workspace=place.root, device=device)
 
     learned = train(learner, Shown(f"Learning {name}", command, save_every, keep_checkpoint))
@@ -234,6 +242,24 @@ def _write_preview(job: "TaskRun", path: Path) -> None:
 ENOUGH_FOR_A_BASE = 500  # training images from which on `pretrain --init-from` is the better tool
 
 
+def _tell_machine(job: "TaskRun", device: "torch.device") -> None:
+    import torch
+
+    from lfsgan_cli.runs.estimate import of_learning
+
+    training = job.plan.training
+    seconds = of_learning(job.workspace.base.average.config, training, device)
+    threads = torch.get_num_threads()
+    where = f"cpu, {threads} thread{'s' * (threads != 1)}" if device.type == "cpu" else str(device)
+    say(f"Device: {where}. {training.steps:,} steps take about {duration(seconds)} when nothing else runs.")
+
+
+def _tell_images(job: "TaskRun") -> None:
+    tell_images(job.shots.summary, can_fit=True)
+    if len(job.shots.pictures) > ENOUGH_FOR_A_BASE:
+        say(f"{len(job.shots.pictures):,} images are enough to train a base on: see `lfsgan help pretrain`.")
+
+
 def _tell_start(job: "TaskRun") -> None:
     from lfsgan_cli.training.batches import MOST_REFERENCES
 
@@ -245,8 +271,6 @@ def _tell_start(job: "TaskRun") -> None:
             f"Samples are compared with {MOST_REFERENCES} random ones of the {len(job.shots.pictures):,} training "
             "images (anchors, mode seeking, memorization, energy distance); the discriminator sees all."
         )
-    if len(job.shots.pictures) > ENOUGH_FOR_A_BASE:
-        say(f"{len(job.shots.pictures):,} images are enough to train a base on: see `lfsgan help pretrain`.")
     if job.plan.init_from is not None and not job.resumed:
         say(f"Starting where task {job.plan.init_from!r} ended.")
 
@@ -264,4 +288,7 @@ def _tell_task(
         })  # fmt: skip
         return
     say(f"Task {name!r} is in {path}: {task.file_bytes:,} bytes, {task.parameters:,} parameters.")
-    say(f"Draw it: {to_repeat('generate', '--task', name, '-n', '64', workspace=root, device=device)}")
+    say("Next:")
+    say(f"  {to_repeat('generate', name, '-n', '64', workspace=root, device=device)}")
+    say(f"  {to_repeat('tasks', 'snapshots', name, workspace=root, device=device)}")
+    say(f"  {to_repeat('evaluate', '--task', name, '--fid', workspace=root, device=device)}")

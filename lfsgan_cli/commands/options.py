@@ -2,9 +2,11 @@
 
 import inspect
 import shlex
+import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
@@ -125,7 +127,15 @@ def to_repeat(*arguments: str, workspace: Path, device: str = "auto") -> str:
     """A command line to copy, quoted for a shell; workspace and device are in it where they are not the default."""
     place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
     where = [] if device == "auto" else ["--device", device]
-    return shlex.join(["lfsgan", *arguments, *place, *where])
+    return shlex.join([*_program(), *arguments, *place, *where])
+
+
+def _program() -> list[str]:
+    """How the program is called: `lfsgan`, or as the user called it where no such command is on the PATH."""
+    installed, called = which("lfsgan"), Path(sys.argv[0])
+    if called.stem == "lfsgan" and (installed is None or not called.exists() or not called.samefile(installed)):
+        return [str(called)]
+    return ["python", "-m", "lfsgan_cli"] if installed is None and called.name == "__main__.py" else ["lfsgan"]
 
 
 def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def import_task(
         say(f"Would import {file.name!r} as task {name!r}: {facts}.")
         return
     say(f"Task {name!r} is in {path}: {facts}.")
-    say(f"Draw it: {to_repeat('generate', '--task', name, '-n', '64', workspace=place.root, device=device)}")
+    say(f"Generate: {to_repeat('generate', name, '-n', '64', workspace=place.root, device=device)}")
 
 
 def export_task(

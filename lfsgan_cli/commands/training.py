@@ -1,6 +1,7 @@
 """What `learn-task` and `pretrain` have in common: options, and a session shown from its first step to its result."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -19,6 +20,7 @@ from lfsgan_cli.options import LARGEST
 if TYPE_CHECKING:
     from lfsgan_cli.runs.estimate import Estimate
     from lfsgan_cli.runs.session import Session
+    from lfsgan_cli.training.loop import Step
 
 
 Result = TypeVar("Result")
@@ -94,24 +96,31 @@ def train(session: "Session[Result]", shown: Shown) -> Result:
         save_every=shown.save_every, resume_command=shown.resume_command, keep_checkpoint=shown.keep_checkpoint
     )
     unit, each = ("images", shown.images) if shown.images else ("steps", 1)
+    seen: Path | None = None
     with progress(shown.title, session.total * each, done=session.done * each, unit=unit) as advance:
-        return result_of(
-            run,
-            lambda step: advance(each, losses_line(step.losses) if step.done % LOSSES_EVERY == 0 else None),
-        )
+
+        def show(step: "Step") -> None:
+            nonlocal seen
+            advance(each, losses_line(step.losses) if step.done % LOSSES_EVERY == 0 else None)
+            if session.newest_grid != seen:
+                seen = session.newest_grid
+                say(f"Preview: {seen}")
+
+        return result_of(run, show)
 
 
 def tell_estimate(estimate: "Estimate", changes: list[str]) -> None:
     """The plan of `--dry-run`: what differs from the defaults, and what the run will need on this machine."""
     say(f"Changed settings: {' '.join(changes) or 'none'}")
     say(f"Device: {estimate.device}")
-    say(f"Expected time: {_duration(estimate.seconds)}, by timing this machine; it may be half or twice that")
+    say(f"Expected time: {duration(estimate.seconds)}, by timing this machine; it may be half or twice that")
     free = "" if estimate.free is None else f" of {estimate.free / 1e9:.1f} GB free"
     say(f"Expected memory: {estimate.memory / 1e9:.1f} GB{free}")
     say(f"Expected disk space: {max(1, round(estimate.disk / 1e6)):,} MB")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Minutes, or hours."""
     minutes = max(1, round(seconds / 60))
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
 

@@ -24,7 +24,7 @@ from lfsgan_cli.evaluation.features import (
     load_cached,
     save_cached,
 )
-from lfsgan_cli.evaluation.image_sets import RESIZE, ImageSet, SampleImages, StoredImages, describe
+from lfsgan_cli.evaluation.image_sets import ImageSet, SampleImages, StoredImages, describe
 from lfsgan_cli.evaluation.registry import Collected, Collector, Metric, Need, Rows, Setting, Value
 from lfsgan_cli.generation.output import save_grid, to_arrays
 from lfsgan_cli.io.files import FileWriteError
@@ -90,7 +90,7 @@ class RealImages:
         self, reals: StoredImages, metrics: Sequence[Metric], setting: Setting, progress: Progress
     ) -> Collected:
         """What `metrics` need, in one pass over the images for what is not known yet."""
-        images = {"images": reals.identity, "resolution": reals.dataset.resolution, "resize": RESIZE}
+        images = {"images": reals.identity, "resolution": reals.dataset.resolution, "resize": reals.resize}
         collectors: dict[str, Collector] = {}
         keys: dict[str, Mapping[str, Any]] = {}
         needs: set[Need] = set()

@@ -22,16 +22,18 @@ from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.dataset import check as check_all
 from lfsgan_cli.images.decode import decode
 from lfsgan_cli.images.formats import BadImageError
+from lfsgan_cli.images.framing import DEFAULT, Framing
 from lfsgan_cli.images.listing import Use
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.images.summary import ImageSummary, Size
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.workspace.base_file import read_summary
 from lfsgan_cli.workspace.paths import FEW_SHOTS, RESERVED, task_names, task_path
 from lfsgan_cli.workspace.workspace import Workspace
 
 SHOWN = 4  # sizes that a message names
-RESIZE = "centre crop, Lanczos to the drawn pictures' side"
+CROPPED = "centre crop, Lanczos to the drawn pictures' side"  # in records of the default framing
 
 
 class NoTaskError(LfsganError):
@@ -71,7 +73,8 @@ class ImageSet:
     what it was learned from, if known. note: what repeats the set. log: the folder of its `metrics.jsonl`. reals: what
     this set is compared with, unless all sets are compared with the same. is_base: it was not learned from few shots.
     suffix: what names of its numbers end in, so that none is mistaken for that of the task as it was learned. summary:
-    of the files of images that another program made.
+    of the files of images that another program made. framing: of the images that it was trained on, so that real images
+    that are not square are compared as training saw them.
     """
 
     title: str
@@ -85,6 +88,13 @@ class ImageSet:
     reals: StoredImages | None = None
     suffix: str = ""
     summary: ImageSummary | None = None
+    framing: Framing = DEFAULT
+
+
+def compared_with(sets: Sequence[ImageSet], path: Path) -> list[ImageSet]:
+    """The sets with the images at `path` as their real ones, each in the framing that the set was trained with."""
+    reals = {one.framing: stored_images(path, one.resolution, framing=one.framing) for one in sets}
+    return [replace(one, reals=reals[one.framing]) for one in sets]
 
 
 @dataclass(frozen=True)
@@ -116,21 +126,26 @@ class WorkspaceSets:
         use: Use = "reference" if self.few_shots else "own"
         learned_from = self.few_shots or (folder / FEW_SHOTS if folder else None)
         known = learned_from is not None and learned_from.exists()
-        few_shots = stored_images(learned_from, self.resolution, use) if learned_from and known else None
+        parts = [Framing.taken_from(self.workspace.info(task).training)[0] for task, _ in blend.parts]
+        framing = parts[0] if len(set(parts)) == 1 else DEFAULT
+        few_shots = stored_images(learned_from, self.resolution, use, framing) if learned_from and known else None
         suffix = "" if self.style.strength == 1 else f" strength={self.style.note()['strength']}"
 
         def network() -> Generator:
             return generator_of(self.workspace, name, self.style, self.device)
 
         content = hashes[blend.task] if blend.task else hashes
-        return replace(self._set(blend.title, network, self.style, few_shots, content, folder), suffix=suffix)
+        found = self._set(blend.title, network, self.style, few_shots, content, folder)
+        return replace(found, suffix=suffix, framing=framing)
 
     def base(self) -> ImageSet:
         """The base itself."""
-        few_shots = stored_images(self.few_shots, self.resolution) if self.few_shots else None
+        path = self.workspace.base_path
+        framing = Framing.taken_from(read_summary(path).training if path.exists() else {})[0]
+        few_shots = stored_images(self.few_shots, self.resolution, framing=framing) if self.few_shots else None
         average, style = self.workspace.base.average, self.style.of_base
         found = self._set(RESERVED, lambda: average.to(self.device), style, few_shots, None, self.workspace.base_run)
-        return replace(found, is_base=True)
+        return replace(found, is_base=True, framing=framing)
 
     @property
     def resolution(self) -> int:
@@ -194,15 +209,15 @@ def foreign(
     return ImageSet(path.stem, lambda: images, len(images), dataset.resolution, known, note, None, summary=summary)
 
 
-def stored_images(path: Path, resolution: int, use: Use = "reference") -> StoredImages:
+def stored_images(path: Path, resolution: int, use: Use = "reference", framing: Framing = DEFAULT) -> StoredImages:
     """The images at `path`; raises as `open_source` does."""
-    return StoredImages(ImageDataset(open_source(path, use), resolution))
+    return StoredImages(ImageDataset(open_source(path, use), resolution, framing))
 
 
 def describe(images: StoredImages) -> dict[str, Any]:
     """What identifies a set in records."""
     name = images.dataset.source.path.name
-    return {"name": name, "count": len(images), "sha256": images.identity, "resize": RESIZE}
+    return {"name": name, "count": len(images), "sha256": images.identity, "resize": images.resize}
 
 
 @dataclass(frozen=True)
@@ -246,6 +261,14 @@ class StoredImages:
     def some(self, indices: Sequence[int]) -> Tensor:
         """Decoded again."""
         return torch.from_numpy(np.stack([self.dataset[index] for index in indices])).permute(0, 3, 1, 2)
+
+    @property
+    def resize(self) -> str:
+        """How files become images of one size, for records."""
+        framing = self.dataset.framing
+        if framing == DEFAULT:
+            return CROPPED
+        return f"{' '.join(framing.changes().values())}, Lanczos to the side of the generated images"
 
     @cached_property
     def identity(self) -> str:

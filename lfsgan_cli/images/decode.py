@@ -26,6 +26,7 @@ from lfsgan_cli.images.formats import (
     format_of,
     is_planar,
     is_short_riff,
+    jpeg_end,
     tiff_kind,
     tiff_tags,
     without_metadata,
@@ -110,6 +111,8 @@ def _decoded(data: bytes) -> tuple[Decoded, int]:
         image.load()
         if image.format == "PNG":
             check_png_rows(data)
+        if image.format == "JPEG" and _is_cut_off(data, image):
+            raise BadImageError("cut off (rows are missing)")
         return _converted(image), 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns a TIFF itself
 
 
@@ -166,6 +169,35 @@ def _unidentified(data: bytes) -> str:
             return _unsupported(data)
         case _:
             return "cut off or damaged near its beginning"
+
+
+# Coded rows of nothing in particular, with all markers that a restart interval may begin with.
+_MORE_ROWS = bytes(range(255)) + b"".join(bytes((0xFF, 0xD0 + index % 8, *range(1, 255))) for index in range(16))
+_MOST_LOOKED_AT = 4_000_000  # pixels; larger images are compared at half their side or less
+_FLAT = 6  # levels: a block that was never decoded has one color
+
+
+def _is_cut_off(data: bytes, image: Image.Image) -> bool:
+    """Whether a JPEG's coded rows end too early, which libjpeg fills with grey without a word.
+
+    A whole image ignores bytes between its rows and the end marker; one that lacks rows takes them for its own. The
+    last block tells most whole images without a second look: what is filled has one color. Of a progressive image, it
+    may not.
+    """
+    left, top = (side - 1 - (side - 1) % 8 for side in image.size)
+    last = np.asarray(image.crop((left, top, *image.size)).convert("L"), dtype=np.int64)[-4:, -4:]
+    if np.ptp(last) > _FLAT and not image.info.get("progressive"):
+        return False
+    end = jpeg_end(data)
+    return end is not None and _seen(data) != _seen(data[:end] + _MORE_ROWS + data[end:])
+
+
+def _seen(data: bytes) -> bytes:
+    """The pixels of a JPEG, for large images at a fraction of their size."""
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        if image.width * image.height > _MOST_LOOKED_AT:
+            image.draft(None, (image.width // 2, image.height // 2))
+        return image.tobytes()
 
 
 def _orientation(image: Image.Image) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -179,6 +180,31 @@ def _pass_sizes(width: int, height: int, *, interlaced: bool) -> Iterator[tuple[
         return
     for column, row, across, down in _PASSES:
         yield max(0, -(-(width - column) // across)), max(0, -(-(height - row) // down))
+
+
+# JPEG (ITU T.81, B.1): segments with a length, then coded rows, in which the byte FF stands only before 00 or a marker.
+
+_SCAN_ENDS = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker, but not one of those between restart intervals
+_END, _SCAN = 0xD9, 0xDA
+
+
+def jpeg_end(data: bytes) -> int | None:
+    """Where the end marker of a JPEG's first image stands; None where it has none, or is no JPEG."""
+    at = 2
+    while at + 2 <= len(data) and data[at] == 0xFF:
+        kind = data[at + 1]
+        if kind == _END:
+            return at
+        if kind == 0xFF:  # a fill byte
+            at += 1
+            continue
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == _SCAN:
+            found = _SCAN_ENDS.search(data, at)
+            if found is None:
+                return None
+            at = found.start()
+    return None
 
 
 # TIFF 6.0, and EXIF, which is a TIFF without an image: a header, then a list of tags.

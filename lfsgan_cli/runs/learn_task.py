@@ -35,6 +35,7 @@ from lfsgan_cli.runs.plan import (
 )
 from lfsgan_cli.runs.session import Session
 from lfsgan_cli.system.machine import this_machine
+from lfsgan_cli.training.anchors import Advance
 from lfsgan_cli.training.batches import reference_images
 from lfsgan_cli.training.config import CHOSEN, LearnConfig
 from lfsgan_cli.training.discriminator import check_fits
@@ -349,13 +350,19 @@ class Learner(Session[TaskSummary]):
     """A task's run at work.
 
     snapshot_every: steps between two snapshots, a quarter of the run if None. snapshots: how many are kept, the last
-    ones.
+    ones. advance: told of the work before the first step, `anchor_work` images in all.
     """
 
     grid_seeds = range(32)
 
     def __init__(
-        self, job: TaskRun, device: torch.device, *, snapshot_every: int | None = None, snapshots: int = GRIDS
+        self,
+        job: TaskRun,
+        device: torch.device,
+        *,
+        snapshot_every: int | None = None,
+        snapshots: int = GRIDS,
+        advance: Advance = lambda _images: None,
     ) -> None:
         self.job = job
         base, training = job.workspace.base, job.plan.training
@@ -369,6 +376,7 @@ class Learner(Session[TaskSummary]):
             list(images),
             perceptual_distance_to(reference_images(images, training.seed), training.perceptual, device),
             training,
+            advance,
         )
         super().__init__(job.folder, job.plan, self.run, device, resumed=job.resumed)
         self._grid_every = max(1, -(-self.run.total // GRIDS))

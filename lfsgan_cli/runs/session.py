@@ -43,10 +43,12 @@ class Session(ABC, Generic[Result]):
 
     A run yields its steps, so that a command can show them. grid_seeds: what its image grids show. damaged:
     checkpoints that could not be read, so that the run resumes from the one before them. moved: the hardware of the
-    checkpoint, where it is not this one. seconds: how long this process trained, once the steps are done.
+    checkpoint, where it is not this one. seconds: how long this process trained, once the steps are done. newest_grid:
+    the image grid that was written last.
     """
 
     seconds = 0.0
+    newest_grid: Path | None = None
 
     grid_seeds: Sequence[int]
 
@@ -159,7 +161,8 @@ class Session(ABC, Generic[Result]):
         done, seeds = self.loop.done, list(self.grid_seeds)
         images = torch.cat(list(sample(self.view(), seeds, noise="const")))
         about = {**note, "step": done, "seeds": seeds, "noise": "const"}
-        save_grid(self.folder.path / f"fakes{done:06}.png", near_square(to_arrays(images)), about)
+        self.newest_grid = self.folder.path / f"fakes{done:06}.png"
+        save_grid(self.newest_grid, near_square(to_arrays(images)), about)
 
 
 def seen_as(run: Run[Step, None, Result], view: Callable[[Step], Seen]) -> Run[Seen, None, Result]:

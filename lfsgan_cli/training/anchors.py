@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from lfsgan_cli.training.perceptual import PerceptualDistance
 
 BATCH = 50  # candidates that are generated at once, while their feature maps are small
 LARGEST_MAP = 1 << 28  # bytes of the largest feature map of such a batch
+
+Advance: TypeAlias = Callable[[int], object]  # told of work that was done, in pieces of `anchor_work`
 
 
 class Near(NamedTuple):
@@ -52,14 +54,29 @@ class Anchors:
         return Near(z, chosen, torch.rsqrt(1 + deviation.square()))
 
 
+def anchor_work(config: AnchorsConfig, images: int) -> int:
+    """How many generated images `anchor_points` looks at, for so many training images."""
+    return 0 if config.kind == "random" else max(config.candidates, images) + images * config.inversion_steps
+
+
 def anchor_points(
-    base: Generator, perceptual: PerceptualDistance, config: AnchorsConfig, random: RandomSource, dtype: torch.dtype
+    base: Generator,
+    perceptual: PerceptualDistance,
+    config: AnchorsConfig,
+    random: RandomSource,
+    dtype: torch.dtype,
+    advance: Advance,
 ) -> Tensor:
-    """A latent for each of K training images, [K, D], as `config` asks for."""
+    """A latent for each of K training images, [K, D], as `config` asks for. advance: told of each generated image."""
     count = len(perceptual.images)
     if config.kind == "random":
         return random.normal(count, base.config.w_dim)
-    distances = relative(perceptual.to_images)
+    compared = relative(perceptual.to_images)
+
+    def distances(images: Tensor) -> Tensor:
+        advance(len(images))
+        return compared(images)
+
     points = most_similar(base, distances, count, candidates=config.candidates, random=random, dtype=dtype)
     owners = torch.arange(count, device=points.device)
     return inverted(base, points, owners, distances, steps=config.inversion_steps, dtype=dtype)

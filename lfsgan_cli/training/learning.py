@@ -14,7 +14,7 @@ from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.training import losses
-from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
+from lfsgan_cli.training.anchors import Advance, Anchors, Near, anchor_points
 from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, mixed, reference_images, shuffled
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator, PatchDiscriminator, risen
@@ -33,7 +33,7 @@ class Learning(TrainingLoop):
     """One task's adapter, learned from few images.
 
     base: the frozen generator. discriminator: a copy of the base's, trained and then discarded. images: all training
-    images. perceptual: distances to `reference_images(images, config.seed)`.
+    images. perceptual: distances to `reference_images(images, config.seed)`. advance: told of `anchor_work`.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Learning(TrainingLoop):
         images: Images,
         perceptual: PerceptualDistance,
         config: LearnConfig,
+        advance: Advance = lambda _images: None,
     ) -> None:
         super().__init__(config.seed, base.w_mean.device)
         self.generator, self.adapter = adapt(base, adapter), adapter
@@ -54,7 +55,7 @@ class Learning(TrainingLoop):
         references = reference_images(images, config.seed)
         self.references = batch_of(references, range(len(references)), self.device)
         self.comparison = SampleComparison(self.generator, perceptual, self.references, config, self.random, self.dtype)
-        points = anchor_points(base, perceptual, config.anchors, self.random, self.dtype)
+        points = anchor_points(base, perceptual, config.anchors, self.random, self.dtype, advance)
         self.anchors = Anchors(points, config.anchors.spread, config.anchors.noise)
         self.modules = {
             "adapter": adapter, "ema": self.ema.module,

@@ -80,3 +80,12 @@ def test_a_task_records_the_framing_that_is_not_the_default(program: "Program", 
     )
     assert padded["fit"] == "pad"
     assert not {"fit", "crop_position"} & {*cropped, *(padded.keys() - {"fit"})}
+
+
+def test_evaluate_frames_real_images_as_training_did_and_says_so(program: "Program", wide: Path) -> None:
+    program.done("learn-task", "--images", "wide", "--name", "padded", "--fit", "pad", "--steps", 1)
+    measured = program.done("evaluate", "--task", "padded", "--kid", "--reals", "wide", "-n", 4, "--json")
+    assert "Images are framed as in training, by --fit pad: padded." in measured.stderr
+    assert "2 of 2 images are not square: padded with white." in measured.stderr
+    (number,) = json.loads(measured.stdout)["results"]
+    assert number["reals"]["resize"].startswith("pad, ")

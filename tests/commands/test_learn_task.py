@@ -1,8 +1,11 @@
 """`lfsgan learn-task` learns what was asked for, or says in one line why not and leaves everything as it was."""
 
+import io
 import json
+import re
 import shutil
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,13 +170,34 @@ def test_the_end_tells_file_size_parameters_and_how_to_draw(program: "Program") 
     assert result.stdout == ""
     size, parameters = f"{summary['bytes']:,} bytes", f"{summary['parameters']:,} parameters"
     assert f"Task 'cats' is in {CATS}: {size}, {parameters}." in result.stderr
-    assert "Draw it: lfsgan generate --task cats -n 64" in result.stderr
+    lines = result.stderr.splitlines()
+    assert re.fullmatch(r"Device: cpu, \d+ threads?\. 2 steps take about \d+ min when nothing else runs\.", lines[0])
+    assert lines[-4:] == [
+        "Next:", "  lfsgan generate cats -n 64", "  lfsgan tasks snapshots cats", "  lfsgan evaluate --task cats --fid",
+    ]  # fmt: skip
+    assert f"Preview: {CATS.removesuffix('.safetensors')}/fakes000001.png" in lines
     assert "Perceptual distance: efficientnet-lite0." in result.stderr
     run = {path.removeprefix("lfsgan_workspace/tasks/cats/") for path in program.tree("lfsgan_workspace/tasks/cats")}
     assert {"few_shots/000004.png", "stats.jsonl", "run.json", "fakes000002.png"} <= run
     assert [path for path in run if "state" in path] == ["state000002.safetensors"]
     program.learn("dogs", "--no-keep-checkpoint", "--snapshots", 0)
     assert not [path for path in program.tree("lfsgan_workspace/tasks/dogs") if "state" in path or "snapshot" in path]
+
+
+def test_hundreds_of_images_get_a_hint_to_train_a_base(program: "Program") -> None:
+    few, many = (zipped(program.folder / f"{count}.zip", count) for count in (500, 501))
+    dry = ("learn-task", "--name", "many", "--dry-run", "--images")
+    assert "enough to train a base" not in program.done(*dry, few).stderr
+    assert "501 images are enough to train a base on: see `lfsgan help pretrain`." in program.done(*dry, many).stderr
+
+
+def zipped(path: Path, count: int) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for index in range(count):
+            file = io.BytesIO()
+            Image.new("RGB", (16, 16), (index % 256, index // 256, 0)).save(file, "PNG")
+            archive.writestr(f"{index}.png", file.getvalue())
+    return path
 
 
 def test_quiet_is_silent_and_json_is_one_document(program: "Program") -> None:
@@ -192,7 +216,7 @@ def test_fewer_shots_than_a_batch_do_and_transparency_is_said_once(program: "Pro
         for index in range(2):
             file.write(program.folder / f"two/{index}.png", f"folder/{index}.png")
     said = program.learn("two", "--images", "two.zip", "--batch", 4, "--no-mirror").stderr
-    assert said.splitlines()[:2] == [
+    assert said.splitlines()[1:3] == [
         "Using 2 images (16×16).", "2 of 2 images are transparent in parts: blended with white.",
     ]  # fmt: skip
     training = shown(program, "two")["training"]

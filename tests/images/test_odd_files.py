@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
 from lfsgan_cli.images.decode import decode
-from lfsgan_cli.images.formats import BadImageError
+from lfsgan_cli.images.formats import BadImageError, jpeg_end
 
 # As in the program, where decode.py sets this filter; pytest puts its own in front.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -104,6 +104,38 @@ class TestPngRows:
         stream[len(stream) // 2] ^= 0xFF
         with pytest.raises(BadImageError, match=r"damaged|cut off"):
             decode(png(bytes(stream), 24, 24))
+
+
+class TestJpegRows:
+    """libjpeg fills rows that are missing before an end marker with grey, and Pillow says nothing."""
+
+    @pytest.mark.parametrize("mode", ["RGB", "L"])
+    @pytest.mark.parametrize("kind", ["noise", "drawing"])
+    @pytest.mark.parametrize(
+        "options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}, {"subsampling": 0}], ids=str
+    )
+    def test_rows_that_end_before_the_end_marker_are_cut_off(
+        self, mode: str, kind: str, options: dict[str, int]
+    ) -> None:
+        pixels = np.random.RandomState(0).randint(0, 255, (150, 90, 3)).astype(np.uint8)
+        if kind == "drawing":  # plain white at the end, as a block that was never decoded has one color too
+            pixels[40:] = 255
+        file = io.BytesIO()
+        Image.fromarray(pixels).convert(mode).save(file, "JPEG", **options)
+        data = file.getvalue()
+        assert decode(data).image.size == (90, 150)
+        scan, end = data.index(b"\xff\xda") + 14, jpeg_end(data)
+        assert end == len(data) - 2
+        for share in (0.2, 0.5):
+            cut = data[: scan + int(share * (end - scan))].rstrip(b"\xff") + b"\xff\xd9"
+            with pytest.raises(BadImageError, match=r"cut off \(rows are missing\)"):
+                decode(cut)
+
+    def test_a_second_image_behind_the_first_is_not_looked_at(self) -> None:
+        first, second = io.BytesIO(), io.BytesIO()
+        Image.new("RGB", (40, 40), "white").save(first, "JPEG")
+        Image.new("RGB", (16, 16), "red").save(second, "JPEG")
+        assert decode(first.getvalue() + second.getvalue()[:300]).image.size == (40, 40)
 
 
 class TestPngText:

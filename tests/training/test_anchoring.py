@@ -29,7 +29,7 @@ def anchors(candidates: int) -> Tensor:
 def test_random_anchors_stand_for_every_image_once() -> None:
     config = AnchorsConfig(kind="random", weight=0.0)
     distance = InBrightness([LEVELS[:1].numpy()] * 5)
-    points = anchor_points(tiny_generator(), distance, config, source(), torch.float32)
+    points = anchor_points(tiny_generator(), distance, config, source(), torch.float32, lambda _images: None)
     assert len({tuple(point.tolist()) for point in points}) == 5
 
 
