@@ -101,7 +101,7 @@ class Adapter(nn.Module):
     def round_off(self) -> dict[str, Tensor]:
         """What is kept in a learned task's file, in the type that the adapter is stored in.
 
-        The adapter itself is rounded to it, so that it draws as the file will. Numbers beyond fp16 stay as they are.
+        The adapter itself is rounded to it, so that it works as the file will. Numbers beyond fp16 stay as they are.
         """
         kept = {name: self._rounded(tensor) for name, tensor in self.tensors().items()}
         self.load_state_dict(kept)

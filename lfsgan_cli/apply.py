@@ -66,7 +66,7 @@ class Adapted(nn.Module):
 
 
 def adapt(generator: Generator, adapter: Adapter, strength: float = 1.0) -> Generator:
-    """The generator as the task draws it: a view on both, with a `w_avg` of its own (see `generation.sampling.mean_w`).
+    """The generator of the task: a view on both, with a `w_avg` of its own (see `generation.sampling.mean_w`).
 
     strength: see `apply.at_strength`.
     """

@@ -108,7 +108,7 @@ def _survives_its_file(build: Build) -> None:
     again = build(base, 4)  # whoever loads a file does not know how its task began
     again.load_state_dict(load(save({name: tensor.contiguous() for name, tensor in adapter.tensors().items()})))
     same = torch.equal(_draw(adapt(base, adapter)), _draw(adapt(base, again)))
-    assert same, "after saving and loading, the task draws other pictures: something it needs is not in its state"
+    assert same, "after saving and loading, the task generates other images: something it needs is not in its state"
 
 
 def _merges_exactly(build: Build) -> None:
@@ -127,7 +127,7 @@ def _tasks_do_not_meet(build: Build) -> None:
     before = _draw(adapt(base, first))
     second = _train(base, build(base), seed=3)
     assert not torch.equal(_draw(adapt(base, second)), before), "two tasks trained differently draw the same pictures"
-    assert torch.equal(_draw(adapt(base, first)), before), "training a second task changed what the first one draws"
+    assert torch.equal(_draw(adapt(base, first)), before), "training a second task changed what the first one generates"
 
 
 def _train(base: Generator, adapter: Adapter, *, steps: int = 3, seed: int = 2) -> Adapter:

@@ -121,7 +121,8 @@ def test_blends_layers_sizes_and_files_are_those_of_generate(learned: Program) -
         blend, "again", [2, 3], strength=strength, size=32, background="transparent", progress=told.append
     )
     assert told == [*written.images, written.grid]
-    assert learned.tree("again") == learned.tree("out")
+    for file in [*written.images, written.grid]:
+        assert learned.contents(file) == learned.contents(Path("out") / file.relative_to("again"))
     with pytest.raises(LfsganError, match="other settings"):
         workspace.generate_files("dogs", "again", 2)
     workspace.generate_files(["dogs", "cats"], "again", 2, with_base=True, overwrite=True)

@@ -141,5 +141,5 @@ def test_of_several_that_make_the_base_one_does_and_no_task_comes_in_between(new
     for code, said in ended:
         if code:
             assert (code, said.count("\n")) == (1, 1)
-            assert "is being worked on by process" in said or "is there already" in said
+            assert "is being worked on by process" in said or "a base is never replaced" in said
     newcomer.done("tasks", "verify")

@@ -176,7 +176,7 @@ def test_dead_tensors_pass_once_they_are_declared_with_a_reason() -> None:
         (LosesItsRandomStart, "something it needs is not in its state"),
         (LeavesAHook, "hooks stayed behind on synthesis.convs.0"),
         (LeavesAnEarlyHook, "hooks stayed behind on synthesis.convs.0"),
-        (TasksShareMemory, "training a second task changed what the first one draws"),
+        (TasksShareMemory, "training a second task changed what the first one generates"),
     ],
 )
 def test_a_broken_adapter_is_told_what_it_breaks(broken: type[Adapter], words: str) -> None:

@@ -48,7 +48,7 @@ class UnknownFileError(CheckpointError):
         super().__init__(
             path,
             what,
-            "a base of lfsgan, a checkpoint in rosinality's layout (.pt, .safetensors) or NVIDIA's .pkl is expected",
+            "expected a base of lfsgan, a checkpoint in rosinality's layout (.pt, .safetensors) or NVIDIA's .pkl",
         )
 
 
@@ -75,7 +75,7 @@ def _read(path: Path) -> Checkpoint:
         return _from_safetensors(path)
     if head.startswith(_PICKLE):
         return nvidia.read(path)
-    raise UnknownFileError(path, "is empty" if not head else "is no file of networks that lfsgan knows")
+    raise UnknownFileError(path, "is empty" if not head else "holds no network that lfsgan knows")
 
 
 def _not_finite(state: Mapping[str, Tensor | None]) -> str | None:

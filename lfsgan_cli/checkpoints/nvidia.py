@@ -31,7 +31,7 @@ class NvidiaNetworkError(CheckpointError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            path, f"has networks of NVIDIA's that cannot be used: {reason}", "a plain StyleGAN2 in colour is expected"
+            path, f"has networks of NVIDIA's that cannot be used: {reason}", "expected a plain StyleGAN2 in color"
         )
 
 
@@ -202,7 +202,7 @@ class OtherNetworkError(CheckpointError):
     """A network of NVIDIA's code that is not the StyleGAN2 that lfsgan has."""
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(path, what, "import a StyleGAN2 without classes, in colour, of the default architecture")
+        super().__init__(path, what, "import a StyleGAN2 without classes, in color, of the default architecture")
 
 
 def check_generator(path: Path, part: Part) -> None:
@@ -227,7 +227,7 @@ def _check_layers(path: Path, part: Part) -> None:
             raise OtherNetworkError(path, f"resamples with another filter than [1, 3, 3, 1] ({name})")
     for name, value in part.settings.items():
         if name.endswith(".activation") and "_init_kwargs" not in name and value not in _KNOWN_ACTIVATIONS:
-            raise OtherNetworkError(path, f"has the activation {str(value)[:40]!r}, and leaky ReLU is expected")
+            raise OtherNetworkError(path, f"has the activation {str(value)[:40]!r}: expected leaky ReLU")
 
 
 def _alias_free(part: Part) -> str:
@@ -246,9 +246,9 @@ def _architecture(part: Part) -> str:
     sides = {found[1] for name in part.tensors if (found := re.match(r"synthesis\.(b\d+)\.", name))}
     coloured = {side for side in sides if f"synthesis.{side}.torgb.weight" in part.tensors}
     if any(re.fullmatch(r"synthesis\.b\d+\.skip\.weight", name) for name in part.tensors):
-        return "is a generator of the architecture 'resnet', and 'skip' is expected"
+        return "is a generator of the architecture 'resnet': expected 'skip'"
     if coloured and coloured != sides:
-        return "is a generator of the architecture 'orig', and 'skip' is expected"
+        return "is a generator of the architecture 'orig': expected 'skip'"
     return ""
 
 
@@ -258,7 +258,7 @@ def _colours(part: Part) -> str:
         for name, tensor in part.tensors.items()
         if name.endswith(".torgb.weight") and tensor.dim() and tensor.shape[0] != 3
     }
-    return f"draws pictures of {max(channels)} channel(s), and 3 (red, green, blue) are needed" if channels else ""
+    return f"outputs {max(channels)} channel(s): expected 3 (red, green, blue)" if channels else ""
 
 
 def _latents(part: Part) -> str:
@@ -272,7 +272,7 @@ def _latents(part: Part) -> str:
 def _residual(part: Part) -> str:
     sides = {found[1] for name in part.tensors if (found := re.match(r"(b\d+)\.conv0\.", name))}
     if any(f"{side}.skip.weight" not in part.tensors for side in sides):
-        return "has a discriminator of the architecture 'orig' or 'skip', and 'resnet' is expected"
+        return "has a discriminator of the architecture 'orig' or 'skip': expected 'resnet'"
     return ""
 
 

@@ -33,7 +33,7 @@ class RosinalityError(CheckpointError):
         super().__init__(
             path,
             f"has a network {part!r} that cannot be used: {reason[:_TELLING]}",
-            "a StyleGAN2 in colour is expected",
+            "expected a StyleGAN2 in color",
         )
 
 
@@ -118,7 +118,7 @@ def _tensors(path: Path, part: str, state: object) -> dict[str, Tensor]:
 def _config(path: Path, part: str, state: State) -> NetworkConfig:
     colours = state["to_rgb1.conv.weight"]
     if colours.dim() == 5 and colours.shape[1] != 3:
-        raise RosinalityError(path, part, f"it draws {colours.shape[1]} channels, and 3 (red, green, blue) are needed")
+        raise RosinalityError(path, part, f"it outputs {colours.shape[1]} channels: expected 3 (red, green, blue)")
     try:
         return config_of(state)
     except NetworkConfigError as error:
@@ -142,7 +142,7 @@ def _discriminator(path: Path, state: object, config: NetworkConfig) -> State:
 def _renamed(
     path: Path, part: str, state: State, table: Mapping[str, str], expected: State, *, gain: float
 ) -> dict[str, Tensor]:
-    """Under our names, in fp32: all that is expected but noise must be there, and nothing else but filters."""
+    """Under lfsgan's names, in fp32. Everything but noise must be there, and nothing else but filters."""
     _check_filters(path, part, {name: tensor for name, tensor in state.items() if name not in table}, gain)
     renamed = rename(state, table)
     for reason in _misfits(renamed, expected):
@@ -163,7 +163,7 @@ def _misfits(renamed: State, expected: State) -> Iterator[str]:
         if name not in renamed and not name.endswith(_KEPT):
             yield f"{name!r} (as lfsgan calls it) is missing"
         elif name in renamed and renamed[name].shape != tensor.shape:
-            yield f"{name!r} has the shape {list(renamed[name].shape)}, and {list(tensor.shape)} is expected"
+            yield f"{name!r} has the shape {list(renamed[name].shape)}: expected {list(tensor.shape)}"
     for name in sorted(renamed.keys() - expected.keys()):
         yield f"it has {name!r}, and a network of its resolution has not"
 

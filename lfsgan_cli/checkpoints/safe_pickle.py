@@ -197,7 +197,7 @@ class DamagedPickleError(CheckpointError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            path, "is cut short, damaged, or no network pickle of NVIDIA's", "fetch it again, and compare its size"
+            path, "is cut short, damaged, or no network pickle of NVIDIA's", "download it again and compare its size"
         )
 
 

@@ -101,7 +101,7 @@ class ForeignGlobalError(CheckpointError):
         module, _, name = asked.rpartition(".")
         super().__init__(
             path,
-            f"is refused: it asks for {_shown(_KNOWN_AS.get(module, module), name)}, and weights need no such thing",
+            f"is refused: it asks for {_shown(_KNOWN_AS.get(module, module), name)}, which weights never need",
             "nothing was executed; ask its author for a file of plain tensors",
         )
 
@@ -111,7 +111,7 @@ class UnreadableError(CheckpointError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            path, "is cut short, damaged, or no file that torch.save wrote", "fetch it again, and compare its size"
+            path, "is cut short, damaged, or no file that torch.save wrote", "download it again and compare its size"
         )
 
 

@@ -212,18 +212,12 @@ def tell_images(summary: "ImageSummary", *, can_fit: bool = False, label: str = 
 
 
 def tell_memory(needed: int, free: int | None, fewer: str) -> None:
-    """How much memory the training is expected to take, in bytes; a warning where less is free.
-
-    fewer: by which option pictures are fewer at once.
-    """
+    """Tell how much memory, in bytes, a training needs; a warning if less is free. fewer: options that lower it."""
     expected = f"about {_gigabytes(needed)} of memory"
     if free is None or needed <= free:
-        detail(f"Expecting to take {expected}.")
+        detail(f"Expected memory: {expected}.")
     else:
-        warn(
-            f"this is expected to take {expected}, and {_gigabytes(free)} are free: "
-            f"free some, or start with a smaller {fewer}, should it end for want of memory"
-        )
+        warn(f"this needs {expected}, and {_gigabytes(free)} are free: close other programs, or use a smaller {fewer}")
 
 
 def _gigabytes(size: int) -> str:

@@ -115,9 +115,9 @@ def _tell_activation(job: "Import", *, known: bool) -> None:
         say("The activation makes no difference in this file: none of its gates is negative.")
     elif not known:
         warn(
-            f"the file does not tell whether it was learned with the activation, and it matters: "
-            f"{job.negative_gates:.1%} of its gates are negative; taken as learned with it, which is the public "
-            "code's default: otherwise import it with --no-activation"
+            f"the file does not say whether the task was trained with the activation, and {job.negative_gates:.1%} of "
+            "its gates are negative: the public code's default, with activation, is used; if images look wrong, import "
+            "it with --no-activation"
         )
 
 

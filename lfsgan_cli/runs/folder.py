@@ -76,12 +76,12 @@ class RunFolder:
 
     @property
     def unfinished(self) -> bool:
-        """Whether a run was begun here and has not come to its end."""
+        """Whether the folder holds an unfinished run."""
         return checkpoint_file.is_unfinished(self.path)
 
     @property
     def finished(self) -> bool:
-        """Whether a run came to its end here, and no other was begun since."""
+        """Whether the folder holds a finished run."""
         return (self.path / RUN).exists()
 
     @property
@@ -90,17 +90,17 @@ class RunFolder:
         return next(map(checkpoint_file.step_of, checkpoint_file.paths(self.path)), None)
 
     def prepare(self) -> None:
-        """An empty folder: what an earlier run left is removed, its checkpoints first, so that none can be resumed."""
+        """Empty the folder. The checkpoints of an earlier run go first, so that it cannot be resumed."""
         checkpoint_file.drop(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
 
     def reopen(self) -> None:
-        """Make a finished run an unfinished one, which has more to do."""
+        """Mark a finished run as unfinished, since it was lengthened."""
         (self.path / RUN).unlink(missing_ok=True)
 
     def plan(self, read: Callable[[dict[str, Any]], P]) -> P:
-        """What the run was asked to do, as `read` makes it of JSON; NothingToResumeError, UnusableStateError."""
+        """The plan of the run, which `read` makes from JSON; NothingToResumeError, UnusableStateError."""
         checkpoint = self._newest()
         try:
             return read(_plan(checkpoint))
@@ -108,13 +108,13 @@ class RunFolder:
             raise UnusableStateError(checkpoint.path) from error
 
     def save(self, loop: TrainingLoop, plan: Mapping[str, Any], extra: Mapping[str, Tensor]) -> None:
-        """Write a checkpoint beside the one before; DivergedRunError leaves both where it would hold no numbers."""
+        """Write a checkpoint beside the one before; DivergedRunError writes none if a number is not finite."""
         tensors = loop.pack() | {f"{_EXTRA}{name}": tensor.cpu() for name, tensor in extra.items()}
         wrong = non_finite_tensor(tensors)
         if wrong is not None:
             raise DivergedRunError(wrong, loop.done, plan, self.checkpoint_step)
         log = self.path / STATS
-        if log.exists():  # on the disk before the checkpoint, so that a power failure takes no line of it
+        if log.exists():  # on the disk before the checkpoint, so that a power failure loses no line
             with log.open("ab") as file:  # Windows syncs only what may be written
                 os.fsync(file.fileno())
         text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
@@ -122,9 +122,9 @@ class RunFolder:
         checkpoint_file.write(self.path, loop.done, tensors, made)
 
     def restore(self, loop: TrainingLoop) -> Restored:
-        """Put a training loop where its newest whole checkpoint stands.
+        """Load the newest undamaged checkpoint into a training loop.
 
-        Later lines of the log and later image grids, which will come again, are removed, and files half written.
+        Later log lines and image grids, which will come again, and partly written files are removed.
         """
         checkpoint = self._newest()
         began = checkpoint.metadata.get(DEVICE_KEY, loop.device.type)
@@ -140,7 +140,7 @@ class RunFolder:
         for partial in partials(self.path):
             partial.unlink(missing_ok=True)
         extra = {name.removeprefix(_EXTRA): t for name, t in checkpoint.tensors.items() if name.startswith(_EXTRA)}
-        return Restored(_plan(checkpoint), extra, checkpoint.passed_over, moved)
+        return Restored(_plan(checkpoint), extra, checkpoint.skipped, moved)
 
     def log(self, step: Step) -> None:
         """One line of `stats.jsonl`: the step and its losses."""
@@ -153,7 +153,7 @@ class RunFolder:
             raise FileWriteError(path, error) from error
 
     def cut(self, done: int) -> None:
-        """Remove what was logged and drawn after `done` steps, and a last line that was not finished."""
+        """Remove log lines and image grids from after `done` steps, and an incomplete last line."""
         path = self.path / STATS
         if path.exists():
             lines = path.read_bytes().splitlines(keepends=True)
@@ -164,7 +164,7 @@ class RunFolder:
                 grid.unlink(missing_ok=True)
 
     def finish(self, document: Mapping[str, Any], seconds: float, *, keep_checkpoint: bool) -> None:
-        """Record how and on what the run was done; of its checkpoints the last is kept, or none."""
+        """Write the record of the run; of its checkpoints the last is kept, or none."""
         about = {
             **document,
             "seconds": round(seconds, 1),
@@ -221,12 +221,12 @@ class Stopwatch:
 # Divergence check of losses and weights, and memory that runs out.
 
 
-LEAST_PAIR = 3  # pictures of which half are no pair any more
+LEAST_PAIR = 3  # samples; half of them are no pair
 EXPLODED = 1e7  # the largest term, mode seeking's, is bounded by its weight of 7 over its epsilon of 1e-5: 7e5
 
 
 class DivergedRunError(LfsganError):
-    """A run whose losses or weights are no numbers any more; its last good checkpoints are kept. plan: of the run."""
+    """A run whose losses or weights are not finite; its last good checkpoints are kept. plan: of the run."""
 
     def __init__(self, what: str, done: int, plan: Mapping[str, Any], kept: int | None) -> None:
         training = plan["training"]
@@ -251,7 +251,7 @@ class OutOfMemoryRunError(LfsganError):
         lower = f"start again with --overwrite and {' and '.join(fewer)}, or " if fewer else ""
         super().__init__(
             f"there is not enough memory for a step of --batch {batch} (after step {done:,}): {lower}"
-            f"free memory, or take a machine with more, and resume with: {resume}"
+            f"free memory or use a machine with more, and resume with: {resume}"
         )
 
 
@@ -276,7 +276,7 @@ def non_finite_tensor(tensors: Mapping[str, Tensor]) -> str | None:
 
 @contextmanager
 def enough_memory(run: TrainingLoop, training: Mapping[str, Any], resume: str) -> Iterator[None]:
-    """Words what a device says when its memory is full. training: the settings of the run."""
+    """Raise OutOfMemoryRunError when a device's memory is full. training: the settings of the run."""
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:

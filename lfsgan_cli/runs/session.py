@@ -35,7 +35,7 @@ class BrokenOffRunError(LfsganError):
     """A run that cannot continue now; its checkpoints are whole. cause: in one line, without a full stop."""
 
     def __init__(self, cause: LfsganError, done: int | None, resume: str) -> None:
-        super().__init__(f"{cause}; the checkpoint after step {done or 0:,} is kept, then resume with: {resume}")
+        super().__init__(f"{cause}; the checkpoint after step {done or 0:,} is kept; then resume with: {resume}")
 
 
 class Session(ABC, Generic[Result]):

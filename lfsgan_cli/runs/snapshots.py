@@ -40,8 +40,8 @@ class UnknownSnapshotError(LfsganError):
     def __init__(self, name: str, step: int, known: list[int]) -> None:
         steps = ", ".join(map(str, known)) or "none"
         super().__init__(
-            f"task {name!r} has no snapshot of step {step}; it has: {steps} "
-            "(`lfsgan learn-task --snapshot-every STEPS` takes more of them)"
+            f"task {name!r} has no snapshot of step {step}; it has: {steps}; "
+            "`lfsgan learn-task --snapshot-every STEPS` takes more"
         )
 
 
@@ -110,7 +110,7 @@ def images(workspace: Workspace, name: str, step: int, device: torch.device) -> 
 
 
 def pick(workspace: Workspace, name: str, step: int, device: torch.device) -> Path:
-    """Make the snapshot of a step the task, and record what it draws; the task's file.
+    """Make the snapshot of a step the task, with a new retention record; the task's file.
 
     Raises UnknownTaskError, UnfinishedTaskError while the task is being learned anew, UnknownSnapshotError, and as
     `TaskFile.open`.

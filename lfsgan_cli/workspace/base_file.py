@@ -87,7 +87,7 @@ class Base:
         for part, network in (("average", average), ("live", live), ("discriminator", discriminator)):
             _load(path, network, _under(tensors, f"{part}."))
         if identity(average) != summary.identity or identity(discriminator) != summary.discriminator:
-            raise BaseFileError(path, "its tensors are not those of the base that it says it is")
+            raise BaseFileError(path, "its tensors are not those of the base that its header names")
         return cls(summary.name, summary.identity, average, live, discriminator)
 
 

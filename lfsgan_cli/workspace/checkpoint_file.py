@@ -1,4 +1,4 @@
-"""The last two states of a training run on disk: written whole, named by their step, and checked when they are read."""
+"""The last two checkpoints of a training run: written whole, named by their step, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lfsgan_cli.workspace.paths import RUN
 if TYPE_CHECKING:
     from torch import Tensor
 
-KEPT = 2  # the newest, and the one before should the newest be damaged
+KEPT = 2  # the newest, and the one before in case the newest is damaged
 FORMAT = "state/2"
 
 _NAME = re.compile(r"state(\d{6,18})\.safetensors")
@@ -28,18 +28,18 @@ class UnusableStateError(LfsganError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"cannot go on from {str(path)!r}: it is damaged, or another version of lfsgan kept it; "
+            f"cannot resume from {str(path)!r}: it is damaged, or another version of lfsgan wrote it; "
             "start again with --overwrite instead of --resume"
         )
 
 
 class StoredCheckpoint(NamedTuple):
-    """A state that was read. passed_over: newer ones that are damaged."""
+    """A checkpoint that was read. skipped: newer ones that are damaged."""
 
     path: Path
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
-    passed_over: tuple[Path, ...]
+    skipped: tuple[Path, ...]
 
 
 def paths(folder: Path) -> list[Path]:
@@ -49,7 +49,7 @@ def paths(folder: Path) -> list[Path]:
 
 
 def step_of(path: Path) -> int:
-    """How many steps were done when a state was kept."""
+    """How many steps were done when a checkpoint was written."""
     match = _NAME.fullmatch(path.name)
     if match is None:
         raise UnusableStateError(path)
@@ -57,9 +57,9 @@ def step_of(path: Path) -> int:
 
 
 def write(folder: Path, done: int, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Keep the state after `done` steps beside the one before; FileWriteError leaves all that were there.
+    """Write a checkpoint after `done` steps; FileWriteError leaves all that were there.
 
-    Later ones, which will come again, and older ones are removed once this one is whole.
+    Once it is whole, later ones, which will come again, and all earlier ones but one are removed.
     """
     about = {**metadata, "format": "pt", _FORMAT_KEY: FORMAT}
     safetensors.write(folder / f"state{done:06}.safetensors", tensors, {**about, _SEAL_KEY: _seal(tensors, about)})
@@ -70,9 +70,9 @@ def write(folder: Path, done: int, tensors: Mapping[str, Tensor], metadata: Mapp
 
 
 def newest(folder: Path) -> StoredCheckpoint:
-    """The newest state that is whole, to the last bit; there must be one, damaged or not.
+    """The newest checkpoint that is undamaged. There must be one, damaged or not.
 
-    UnusableStateError or TensorFileError, which names the newest, where none is.
+    UnusableStateError or TensorFileError, which names the newest, if all are damaged.
     """
     damaged: dict[Path, LfsganError] = {}
     for path in paths(folder):
@@ -84,18 +84,18 @@ def newest(folder: Path) -> StoredCheckpoint:
 
 
 def drop(folder: Path, keep: int = 0) -> None:
-    """Remove all checkpoints but the newest `keep`, the oldest first: what is left is what a run can resume from."""
+    """Remove all checkpoints but the newest `keep`, the oldest first, so that a run can resume from what is left."""
     for path in reversed(paths(folder)[keep:]):
         path.unlink(missing_ok=True)
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a run was begun in a folder and has not come to its end: it has a checkpoint and no `run.json`."""
+    """Whether a folder holds an unfinished run: it has a checkpoint and no `run.json`."""
     return bool(paths(folder)) and not (folder / RUN).exists()
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of one state; UnusableStateError or TensorFileError where it is not whole."""
+    """The tensors and the metadata of one checkpoint; UnusableStateError or TensorFileError if it is damaged."""
     tensors, metadata = safetensors.read(path)
     seal = metadata.pop(_SEAL_KEY, "")
     if metadata.get(_FORMAT_KEY) != FORMAT or seal != _seal(tensors, metadata):
@@ -104,7 +104,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _seal(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """SHA-256 (hex) over all that a state says: the metadata, and every tensor's name, type, shape and bytes."""
+    """SHA-256 (hex) of a whole checkpoint: the metadata, and each tensor's name, dtype, shape and bytes."""
     shapes = {name: (str(tensor.dtype), list(tensor.shape)) for name, tensor in tensors.items()}
-    told = json.dumps([metadata, shapes, safetensors.content_hash(tensors)], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    content = json.dumps([metadata, shapes, safetensors.content_hash(tensors)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Who works on what in a workspace: locks that die with their process, and the word of whoever holds one.
+"""Locks in a workspace. The system releases them when their process ends.
 
-A task's name is held while it is learned, imported, renamed or removed; the base is held while it is made. Nobody makes
-a base while a task is worked on, and the other way round. Reading takes no lock: files are replaced whole.
+A task's name is locked while the task is learned, imported, renamed or removed; the base is locked while it is made. No
+base is made while a task is locked, and the other way round. Reading takes no lock, since files are replaced whole.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from lfsgan_cli.io.files import check_name
 FOLDER = ".locks"
 _SUFFIX = ".lock"
 _BASE, _TASK = "base", "task-"
-_COURTESY = 1.0  # seconds: whoever would make a base lets go as soon as it sees that a task is worked on
-_UNNAMED_PATIENCE = 5.0  # seconds: whoever holds a lock so long without a word does more than look
+_BASE_PATIENCE = 1.0  # seconds; a process that wants to make a base lets go once it sees a locked task
+_UNNAMED_PATIENCE = 5.0  # seconds; a lock without a name is usually held only for a look
 _POLL = 0.01  # seconds
-_FOLDER_TRIES = 100  # a folder is taken away under us only by another process that has just ended its work
-_LONGEST_WORD = 120  # characters of a command line in a message
+_FOLDER_TRIES = 100  # another process that ends may remove the folder in between
+_LONGEST = 120  # characters of a command line in a message
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Holder:
 
 
 class HeldError(LfsganError):
-    """Something that another process works on."""
+    """A task or base that another process has locked."""
 
     def __init__(self, what: str, holder: Holder | None) -> None:
         way = f"wait until it ends, or stop it{_how_to_stop(holder)}"
@@ -50,35 +50,35 @@ class HeldError(LfsganError):
 
 
 class LockFileError(LfsganError):
-    """A lock that cannot be had here at all."""
+    """A file system or folder in which nothing can be locked."""
 
     def __init__(self, path: Path, cause: OSError) -> None:
         super().__init__(
             f"cannot lock {str(path)!r}: {cause.strerror or cause}; "
-            "expected a writable workspace on a file system that has locks"
+            "expected a writable workspace on a file system with locks; pass another --workspace"
         )
 
 
 @contextlib.contextmanager
 def hold_tasks(root: Path, *names: str) -> Iterator[None]:
-    """Hold tasks' names, whether such tasks are there or not, for as long as the block lasts.
+    """Lock tasks' names, whether such tasks exist or not, while the block runs.
 
-    Raises HeldError at once where another process holds one of them or makes the base, TaskNameError, LockFileError.
+    Raises HeldError at once if another process holds one of them or makes the base, TaskNameError, LockFileError.
     """
     for name in names:
         check_name(name)
     with contextlib.ExitStack() as stack:
         for name in sorted(set(names)):
             stack.enter_context(_held(_path(root, f"{_TASK}{name}")))
-        _refuse_if_held(_path(root, _BASE), patience=_COURTESY)
+        _refuse_if_held(_path(root, _BASE), patience=_BASE_PATIENCE)
         yield
 
 
 @contextlib.contextmanager
 def hold_base(root: Path) -> Iterator[None]:
-    """Hold the base, to make another; raises HeldError where another process does, or works on a task; LockFileError.
+    """Lock the base. HeldError if another process holds it, or a task; LockFileError.
 
-    Both say what they hold before they look at what others hold, so that never both go on; tasks come before bases.
+    Both kinds lock their own file before they look at the others', so that never both continue; tasks come first.
     """
     with _held(_path(root, _BASE)):
         for path in _paths(root):
@@ -88,7 +88,7 @@ def hold_base(root: Path) -> Iterator[None]:
 
 
 def held(root: Path) -> dict[str, Holder | None]:
-    """What is being worked on in a workspace, and by whom; None where nobody says."""
+    """What is locked in a workspace, and by which process; None if the file does not say."""
     return {_what(path): _read(path) for path in _paths(root) if _is_held(path)}
 
 
@@ -100,12 +100,12 @@ def held_tasks(root: Path) -> dict[str, Holder | None]:
 
 
 def abandoned(root: Path) -> list[Path]:
-    """Files of locks that nobody holds, left by processes that were killed; they are in nobody's way."""
+    """Lock files that no process holds, left by processes that were killed. They do no harm."""
     return [path for path in _paths(root) if not _is_held(path)]
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove such a file, if nobody has taken the lock since."""
+    """Remove such a file, unless a process has locked it since."""
     with contextlib.suppress(OSError):
         descriptor = _try(path, create=False)
         if descriptor is not None:
@@ -153,7 +153,7 @@ def _held(path: Path) -> Iterator[None]:
 
 def _refuse_if_held(path: Path, *, patience: float = 0.0) -> None:
     if path.exists():
-        with contextlib.suppress(FileNotFoundError):  # let go in this moment
+        with contextlib.suppress(FileNotFoundError):  # released in this moment
             _let_go(path, _lock(path, create=False, patience=patience))
 
 
@@ -168,11 +168,11 @@ def _is_held(path: Path) -> bool:
 
 
 def _lock(path: Path, *, create: bool = True, patience: float = 0.0) -> int:
-    """A descriptor of the locked file; HeldError where another process holds it for so many seconds, OSError."""
+    """A descriptor of the locked file; HeldError if another process holds it for `patience` seconds, OSError."""
     start = time.monotonic()
     while (descriptor := _try(path, create=create)) is None:
         holder = _read(path)
-        # No word, or that of a dead process: somebody only looks, or has not yet said who it is.
+        # No name, or that of a dead process: some process only looks, or has not yet written its name.
         limit = patience if holder is not None and _lives(holder) else _UNNAMED_PATIENCE
         if time.monotonic() - start >= limit:
             raise HeldError(_what(path), holder)
@@ -195,7 +195,7 @@ def _try(path: Path, *, create: bool) -> int | None:
         os.close(descriptor)
         if not locked:
             return None
-        # The holder before removed the file after we opened it: this lock guards nothing.
+        # The holder before removed the file after it was opened here: this lock protects nothing.
 
 
 def _open(path: Path, *, create: bool) -> int:
@@ -210,10 +210,12 @@ def _open(path: Path, *, create: bool) -> int:
 
 
 def _sign(descriptor: int) -> None:
-    """Say who we are: behind the first byte, which Windows lets nobody else read while it is locked."""
+    """Write this process's name, from the second byte on: on Windows nobody else can read a locked byte."""
     command = shlex.join(["lfsgan", *sys.argv[1:]])
     here = Holder(os.getpid(), platform.node(), command, datetime.now(UTC).isoformat(timespec="seconds"))
-    with contextlib.suppress(OSError):  # a full disk: the lock holds without a word, and making room must be possible
+    with contextlib.suppress(
+        OSError
+    ):  # a full disk: the lock works without a name, and it must stay possible to free space
         os.ftruncate(descriptor, 0)
         os.write(descriptor, b"\n" + json.dumps(asdict(here)).encode())
 
@@ -232,7 +234,7 @@ def _read(path: Path) -> Holder | None:
 
 
 def _lives(holder: Holder) -> bool:
-    """Whether the process may be alive; nobody knows of another machine's, and Windows has no harmless signal."""
+    """Whether the process may be alive; true on another machine, and on Windows, which has no harmless signal."""
     if os.name == "nt" or holder.host != platform.node():
         return True
     try:
@@ -245,7 +247,7 @@ def _lives(holder: Holder) -> bool:
 
 
 def _let_go(path: Path, descriptor: int) -> None:
-    """Remove the file, then unlock it, so that no other's new file is removed; Windows asks for the other order."""
+    """Remove the file, then unlock it, so that no new file of another process is removed; Windows needs it reversed."""
     if os.name == "nt":
         os.close(descriptor)
     with contextlib.suppress(OSError):
@@ -255,7 +257,7 @@ def _let_go(path: Path, descriptor: int) -> None:
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
-    """What was made for the lock alone goes with it: a mistake leaves nothing."""
+    """Remove folders that were made for the lock alone."""
     with contextlib.suppress(OSError):
         for folder in folders:
             folder.rmdir()
@@ -274,6 +276,6 @@ def _how_to_stop(holder: Holder | None) -> str:
 
 
 def _cut_short(text: str) -> str:
-    """As it may stand in a message, whoever wrote it."""
+    """Fit for a message, whatever the file says."""
     line = printable(text)
-    return line if len(line) <= _LONGEST_WORD else f"{line[: _LONGEST_WORD - 1]}…"
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -1,8 +1,9 @@
-"""Renames, removes and verifies tasks, such that a process killed at any moment leaves each of them whole."""
+"""Rename, remove and verify tasks. A process that is killed meanwhile leaves each task whole."""
 
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,40 +34,42 @@ from lfsgan_cli.workspace.paths import (
     tasks_folder,
 )
 
+_RESUME = ("lfsgan", "learn-task", "--resume", "--name")
+
 
 class RenameError(LfsganError):
-    """A task that cannot have another name, or not this one."""
+    """A task that cannot be renamed, or not to this name."""
 
     def __init__(self, old: str, new: str, reason: str, way: str) -> None:
         super().__init__(f"cannot rename task {old!r} to {new!r}: {reason}; {way}")
 
 
 class TaskExistsError(LfsganError):
-    """A task is never replaced by accident."""
+    """A task of this name exists."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"task {name!r} is learned already; choose another --name, or pass --overwrite to replace it")
 
 
 class UnfinishedTaskError(LfsganError):
-    """A run of this name was begun and can be resumed."""
+    """An unfinished run of this name exists."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"task {name!r} was begun and not finished: resume it by `lfsgan learn-task` with --resume, "
+            f"the run of task {name!r} is unfinished: resume it with `{shlex.join(_RESUME)} {shlex.quote(name)}`, "
             "or pass --overwrite to start again"
         )
 
 
 class ReservedNameError(LfsganError):
-    """A name that means something else."""
+    """A name that lfsgan uses for something else."""
 
     def __init__(self, name: str, meaning: str) -> None:
         super().__init__(f"{name!r} cannot name a task: it stands for {meaning}; choose another --name")
 
 
 def check_free(root: Path, name: str, *, overwrite: bool) -> None:
-    """Refuse a name for a new task where it is taken, unless `overwrite`, or stands for something else."""
+    """Raise if a name is taken, unless `overwrite`, or if it stands for something else."""
     path = task_path(root, name)
     meaning = stands_for(name)
     if meaning is not None:
@@ -79,7 +82,7 @@ def check_free(root: Path, name: str, *, overwrite: bool) -> None:
 
 @dataclass(frozen=True)
 class Removal:
-    """What goes with a task. file: None where only a run that was not finished is there; run: None where none is."""
+    """What is removed with a task. file: None if there is only an unfinished run. run: None if there is none."""
 
     name: str
     file: Path | None
@@ -88,9 +91,10 @@ class Removal:
 
 
 def rename(root: Path, old: str, new: str) -> None:
-    """Give a task another name: that of its file, which keeps every byte, and that of its run's folder.
+    """Rename a task's file, whose bytes stay the same, and its run folder.
 
-    The folder first: killed in between, the task is still whole under its old name, and the same call ends the work.
+    The folder comes first: if the process is killed in between, the task is whole under its old name, and the same call
+    completes the renaming.
     Raises RenameError, UnknownTaskError, TaskNameError, HeldError, FileWriteError.
     """
     check_root(root)
@@ -101,12 +105,12 @@ def rename(root: Path, old: str, new: str) -> None:
 
 
 def check_rename(root: Path, old: str, new: str) -> None:
-    """Refuse what `rename` would refuse."""
+    """Raise what `rename` would raise."""
     file = find_task(root, old)
     check_name(new)
     if checkpoint_file.is_unfinished(run_folder(root, old)):
-        way = f"finish it with `lfsgan learn-task --name {old} --resume` first"
-        raise RenameError(old, new, "it is being learned anew, and that is not finished", way)
+        way = f"finish it with `{shlex.join(_RESUME)} {shlex.quote(old)}` first"
+        raise RenameError(old, new, "it has an unfinished run", way)
     meaning = stands_for(new)
     if meaning is not None:
         raise RenameError(old, new, f"that stands for {meaning}", "choose another name")
@@ -126,9 +130,10 @@ def removals(root: Path, names: Sequence[str]) -> list[Removal]:
 
 
 def remove(root: Path, names: Sequence[str]) -> list[Removal]:
-    """Move tasks with their runs, finished or not, to the trash; all of the names are checked before the first goes.
+    """Move tasks and their runs, finished or not, to the trash. All names are checked first.
 
-    The run goes first: killed in between, the task is still whole. Raises as `removals`, and HeldError, FileWriteError.
+    The run comes first: if the process is killed in between, the task is still whole.
+    Raises as `removals`, and HeldError, FileWriteError.
     """
     check_root(root)  # the lock would make the folder
     with hold_tasks(root, *names):
@@ -142,7 +147,7 @@ def remove(root: Path, names: Sequence[str]) -> list[Removal]:
 
 
 def trash(root: Path) -> list[Path]:
-    """What was removed and is still there, the oldest first: a folder for each task."""
+    """What is in the trash, the oldest first: a folder for each task."""
     return sorted((root / TRASH).glob("*"))
 
 
@@ -156,7 +161,7 @@ def _to_trash(path: Path, place: Path) -> None:
 
 
 def _move(path: Path, new: Path) -> None:
-    if not path.exists():  # a task that came alone has no run
+    if not path.exists():  # a task file that was copied here has no run
         return
     try:
         path.rename(new)
@@ -166,17 +171,17 @@ def _move(path: Path, new: Path) -> None:
 
 
 def _taken(root: Path, name: str) -> str:
-    """Why a name is not free; empty where it is."""
+    """Why a name is taken; empty if it is free."""
     run = run_folder(root, name)
     if task_path(root, name).exists():
-        return "there is a task of that name"
+        return "a task of that name exists"
     if checkpoint_file.is_unfinished(run):
-        return "a run of that name was begun and not finished"
-    return f"{str(run)!r} holds what is left of another run" if run.exists() else ""
+        return "an unfinished run of that name exists"
+    return f"{str(run)!r} holds files of another run" if run.exists() else ""
 
 
 def _half_renamed(file: Path, old_run: Path, new_run: Path) -> bool:
-    """Whether a renaming that was killed has moved the run already: its record is that of the task's very file."""
+    """Whether an interrupted renaming moved the run already: its retention record is of this task file."""
     gone = old_run.exists() or file.with_name(f"{new_run.name}{file.suffix}").exists()
     return not gone and recorded_hash(new_run) == file_hash(file)
 
@@ -188,17 +193,17 @@ def _removal(root: Path, name: str) -> Removal:
     return Removal(name, file if file.exists() else None, run if run.exists() else None, size)
 
 
-# Checks every file of a workspace against what it says of itself, without torch, and past the first damage.
+# Verifies every file of a workspace by the hashes in its header, without torch. One damaged file does not stop it.
 
 
-_TELLING = 80  # characters of a name in a message
+_LONGEST_NAME = 80  # characters in a message
 
 State = Literal["whole", "damaged", "of another base", "missing"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One file. task: None is the base. why: what is wrong and what to do, or what could not be checked."""
+    """One file. task: None for the base. why: what is wrong and what to do, or what could not be checked."""
 
     task: str | None
     path: Path
@@ -225,7 +230,7 @@ def verify(root: Path, names: Sequence[str] | None = None) -> Iterator[Finding]:
 
 def _verify(root: Path, names: Sequence[str]) -> Iterator[Finding]:
     base = _base(root)
-    if names or base.state != "missing":  # before the first task, a workspace needs no base
+    if names or base.state != "missing":  # a workspace without tasks needs no base
         yield base
     identity = _identity(root)
     for name in names:
@@ -237,7 +242,7 @@ def _base(root: Path) -> Finding:
     try:
         base_file.verify(base_path(root))
     except NoBaseError:
-        return Finding(None, path, "missing", "it is gone; put the base of these tasks back in its place")
+        return Finding(None, path, "missing", "the file is missing; copy the base of these tasks back")
     except LfsganError as error:
         return Finding(None, path, "damaged", str(error))
     return _whole(None, path)
@@ -245,7 +250,7 @@ def _base(root: Path) -> Finding:
 
 def _whole(task: str | None, path: Path) -> Finding:
     sealed = SEAL in read_header(path).metadata
-    return Finding(task, path, "whole", "" if sealed else "its header has no hash: an earlier version wrote it")
+    return Finding(task, path, "whole", "" if sealed else "its header has no hash, since an earlier version wrote it")
 
 
 def _identity(root: Path) -> str | None:
@@ -262,8 +267,8 @@ def _task(root: Path, name: str, base: str | None) -> Finding:
     except LfsganError as error:
         return Finding(name, path, "damaged", str(error))
     if base is not None and info.base.identity != base:
-        theirs = f"{info.base.name[:_TELLING]!r} ({info.base.identity[:12]}…)"
-        why = f"it was learned on base {theirs}, not {base[:12]}…; move it to that one's workspace, or learn it here"
+        theirs = f"{info.base.name[:_LONGEST_NAME]!r} ({info.base.identity[:12]}…)"
+        why = f"it was learned on base {theirs}, not {base[:12]}…; move it to that base's workspace, or learn it here"
         return Finding(name, path, "of another base", why)
     if is_held(root, name):  # its file may have come before its record
         return _whole(name, path)
@@ -271,10 +276,10 @@ def _task(root: Path, name: str, base: str | None) -> Finding:
 
 
 def _compare_with_record(name: str, path: Path, run: Path) -> Finding:
-    """Whether the header is as it was, where it has no hash of its own or was exchanged as a whole."""
+    """Compare the file with the retention record: the header may have no hash, or the whole file was replaced."""
     recorded = recorded_hash(run)
     if recorded is None or recorded == file_hash(path):
         return _whole(name, path)
-    why = f"its header is not the one that is on record; {task_file.TaskFileError.way_out}"
+    why = f"its header differs from the retention record; {task_file.TaskFileError.way_out}"
     record = str(run / RETENTION)
-    return Finding(name, path, "damaged", f"{why}; if you put another file there yourself, remove {record!r}")
+    return Finding(name, path, "damaged", f"{why}; if you replaced the file yourself, remove {record!r}")

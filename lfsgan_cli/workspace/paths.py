@@ -10,7 +10,7 @@ from lfsgan_cli.io.files import check_name
 
 SUFFIX = ".safetensors"
 BASE_FILE = f"base{SUFFIX}"
-RESERVED = "base"  # the folder that `generate --with-base` draws into
+RESERVED = "base"  # the folder of images from `generate --with-base`
 
 # In the folder of a task's run, and but for the first one in that of the base's.
 FEW_SHOTS = "few_shots"  # copies of what the task was learned from

@@ -66,7 +66,7 @@ def check_metadata(
             raise error(path, f"its header lacks {key!r}")
     for key in names:
         if not is_presentable(metadata[key]):
-            raise error(path, f"{key!r} in its header is no name, but {quoted(metadata[key])}")
+            raise error(path, f"{key!r} in its header is not a name, but {quoted(metadata[key])}")
 
 
 def read_object(path: Path, metadata: Mapping[str, str], key: str, error: type[StoredFileError]) -> dict[str, Any]:

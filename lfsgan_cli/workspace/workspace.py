@@ -55,7 +55,7 @@ class BaseExistsError(LfsganError):
             if tasks
             else "give --overwrite to replace it, or use another --workspace"
         )
-        super().__init__(f"{str(path)!r} is there already, and a base is never written again: {way}")
+        super().__init__(f"{str(path)!r} exists, and a base is never replaced: {way}")
 
 
 class UnfinishedBaseError(LfsganError):

@@ -145,7 +145,7 @@ def test_a_checkpoint_in_a_zip_is_to_be_unpacked(rosinality: States, tmp_path: P
     ("content", "sentence"),
     [
         (b"", "is empty"),
-        (b"# A page", "no file of networks"),
+        (b"# A page", "holds no network"),
         (b"PK\x03\x04 a zip", "cut short"),
         (bytes(99), "no file"),
     ],

@@ -104,8 +104,11 @@ def test_a_mean_for_each_layer_is_not_one_mean(rosinality: States) -> None:
 
 
 REFUSED: list[tuple[str, Callable[[dict[str, Tensor]], dict[str, Any]]]] = [
-    ("draws 1 channels", lambda g: g | {"to_rgb1.conv.weight": g["to_rgb1.conv.weight"][:, :1]}),
-    ("draws 4 channels", lambda g: g | {"to_rgb1.conv.weight": torch.ones(1, 4, *g["to_rgb1.conv.weight"].shape[2:])}),
+    ("outputs 1 channels", lambda g: g | {"to_rgb1.conv.weight": g["to_rgb1.conv.weight"][:, :1]}),
+    (
+        "outputs 4 channels",
+        lambda g: g | {"to_rgb1.conv.weight": torch.ones(1, 4, *g["to_rgb1.conv.weight"].shape[2:])},
+    ),
     ("is missing", lambda g: without(g, "convs.2.activate.bias")),
     ("is missing", lambda g: without(g, "style.1.weight")),
     ("has the shape", lambda g: g | {"style.1.bias": g["style.1.bias"][1:]}),

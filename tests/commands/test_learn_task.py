@@ -264,9 +264,7 @@ def test_a_resumed_run_is_not_changed(begun: "Program", repeated: tuple[str, ...
 
 
 def test_a_resumed_run_may_be_told_again_what_it_was_begun_with(begun: "Program") -> None:
-    assert "was begun and not finished: resume it by `lfsgan learn-task` with --resume" in (
-        begun.refused(*LEARN, "new")
-    )
+    assert "is unfinished: resume it with `lfsgan learn-task --resume --name new`" in (begun.refused(*LEARN, "new"))
     same = ("-t", "perceptual=auto", "--precision", "auto")  # what the program chose, it has chosen
     begun.done(*RESUME, "-o", "rank=2", *BEGUN, "--mirror", "--adapter", "left", "--images", "cats", *same)
     assert shown(begun, "new")["config"]["rank"] == 2

@@ -77,7 +77,7 @@ def test_transparency_is_said_once(newcomer: "Program") -> None:
 
 def test_a_base_is_replaced_if_told_so_and_never_under_tasks(learned: "Program") -> None:
     line = learned.refused(*PRETRAIN)
-    assert "base.safetensors' is there already, and a base is never written again: it carries the tasks cats" in line
+    assert "base.safetensors' exists, and a base is never replaced: it carries the tasks cats" in line
     assert "it carries the tasks cats; use another --workspace" in learned.refused(*PRETRAIN, "--overwrite")
     shutil.rmtree(learned.folder / "lfsgan_workspace/tasks")
     before = learned.contents(BASE)

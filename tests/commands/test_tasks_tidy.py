@@ -147,7 +147,7 @@ def test_a_file_without_a_hash_of_its_header_is_read_and_compared_with_its_recor
     safetensors.write(learned.folder / CATS, tensors, metadata)
     result = learned("tasks", "verify", "cats", "--json")
     assert result.exit_code == 1
-    assert "its header is not the one that is on record" in json.loads(result.stdout)["files"][1]["why"]
+    assert "its header differs from the retention record" in json.loads(result.stdout)["files"][1]["why"]
 
 
 def test_a_base_that_is_gone_is_told(learned: "Program") -> None:

@@ -108,7 +108,7 @@ def position(path: Path, tensor: str) -> int:
 def test_tensors_of_another_base_under_this_ones_name_are_refused(tmp_path: Path) -> None:
     base = tiny_base()
     path = written(tmp_path / "base", Base(base.name, base.identity, base.live, base.live, base.discriminator))
-    with pytest.raises(BaseFileError, match="not those of the base that it says it is"):
+    with pytest.raises(BaseFileError, match="not those of the base that its header names"):
         Base.open(path)
 
 

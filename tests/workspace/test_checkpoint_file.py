@@ -57,7 +57,7 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     state = checkpoint_file.newest(tmp_path)
     assert torch.equal(state.tensors["x"], torch.full((100,), 10.0))
     assert ABOUT.items() <= state.metadata.items()
-    assert state.passed_over == ()
+    assert state.skipped == ()
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -66,7 +66,7 @@ def test_where_the_newest_is_damaged_the_one_before_is_taken(tmp_path: Path, dam
     damage(tmp_path / "state000020.safetensors")
     state = checkpoint_file.newest(tmp_path)
     assert state.tensors["scalar.done"] == 10
-    assert [path.name for path in state.passed_over] == ["state000020.safetensors"]
+    assert [path.name for path in state.skipped] == ["state000020.safetensors"]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

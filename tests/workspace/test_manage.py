@@ -94,10 +94,10 @@ def test_a_killed_renaming_leaves_the_task_whole_and_can_be_done_again(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("cats", "dogs", "there is a task of that name; choose another name, or remove it first with `lfsgan tasks re"),
+        ("cats", "dogs", "a task of that name exists; choose another name, or remove it first with `lfsgan tasks re"),
         ("cats", "cats", "there is a task of that name"),
-        ("cats", "new", "a run of that name was begun and not finished"),
-        ("cats", "relic", "relic' holds what is left of another run"),
+        ("cats", "new", "an unfinished run of that name exists"),
+        ("cats", "relic", "relic' holds files of another run"),
         ("cats", "base", "that stands for the base itself"),
         ("cats", "dogs.safetensors", "that stands for the file of task 'dogs'"),
     ],
@@ -112,7 +112,7 @@ def test_a_name_that_is_not_free_is_refused(root: Path, old: str, new: str, word
 
 def test_a_task_that_is_learned_anew_is_finished_first(root: Path) -> None:
     (run_folder(root, "cats") / "state000010.safetensors").write_bytes(b"a state")
-    with pytest.raises(RenameError, match="finish it with `lfsgan learn-task --name cats --resume` first"):
+    with pytest.raises(RenameError, match="finish it with `lfsgan learn-task --resume --name cats` first"):
         rename(root, "cats", "lions")
 
 

@@ -1,7 +1,7 @@
 """Memorization: how near generated images come to the training images, against how near unseen real images come.
 
-A generator that learned the domain draws images about as near to its shots as held-out real images are; one that
-memorized them draws nearer ones (Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying in
+A generator that learned the domain gives images about as near to its training images as held-out real images are; one
+that memorized them gives nearer ones (Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying in
 generative models", 2020). An image is called a *near-duplicate* if it is nearer to its nearest shot than the held-out
 images' first percentile is to theirs. So about one in a hundred new real images is called one too, and the generator is
 responsible for what exceeds that. A percentile, not the least distance, so that one odd real image does not decide.
