@@ -219,6 +219,30 @@ def test_a_base_is_pretrained_resumed_imported_and_exported(newcomer: Program) -
         other.import_base(file)
 
 
+def test_a_file_that_goes_bad_ends_a_run_with_a_checkpoint_and_the_run_goes_on_without_it(newcomer: Program) -> None:
+    workspace = open_workspace("ws")
+    size = {"resolution": 16, "channels": 16, "latent": 16, "mapping_layers": 2, "batch": 4, "kimg": 0.04}
+    bad = sorted(Path("data").iterdir())[3]
+
+    def damage(step: Progress) -> None:
+        if step.done == 4:
+            bad.write_bytes(bad.read_bytes()[:60])
+
+    way = rf"'data' cannot be used: {bad.name}: .*; the checkpoint after step [4-9] is kept; then resume with: "
+    with pytest.raises(LfsganError, match=way + rf".*; to go on without it, add --skip {bad.name}$"):
+        workspace.pretrain("data", progress=damage, **size)  # type: ignore[arg-type]
+    with pytest.raises(LfsganError, match="--data holds other images"):
+        workspace.pretrain("data", resume=True)
+    with pytest.raises(LfsganError, match="are 13 images, and the run began with 12"):
+        workspace.pretrain("data", resume=True, skip=["other.png"])
+    bad.unlink()  # gone or damaged is the same
+    steps = [step.done for step in workspace.iter_pretrain("data", resume=True, skip=[bad.name])]
+    assert steps[0] > 4
+    assert steps[-1] == 10
+    assert workspace.base().training["without"] == [bad.name]
+    assert workspace.pretrain("data", resume=True, skip=[bad.name], kimg=0.044).training["kimg"] == 0.044
+
+
 def test_tasks_are_managed(learned: Program) -> None:
     workspace = open_workspace("lfsgan_workspace")
     assert workspace.tasks() == {"cats": workspace.task("cats")}

@@ -98,6 +98,7 @@ class PretrainOptions(TrainingOptions, total=False):
     reconstruction_weight: float
     decay: float
     init_from: PathLike
+    skip: Sequence[str]
 
 
 class Training(Opened):
@@ -233,11 +234,15 @@ class Training(Opened):
     def _open_base(self, data: PathLike, how: dict[str, Any], run: _Run) -> PretrainRun | BaseSummary:
         from lfsgan_cli.runs.pretrain import open_run
 
+        skip = how.pop("skip", ())
+        if skip and not run.resume:
+            raise CallError("skip is passed without resume: remove the file instead, or pass resume=True")
         if "init_from" in how:
             how["init_from"] = path_of(how["init_from"])
         return open_run(
-            self._place(), path_of(data), how, device=self._pick(), resume=run.resume, overwrite=run.overwrite
-        )
+            self._place(), path_of(data), how, device=self._pick(), resume=run.resume, overwrite=run.overwrite,
+            skip=skip,
+        )  # fmt: skip
 
 
 def _view(total: int) -> Callable[[Step], Progress]:

@@ -116,6 +116,13 @@ InitFrom = Annotated[
 ]  # fmt: skip
 Resume = Annotated[bool, resume_option("--kimg")]
 Overwrite = Annotated[bool, overwrite_option("the base, if no task was learned on it")]
+Skip = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip", metavar="FILE", rich_help_panel=INPUT,
+        help="With --resume: an image that is damaged or gone since the run began. Another one stands in.",
+    ),
+]  # fmt: skip
 BaseName = Annotated[
     str, typer.Option("--name", rich_help_panel=OUTPUT, help="Name of the base.  [default: the name of --data]")
 ]
@@ -128,6 +135,7 @@ def pretrain(
     data: Data,
     fit: FitChoice = "crop",
     crop_position: CropPositionChoice = "center",
+    skip: Skip = None,
     name: BaseName = "",
     resolution: Resolution = DEFAULT_RESOLUTION,
     channels: Channels = 128,
@@ -170,6 +178,8 @@ def pretrain(
     from lfsgan_cli.workspace.workspace import workspace_at
 
     check_resume(resume=resume, overwrite=overwrite)
+    if skip and not resume:
+        raise typer.BadParameter("needs --resume; remove the file instead", param_hint="--skip")
     values = {
         "name": name, "resolution": resolution, "channels": channels, "latent": latent,
         "mapping_layers": mapping_layers, "kimg": kimg, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror,
@@ -184,7 +194,7 @@ def pretrain(
             raise typer.BadParameter("the base to start from has its own; leave this out", param_hint=hint)
     if not dry_run:
         ctx.with_resource(hold_base(place.root))
-    job = pretrain.open_run(place, data, given, device=where, resume=resume, overwrite=overwrite)
+    job = pretrain.open_run(place, data, given, device=where, resume=resume, overwrite=overwrite, skip=skip or ())
     if not isinstance(job, pretrain.PretrainRun):
         say("The base is trained already, nothing is left to do.")
         _tell_base(place.base_path, job, {}, as_json=as_json)

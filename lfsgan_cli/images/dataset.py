@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,53 @@ class TooFewImagesError(LfsganError):
         super().__init__(
             f"{found} in {str(path)!r}: learning needs at least {LEAST} different images, about ten are usual"
         )
+
+
+@dataclass(frozen=True)
+class WithoutFiles:
+    """A source of which some files are not read any more: the next one stands in for each, so that the order stays.
+
+    A run that began with them can resume, whether they are damaged by now or gone.
+    """
+
+    source: Source
+    without: frozenset[str]
+
+    @property
+    def path(self) -> Path:
+        """See `Source`."""
+        return self.source.path
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All names, those of the missing files too."""
+        return tuple(sorted({*self.source.names, *self.without}))
+
+    @property
+    def skipped(self) -> tuple[UnusableFile, ...]:
+        """See `Source`."""
+        return (*self.source.skipped, *(UnusableFile(name, "passed by --skip") for name in sorted(self.without)))
+
+    @property
+    def left_out(self) -> int:
+        """See `Source`."""
+        return self.source.left_out
+
+    def fingerprint(self, index: int) -> str:
+        """That of the file that is read; nothing for one that is not."""
+        return "" if self.names[index] in self.without else self.source.fingerprint(self._place(index))
+
+    def read(self, index: int) -> bytes:
+        """See `Source`."""
+        return self.source.read(self._place(index))
+
+    def _place(self, index: int) -> int:
+        following = (*self.names[index:], *self.names[:index])
+        return self._places[next(name for name in following if name not in self.without)]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.source.names)}
 
 
 class ImageDataset:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.metrics.fid import Statistics, distance, statistics
 from lfsgan_cli.generation.sampling import mean_w, sample
-from lfsgan_cli.images.dataset import ImageDataset
+from lfsgan_cli.images.dataset import ImageDataset, WithoutFiles
 from lfsgan_cli.images.framing import DEFAULT as CROPPED
 from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.images.source import identity, open_source
@@ -44,6 +44,16 @@ GROWING_IMAGES = 256  # that new blocks of the discriminator are fitted to
 WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
 
 
+class OtherFilesError(LfsganError):
+    """Files to go on without that leave another set of images than the run began with."""
+
+    def __init__(self, data: Path, found: int, began: int) -> None:
+        super().__init__(
+            f"{str(data)!r} and the files that --skip names are {found:,} images, and the run began with {began:,}: "
+            "pass the folder that it began with, and --skip for the files that are damaged or gone"
+        )
+
+
 class OtherNetworkError(LfsganError):
     """A base to start from that is larger than what was asked for."""
 
@@ -60,7 +70,7 @@ class PretrainPlan(Plan):
 
     data: the name of the images' folder or zip file. data_sha256: their identity, see `images.source.identity`. start:
     identity of the base it starts from, or None. lengthened: for each end that was planned before, `kimg`, and what
-    the run had done `at` the time, in thousands of images.
+    the run had done `at` the time, in thousands of images. without: files that went bad, for which others stand in.
     """
 
     END: ClassVar[str] = "--kimg"
@@ -74,6 +84,7 @@ class PretrainPlan(Plan):
     start: str | None
     framing: Framing = CROPPED
     lengthened: Sequence[Mapping[str, float]] = ()
+    without: Sequence[str] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -104,7 +115,8 @@ class PretrainPlan(Plan):
     @property
     def record(self) -> dict[str, Any]:
         """What the base's file records of its training."""
-        more = {"lengthened": list(self.lengthened)} if self.lengthened else {}
+        more: dict[str, Any] = {"lengthened": list(self.lengthened)} if self.lengthened else {}
+        more |= {"without": list(self.without)} if self.without else {}
         about = {"data": self.data, "data_sha256": self.data_sha256, "pictures": self.pictures, "start": self.start}
         return {**self.training.to_json(), **about, **self.framing.changes(), **more}
 
@@ -112,7 +124,7 @@ class PretrainPlan(Plan):
     def of_base(cls, base: BaseSummary) -> PretrainPlan:
         """The plan that a base was trained by."""
         known = {name: base.training[name] for name in PretrainConfig.__dataclass_fields__}
-        rest = ("data", "data_sha256", "pictures", "start", "fit", "crop_position", "lengthened")
+        rest = ("data", "data_sha256", "pictures", "start", "fit", "crop_position", "lengthened", "without")
         return cls.from_json({
             "name": base.name, "network": base.network.to_json(), "training": known,
             **{key: base.training[key] for key in rest if key in base.training},
@@ -120,7 +132,8 @@ class PretrainPlan(Plan):
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; `from_json` is the way back."""
-        document = {**asdict(self), "lengthened": [dict(each) for each in self.lengthened]}
+        lengthened = [dict(each) for each in self.lengthened]
+        document = {**asdict(self), "lengthened": lengthened, "without": list(self.without)}
         del document["framing"]
         document |= self.framing.changes()
         return {key: value for key, value in document.items() if value != []}
@@ -129,8 +142,8 @@ class PretrainPlan(Plan):
     def from_json(cls, document: Mapping[str, Any]) -> PretrainPlan:
         """Back from `to_json`."""
         framing, rest = Framing.taken_from(document)
-        training, lengthened = PretrainConfig(**document["training"]), tuple(document.get("lengthened", ()))
-        return cls(**{**rest, "training": training, "lengthened": lengthened}, framing=framing)
+        lists = {name: tuple(document.get(name, ())) for name in ("lengthened", "without")}
+        return cls(**{**rest, "training": PretrainConfig(**document["training"]), **lists}, framing=framing)
 
     def lengthened_to(self, other: PretrainPlan, done: int) -> PretrainPlan:
         """See `Plan`."""
@@ -203,12 +216,24 @@ def plan_pretraining(
     return PretrainRun(workspace, plan, ImageDataset(source, config.resolution, framing), base, resumed=False)
 
 
-def resume_pretraining(workspace: Workspace, data: Path, given: Mapping[str, Any]) -> PretrainRun:
-    """Check an unfinished pretraining, or a finished one that gets more images. given: settings that are repeated."""
+def resume_pretraining(
+    workspace: Workspace, data: Path, given: Mapping[str, Any], skip: Sequence[str] = ()
+) -> PretrainRun:
+    """Check an unfinished pretraining, or a finished one that gets more images. given: settings that are repeated.
+
+    skip: files of the images to go on without. OtherFilesError where the others are not those that the run began with,
+    as far as their number tells; what a damaged file held is not known any more.
+    """
     workspace.check_base_free(overwrite=True)  # tasks may have been learned here since
     folder = RunFolder(workspace.base_run)
     plan = folder.plan(PretrainPlan.from_json)
     source = open_source(data)
+    if without := frozenset((*plan.without, *skip)):
+        source = WithoutFiles(source, without)
+    if skip:
+        if len(source.names) != plan.pictures or without.issuperset(source.names):
+            raise OtherFilesError(data, len(source.names), plan.pictures)
+        plan = replace(plan, without=tuple(sorted(without)), data_sha256=identity(source))
     asked = plan.asked(identity(source), given)
     plan = plan.resumed_as(asked, folder.checkpoint_step or 0)
     dataset = ImageDataset(source, int(plan.network["resolution"]), plan.framing)
@@ -223,15 +248,16 @@ def open_run(
     device: torch.device,
     resume: bool,
     overwrite: bool,
+    skip: Sequence[str] = (),
 ) -> PretrainRun | BaseSummary:
     """The run that a command or a script asks for: a new one, or one to resume; the summary if nothing is left to do.
 
     said: the options that the user passes, under the names of `PretrainConfig` and of the network, with `init_from`.
-    Raises as `plan_pretraining` and `resume_pretraining`.
+    skip: see `resume_pretraining`. Raises as `plan_pretraining` and `resume_pretraining`.
     """
     if resume:
-        trained = check_trained(workspace, data, said) if is_trained(workspace) else None
-        return trained or resume_pretraining(workspace, data, said)
+        trained = check_trained(workspace, data, said) if is_trained(workspace) and not skip else None
+        return trained or resume_pretraining(workspace, data, said, skip)
     training = {key: value for key, value in said.items() if key in PretrainConfig.__dataclass_fields__}
     start = said.get("init_from")
     network = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from abc import ABC, abstractmethod
@@ -125,7 +126,7 @@ class Session(ABC, Generic[Result]):
         self.folder.reopen()
         watch = Stopwatch()
         with self._stoppable(resume_command) as request, enough_memory(self.loop, document["training"], resume_command):
-            for step in self.loop.steps():
+            for step in self._saved_at_bad_images(document):
                 last = step.done == self.total
                 if step.done % LOG_EVERY == 0 or last:
                     self._log(step)
@@ -136,6 +137,17 @@ class Session(ABC, Generic[Result]):
                     raise STOPPED[request.signal](step.done, self.total, resume_command)
                 if watch.passed(save_every) or last:
                     self.folder.save(self.loop, document, self.pack())
+
+    def _saved_at_bad_images(self, document: Mapping[str, Any]) -> Iterator[Step]:
+        """The loop's steps; where an image cannot be read any more, a checkpoint holds all that was learned till then.
+
+        Some of the unfinished step's updates may be in it, which the resumed run repeats.
+        """
+        try:
+            yield from self.loop.steps()
+        except BadImagesError:
+            self.folder.save(self.loop, document, self.pack())
+            raise
 
     def _log(self, step: Step) -> None:
         wrong = diverged_loss(step.losses)
@@ -148,8 +160,12 @@ class Session(ABC, Generic[Result]):
         with stop_on_signals() as request:
             try:
                 yield request
-            except (FileWriteError, BadImagesError) as error:
+            except FileWriteError as error:
                 raise BrokenOffRunError(error, self.folder.checkpoint_step, resume) from error
+            except BadImagesError as error:
+                without = " ".join(f"--skip {shlex.quote(one.name)}" for one in error.bad)
+                way = f"{resume}; to go on without it, add {without}"
+                raise BrokenOffRunError(error, self.folder.checkpoint_step, way) from error
             except KeyboardInterrupt as error:
                 if request.signal is None:
                     raise
