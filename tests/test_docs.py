@@ -1,5 +1,6 @@
 """What the pages tell people to type and to open is there."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -99,3 +100,23 @@ def test_the_page_of_adapters_gives_their_sizes_on_the_embedded_base(adapter: st
         rf"^\| `{adapter}`.*$", (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8"), flags=re.MULTILINE
     )
     assert f"| {cls(Workspace(tmp_path).base.average, cls.Config()).size:,} |" in row
+
+
+def strings() -> Iterator[str]:
+    """All strings in the package, those with values in them joined."""
+    for path in (ROOT / "lfsgan_cli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+def test_the_messages_that_troubleshooting_explains_are_messages_of_the_program() -> None:
+    known = "\n".join(strings())
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.+?)` \|", page.partition("## Messages")[2].partition("## Speed")[0], flags=re.MULTILINE)
+    assert len(rows) > 30
+    for row in rows:
+        for part in (part.strip(" ;:(),") for part in row.split("…")):
+            assert part in known, f"{part!r} of {row!r}"

@@ -176,13 +176,16 @@ class _Log:
         return one_line(", ".join(part for part in parts if part))
 
 
+_WIDE, _BAR = 100, 40  # characters
+
+
 @contextmanager
 def _bar(title: str, total: int, done: int, unit: str) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(None if err().width < _WIDE else _BAR),  # None: what the others leave
         MofNCompleteColumn(),
         TextColumn(f"{unit} {{task.fields[speed]}}", markup=False),
         TimeRemainingColumn(),
@@ -211,13 +214,13 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-_LOSSES = {"g": "G", "d": "D", "r1": "R1"}  # generator, discriminator, and its penalty
+_LOSSES = {"g": "G", "d": "D"}
 
 
 def losses_line(losses: Any) -> str:
-    """The losses of a step, as StyleGAN's users know them: `loss G 0.73 D 1.42`."""
-    named = " ".join(f"{_LOSSES.get(name, name)} {float(loss):.2f}" for name, loss in losses.items())
-    return f"loss {named}"
+    """The losses of a step: those of generator and discriminator, where it has them; all are in `stats.jsonl`."""
+    shown = {label: losses[name] for name, label in _LOSSES.items() if name in losses} or losses
+    return " ".join(["loss", *(f"{label} {float(loss):.2f}" for label, loss in shown.items())])
 
 
 DEBUG = "lfsgan.debug"  # where a context notes that `--debug` was given, before the subcommand or after

@@ -76,7 +76,7 @@ class BadImagesError(LfsganError):
         self.bad = tuple(bad)
         count, way_out = ("an image", "it") if len(bad) == 1 else (f"{len(bad)} images", "them")
         listed = "; ".join(map(str, bad))
-        super().__init__(f"{count} in {str(path)!r} cannot be used: {listed} (repair {way_out} or remove {way_out})")
+        super().__init__(f"{count} in {str(path)!r} cannot be used: {listed}; repair {way_out} or remove {way_out}")
 
 
 def format_of(head: bytes) -> str | None:

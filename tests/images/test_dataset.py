@@ -88,7 +88,7 @@ class TestCheck:
         )
         assert (
             f"2 images in {str(broken)!r} cannot be used: "
-            f"cut.png: cut off; text.png: not {TAKEN} (repair them or remove them)"
+            f"cut.png: cut off; text.png: not {TAKEN}; repair them or remove them"
         ) == str(caught.value)
 
     def test_one_bad_picture_is_worded_as_one(self, broken: Path) -> None:
