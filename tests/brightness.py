@@ -1,4 +1,4 @@
-"""Compares pictures by their brightness alone: enough to make clusters of, and to draw pictures to shots."""
+"""Compares images by their brightness alone: enough to make clusters of, and to draw images to training images."""
 
 from collections.abc import Sequence
 from typing import Any

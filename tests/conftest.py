@@ -107,7 +107,7 @@ PATIENCE = 120  # seconds until another process is given up
 class Program:
     """The program in a folder of its own, which is the current one: every path may be written as a user would.
 
-    It holds pictures in `data` (twelve), `cats` (five) and `dogs` (four).
+    It holds images in `data` (twelve), `cats` (five) and `dogs` (four).
     """
 
     folder: Path
@@ -137,7 +137,7 @@ class Program:
         return lines[-1]
 
     def learn(self, name: str, *options: object) -> Result:
-        """Learn a task from the pictures of `cats` on two steps, if `options` do not say otherwise."""
+        """Learn a task from the images of `cats` on two steps, if `options` do not say otherwise."""
         defaults = {"--images": "cats", "--steps": 2}
         rest = [word for key, value in defaults.items() if key not in options for word in (key, value)]
         return self.done("learn-task", "--name", name, *rest, *options)
@@ -171,7 +171,7 @@ SMALL = ("--resolution", 16, "--channels", 16, "--latent", 16, "--mapping-layers
 
 @pytest.fixture(scope="session")
 def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures and a workspace with a tiny base, pretrained through the program for ten steps."""
+    """A folder of images and a workspace with a tiny base, pretrained through the program for ten steps."""
     home = tmp_path_factory.mktemp("home")
     for seed, (name, count) in enumerate({"data": 12, "cats": 5, "dogs": 4}.items()):
         paint(home / name, count, seed)
@@ -253,14 +253,14 @@ def unfinished(unfinished_home: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def newcomer(tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Pictures, and no workspace."""
+    """Images, and no workspace."""
     program = _moved_in(tiny_home, tmp_path / "home", monkeypatch)
     shutil.rmtree(program.folder / "lfsgan_workspace")
     return program
 
 
 def paint(folder: Path, count: int, seed: int) -> None:
-    """A folder of small pictures, each a coloured disc on another colour."""
+    """A folder of small images, each a coloured disc on another colour."""
     folder.mkdir(parents=True)
     rng = random.Random(seed)  # noqa: S311 - colours, no secrets
     for index in range(count):

@@ -55,7 +55,7 @@ class Plain(Adapter):
         self.small, self.large = nn.Parameter(torch.tensor([0.1, 1.0])), nn.Parameter(torch.tensor([1.0, 1e6]))
 
 
-def test_what_is_stored_in_16_bits_is_what_the_adapter_draws_with_from_then_on() -> None:
+def test_what_is_stored_in_16_bits_is_what_the_adapter_generates_with_from_then_on() -> None:
     adapter = Plain(nn.Identity(), Plain.Config())
     kept = adapter.round_off()
     assert kept["small"].dtype == torch.float16

@@ -43,7 +43,7 @@ def test_drawing_a_task_leaves_the_base_as_it_was(kind: type[Adapter]) -> None:
 
 
 @pytest.mark.parametrize("kind", [LeFT, FullFineTune])
-def test_merged_and_adapted_draw_alike_and_merging_copies(kind: type[Adapter]) -> None:
+def test_merged_and_adapted_generate_alike_and_merging_copies(kind: type[Adapter]) -> None:
     base = tiny_generator()
     z, adapter = latents(base), learned(base, kind)
     before = base(z)

@@ -10,7 +10,7 @@ FEW_SHOTS = ROOT / "examples" / "few_shots"
 
 
 @pytest.mark.parametrize("style", ["lorelei", "notionists", "openPeeps"])
-def test_ten_different_pictures_of_each_style_can_be_learned_as_they_are(style: str) -> None:
+def test_ten_different_images_of_each_style_can_be_learned_as_they_are(style: str) -> None:
     shots = load_images(FEW_SHOTS / style, 64)
     assert shots.pictures.shape == (10, 64, 64, 3)
     assert len({picture.tobytes() for picture in shots.pictures}) == 10

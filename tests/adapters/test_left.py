@@ -317,7 +317,7 @@ def second_singular_value(config: LeFT.Config) -> float:
 
 
 def train(base: Generator, adapter: LeFT, steps: int) -> None:
-    """A few steps towards a fixed random picture."""
+    """A few steps towards a fixed random image."""
     rng = torch.Generator().manual_seed(0)
     z = torch.randn(4, base.config.w_dim, dtype=torch.float64, generator=rng)
     target = torch.randn(4, 3, 16, 16, dtype=torch.float64, generator=rng)

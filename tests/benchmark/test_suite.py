@@ -97,7 +97,7 @@ def test_paths_are_sought_in_the_data_if_that_is_named(folder: Path, tmp_path: P
     assert read_suite(elsewhere / "tiny.toml", folder).tasks[0].shots == folder / "cats"
 
 
-def test_pictures_are_compared_one_by_one_only_where_a_metric_does_so(folder: Path) -> None:
+def test_images_are_compared_one_by_one_only_where_a_metric_does_so(folder: Path) -> None:
     assert "embeddings" in read(folder, LEAST).needs
     assert "embeddings" not in read(folder, FULL).needs
 

@@ -71,7 +71,7 @@ class Timed:
 
 @pytest.fixture
 def against_a_convolution(benchmark: BenchmarkFixture) -> Timed:
-    """The yardstick of all that computes: from 128 to 128 channels, 3×3, four pictures of 64×64."""
+    """The yardstick of all that computes: from 128 to 128 channels, 3×3, four images of 64×64."""
     x, weight = torch.ones(4, 128, 64, 64), torch.ones(128, 128, 3, 3)
     return Timed(benchmark, lambda: F.conv2d(x, weight, padding=1), CPU_TIME)
 
@@ -108,7 +108,7 @@ def base() -> Base:
 
 @pytest.fixture(scope="session")
 def learning(base: Base) -> Steps:
-    """The default recipe on noise pictures."""
+    """The default recipe on noise images."""
     generator, discriminator = base.average, copy.deepcopy(base.discriminator)  # learning leaves the base alone
     pictures = _noise_pictures(SHOTS)
     likeness = perceptual_distance_to(pictures, "efficientnet-lite0", torch.device("cpu"))
@@ -121,7 +121,7 @@ def learning(base: Base) -> Steps:
 
 @pytest.fixture(scope="session")
 def pretraining(base: Base) -> Steps:
-    """The default recipe at a small batch, on noise pictures."""
+    """The default recipe at a small batch, on noise images."""
     mine = copy.deepcopy(base)
     pictures = list(_noise_pictures(PRETRAIN_BATCH))
     config = PretrainConfig(batch=PRETRAIN_BATCH)
@@ -140,5 +140,5 @@ def _standing_still(run: TrainingLoop) -> Steps:
     for phase in run.phases:
         for parameter in phase.parameters:
             parameter.requires_grad = False
-    run.phases[0].update(0)  # the discriminator's, which reads the pictures that R1 looks at
+    run.phases[0].update(0)  # the discriminator's, which reads the images that R1 looks at
     return Steps(run)

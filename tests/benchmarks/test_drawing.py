@@ -1,4 +1,4 @@
-"""Pictures, from latents to files, on one thread."""
+"""Images, from latents to files, on one thread."""
 
 import time
 from typing import TYPE_CHECKING

@@ -19,7 +19,7 @@ def test_learning_on_patches(learning: "Steps", against_a_convolution: "Timed") 
     against_a_convolution(learning.step(PATCHES))
 
 
-def test_learning_on_whole_pictures(learning: "Steps", against_a_convolution: "Timed") -> None:
+def test_learning_on_whole_images(learning: "Steps", against_a_convolution: "Timed") -> None:
     against_a_convolution(learning.step(WHOLE))
 
 

@@ -1,4 +1,4 @@
-"""A task of the public LFS-GAN code draws here what it draws there, and goes back as it came."""
+"""A task of the public LFS-GAN code generates here what it generates there, and goes back as it came."""
 
 import re
 import shutil
@@ -97,7 +97,7 @@ def test_style_mixing_is_the_reference(home: Path, outputs: dict[str, Tensor]) -
     assert furthest(images, outputs["images_mixed"]) < TOLERANCE
 
 
-def test_without_its_activation_it_draws_what_the_reference_draws_without(
+def test_without_its_activation_it_generates_what_the_reference_generates_without(
     home: Path, outputs: dict[str, Tensor]
 ) -> None:
     generator = imported(home, "--no-activation")
@@ -138,7 +138,7 @@ def test_rank_and_sums_are_read_from_the_tensors_and_go_back(
     assert all(torch.equal(again[name], tensor) for name, tensor in there.items())
 
 
-def test_the_command_draws_what_was_imported(home: Path, tmp_path: Path) -> None:
+def test_the_command_generates_what_was_imported(home: Path, tmp_path: Path) -> None:
     imported(home)
     done("generate", "--task", "cats", "-n", 2, "--outdir", tmp_path / "out", "--device", "cpu")
     assert len(list((tmp_path / "out").rglob("seed*.png"))) == 2
@@ -156,7 +156,7 @@ def test_it_says_whether_the_activation_matters(home: Path, tmp_path: Path) -> N
     assert "Warning" not in said
 
 
-def test_where_no_gate_is_negative_the_activation_changes_no_picture(home: Path, tmp_path: Path) -> None:
+def test_where_no_gate_is_negative_the_activation_changes_no_image(home: Path, tmp_path: Path) -> None:
     harmless = published(tmp_path / "harmless.pt", {name: tensor.abs() for name, tensor in official().items()})
     for name, option in (("with", "--activation"), ("without", "--no-activation")):
         done("tasks", "import", harmless, "--name", name, option)

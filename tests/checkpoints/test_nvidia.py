@@ -87,7 +87,7 @@ def test_images_are_the_reference(drawing: Generator, outputs: dict[str, Tensor]
     assert near(drawing(outputs["z"], truncation=0.7), outputs["images_trunc07"])
 
 
-def test_a_latent_for_each_layer_draws_the_reference(drawing: Generator, outputs: dict[str, Tensor]) -> None:
+def test_a_latent_for_each_layer_generates_the_reference(drawing: Generator, outputs: dict[str, Tensor]) -> None:
     assert near(drawing.synthesis(outputs["ws_mixed"]), outputs["images_mixed"])
 
 
@@ -166,7 +166,7 @@ def test_a_mapping_that_learned_at_another_rate_gives_the_same_w() -> None:
     assert torch.allclose(generator_of(other).mapping(z), generator_of(same).mapping(z))
 
 
-def test_a_network_without_noise_draws_without_noise() -> None:
+def test_a_network_without_noise_generates_without_noise() -> None:
     silent = {name: tensor for name, tensor in generator().items() if ".noise_" not in name}
     found = nvidia.from_state(HERE, silent).average
     assert found is not None

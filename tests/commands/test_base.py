@@ -44,7 +44,7 @@ def near(ours: Tensor, theirs: Tensor) -> bool:
     return bool((ours - theirs).abs().max() < TOLERANCE)
 
 
-def test_an_imported_base_draws_the_reference(imported: Base, rosinality_outputs: dict[str, Tensor]) -> None:
+def test_an_imported_base_generates_the_reference(imported: Base, rosinality_outputs: dict[str, Tensor]) -> None:
     generator, out = imported.average, rosinality_outputs
     assert near(generator(out["z"]), out["images"])
     assert near(generator(out["z"], truncation=0.7), out["images_trunc07"])
@@ -120,7 +120,7 @@ def test_a_file_without_a_discriminator_gets_a_fresh_one_and_the_user_is_told(
     assert Base.open(reference.folder / HERE).average.w_mean.any()
 
 
-def test_noise_that_the_file_lacks_is_drawn_anew(reference: Program, rosinality: States) -> None:
+def test_noise_that_the_file_lacks_is_generated_anew(reference: Program, rosinality: States) -> None:
     state = {name: tensor for name, tensor in rosinality["g_ema"].items() if "noises" not in name}
     torch.save({"g_ema": state, "d": rosinality["d"]}, reference.folder / "silent.pt")
     said = reference.done("base", "import", "silent.pt").stderr
@@ -148,7 +148,7 @@ def test_a_dry_run_tells_and_writes_nothing(reference: Program) -> None:
     assert reference.tree() == before
 
 
-def test_a_task_is_learned_and_drawn_on_an_imported_base(reference: Program, imported: Base) -> None:
+def test_a_task_is_learned_and_generated_on_an_imported_base(reference: Program, imported: Base) -> None:
     reference.learn("cats", "--steps", 1, "--batch", 1)
     reference.done("generate", "--task", "cats", "-n", 2)
     refused = reference.refused("base", "import", "ref.pt", "--overwrite")

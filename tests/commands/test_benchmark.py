@@ -84,7 +84,7 @@ def test_each_step_is_a_line_with_the_numbers_measured_after_it(program: "Progra
         key for line in lines(program) for key in line
     }
     assert "0x" not in program.contents(LINES).decode()
-    # Twelve real pictures for one domain and five for the other: one name, so that both stand in one table.
+    # Twelve real images for one domain and five for the other: one name, so that both stand in one table.
     assert {one["name"] for line in lines(program) for one in line["results"]} == {
         "fid[efficientnet-lite0] n=8 reals=5-12"
     }
@@ -103,7 +103,7 @@ def test_a_method_that_cannot_be_learned_is_refused_before_another_begins(progra
         assert not program.folder.joinpath("out").exists()
 
 
-def test_one_network_for_all_domains_draws_the_first_one_otherwise_after_the_second(program: "Program") -> None:
+def test_one_network_for_all_domains_generates_the_first_one_otherwise_after_the_second(program: "Program") -> None:
     write(program)
     program.done(*RUN)
     found = known(program)

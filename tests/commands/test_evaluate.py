@@ -26,7 +26,7 @@ def notes(program: "Program", path: str) -> list[Any]:
     return [json.loads(line) for line in program.contents(path).decode().splitlines()]
 
 
-def test_without_reals_the_few_shots_are_taken_with_a_plain_warning(learned: "Program") -> None:
+def test_without_reals_the_few_training_images_are_taken_with_a_plain_warning(learned: "Program") -> None:
     result = learned.done(*FID)
     heading, line = result.stdout.splitlines()
     assert heading.split() == ["task", "metric", "value"]
@@ -132,7 +132,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert words in learned.refused(*arguments)
 
 
-def test_every_unreadable_real_picture_is_named_before_work_starts(learned: "Program") -> None:
+def test_every_unreadable_real_image_is_named_before_work_starts(learned: "Program") -> None:
     for name in ("notes.png", "00.png"):
         learned.folder.joinpath("data", name).write_text("not a picture")
     line = learned.refused(*FID, "--reals", "data")
@@ -140,13 +140,13 @@ def test_every_unreadable_real_picture_is_named_before_work_starts(learned: "Pro
     assert "notes.png" in line
 
 
-def test_a_foreign_set_whose_first_file_is_no_picture_is_named_with_it(learned: "Program") -> None:
+def test_a_foreign_set_whose_first_file_is_no_image_is_named_with_it(learned: "Program") -> None:
     learned.folder.joinpath("data", "00.png").write_text("not a picture")
     line = learned.refused("evaluate", "--fid", "--fakes", "data", "--reals", "cats")
     assert "an image in 'data' cannot be used: 00.png: " in line
 
 
-def test_a_task_that_came_without_its_shots_needs_reals(learned: "Program") -> None:
+def test_a_task_that_came_without_its_training_images_needs_reals(learned: "Program") -> None:
     shutil.rmtree(learned.folder / "lfsgan_workspace/tasks/cats")
     assert "the training images of 'cats' are not known; pass images to compare with by --reals" in learned.refused(
         *FID
@@ -177,7 +177,7 @@ def test_blocks_give_a_mean_and_a_deviation(learned: "Program") -> None:
     assert parted["error_is"] == "the standard deviation between blocks"
 
 
-def test_pictures_of_another_program_are_measured_as_ours_are(learned: "Program") -> None:
+def test_images_of_another_program_are_measured_as_ours_are(learned: "Program") -> None:
     (ours,) = results(learned, "--reals", "data", "--save", "kept")
     words = ("evaluate", "--fid", "--fakes", "kept/cats", "--reals", "data", "--json")
     (theirs,) = json.loads(learned.done(*words).stdout)["results"]
@@ -185,7 +185,7 @@ def test_pictures_of_another_program_are_measured_as_ours_are(learned: "Program"
     assert theirs["fakes"]["name"] == "cats"
 
 
-def test_real_pictures_are_looked_at_once_in_all_runs(learned: "Program") -> None:
+def test_real_images_are_looked_at_once_in_all_runs(learned: "Program") -> None:
     first = learned.done(*FID, "--reals", "data")
     (kept,) = (learned.folder.parent / "cache/features").iterdir()
     before = kept.stat().st_mtime_ns
@@ -193,7 +193,7 @@ def test_real_pictures_are_looked_at_once_in_all_runs(learned: "Program") -> Non
     assert kept.stat().st_mtime_ns == before
 
 
-def test_a_copy_of_the_shots_is_called_one(learned: "Program") -> None:
+def test_a_copy_of_the_training_images_is_called_one(learned: "Program") -> None:
     words = ("evaluate", "--memorization", "--fakes", "cats", "--shots", "cats", "--reals", "data", "--json")
     found = {one["name"]: one["value"] for one in json.loads(learned.done(*words).stdout)["results"]}
     assert set(found.values()) == {1.0}
@@ -204,7 +204,7 @@ def test_a_copy_of_the_shots_is_called_one(learned: "Program") -> None:
     }
 
 
-def test_the_base_is_measured_by_what_needs_no_shots(learned: "Program") -> None:
+def test_the_base_is_measured_by_what_needs_no_training_images(learned: "Program") -> None:
     measured = json.loads(learned.done(*ALL, "--reals", "data", "--with-base").stdout)["results"]
     of_base = {one["metric"] for one in measured if one["task"] == "base"}
     assert of_base == {"fid", "kid", "precision", "recall", "density", "coverage"}
@@ -223,7 +223,7 @@ def test_nothing_of_a_task_has_changed_until_something_has(learned: "Program") -
     assert json.loads(result.stdout)["tasks"]["cats"]["task"] is False
 
 
-def test_variety_alone_looks_at_no_real_picture(learned: "Program") -> None:
+def test_variety_alone_looks_at_no_real_image(learned: "Program") -> None:
     said = learned.done("evaluate", "--lpips", "-n", 8, "--reals", "data", "--dry-run").stderr
     assert "Would process 8 images." in said
     learned.done("evaluate", "--lpips", "-n", 8, "--reals", "data")
@@ -277,7 +277,7 @@ def test_what_can_be_measured_is_printed_and_the_rest_is_a_warning(learned: "Pro
 
 
 def test_a_number_that_fails_only_while_it_is_measured_does_not_end_the_others(learned: "Program") -> None:
-    """Two images that are nearest to different shots have no pair, which nobody knows before."""
+    """Two images that are nearest to different training images have no pair, which nobody knows before."""
     fakes = learned.folder / "two"
     fakes.mkdir()
     for name in sorted(path.name for path in (learned.folder / "cats").iterdir())[:2]:

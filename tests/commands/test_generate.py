@@ -1,4 +1,4 @@
-"""`lfsgan generate`: one seed, one picture, however it is asked for; and nobody's files are touched but our own."""
+"""`lfsgan generate`: one seed, one image, however it is asked for; and nobody's files are touched but our own."""
 
 import hashlib
 import json
@@ -36,14 +36,14 @@ def names(program: "Program", folder: str) -> list[str]:
 
 
 def shown(grid: "NDArray[np.int16]", picture: "NDArray[np.int16]") -> tuple[int, int]:
-    """Where in a grid a picture is, as (row, column) of its upper left pixel; it must be there."""
+    """Where in a grid an image is, as (row, column) of its upper left pixel; it must be there."""
     windows = np.lib.stride_tricks.sliding_window_view(grid, picture.shape)[:, :, 0]
     places = np.argwhere((windows == picture).all((2, 3, 4)))
     assert len(places)
     return int(places[0, 0]), int(places[0, 1])
 
 
-def test_a_picture_for_each_seed_and_one_of_all(learned: "Program") -> None:
+def test_an_image_for_each_seed_and_one_of_all(learned: "Program") -> None:
     result = learned.done(*CATS, "-n", 5)
     assert list(learned.tree("out")) == ["out/cats", *(f"out/cats/seed000{i}.png" for i in range(5)), "out/grid.png"]
     assert result.stdout == "out/grid.png\n"
@@ -70,7 +70,7 @@ def test_several_tasks_and_the_base_share_seeds_in_columns(learned: "Program") -
     assert note(learned, "sheet/grid.png")["seed"] == [3, 1]
 
 
-def test_a_wide_grid_wraps_and_keeps_every_picture(learned: "Program") -> None:
+def test_a_wide_grid_wraps_and_keeps_every_image(learned: "Program") -> None:
     learned.learn("dogs", "--images", "dogs")
     learned.done("generate", "--all", "-n", 60)
     sheet = pixels(learned, "out/grid.png")
@@ -79,7 +79,7 @@ def test_a_wide_grid_wraps_and_keeps_every_picture(learned: "Program") -> None:
     assert first[0] < last[0]
 
 
-def test_several_tasks_in_one_command_are_what_each_draws_alone(learned: "Program") -> None:
+def test_several_tasks_in_one_command_are_what_each_generates_alone(learned: "Program") -> None:
     learned.learn("dogs", "--images", "dogs")
     learned.done("generate", "--task", "dogs", "--task", "cats", "-n", 3, "--outdir", "both")
     for task in ("cats", "dogs"):
@@ -91,7 +91,7 @@ def test_several_tasks_in_one_command_are_what_each_draws_alone(learned: "Progra
 
 
 @pytest.mark.parametrize("adapter", ["left", "full", "cam"])
-def test_a_seed_is_one_picture_whatever_is_drawn_beside_it(learned: "Program", adapter: str) -> None:
+def test_a_seed_is_one_image_whatever_is_generated_beside_it(learned: "Program", adapter: str) -> None:
     learned.learn("cats", "--adapter", adapter, "--overwrite")
     learned.done(*CATS, "-n", 5, "--outdir", "many")
     learned.done(*CATS, "--seeds", "4,2", "--outdir", "few")
@@ -112,7 +112,7 @@ def test_the_same_command_makes_the_same_bytes(learned: "Program") -> None:
     assert learned.tree("out") == first
 
 
-def test_a_picture_says_how_it_was_drawn(learned: "Program") -> None:
+def test_an_image_says_how_it_was_generated(learned: "Program") -> None:
     learned.done(*CATS, "--seeds", "70", "--truncation", 0.7, "--noise", "const")
     base = json.loads(learned.done("base", "show", "--json").stdout)["identity"]
     task = hashlib.sha256(learned.contents("lfsgan_workspace/tasks/cats.safetensors")).hexdigest()
@@ -142,7 +142,7 @@ def test_compiled_drawing_shows_the_same(learned: "Program", adapter: str) -> No
         assert np.abs(plain - fast).max() <= 1
 
 
-def test_truncated_to_nothing_every_seed_is_the_tasks_own_mean_picture(learned: "Program") -> None:
+def test_truncated_to_nothing_every_seed_is_the_tasks_own_mean_image(learned: "Program") -> None:
     learned.done(*CATS, "--with-base", "-n", 3, "--truncation", 0, "--noise", "none")
     mean = pixels(learned, "out/cats/seed0000.png")
     assert all(np.array_equal(pixels(learned, f"out/cats/seed000{seed}.png"), mean) for seed in (1, 2))
@@ -288,7 +288,7 @@ def test_tasks_can_be_an_axis(learned: "Program") -> None:
     ]
 
 
-def test_json_is_one_document_and_a_dry_run_draws_nothing(learned: "Program") -> None:
+def test_json_is_one_document_and_a_dry_run_generates_nothing(learned: "Program") -> None:
     before = learned.tree()
     assert "Would generate 4 images into 'out'." in learned.done(*CATS, "--with-base", "-n", 2, "--dry-run").stderr
     planned = json.loads(learned.done(*CATS, "-n", 2, "--dry-run", "--json").stdout)
@@ -363,7 +363,7 @@ def test_strength_leads_from_the_base_to_the_task(learned: "Program", adapter: s
     assert far == sorted(set(far))
 
 
-def test_a_picture_says_its_strength_and_the_bases_has_none(learned: "Program") -> None:
+def test_an_image_says_its_strength_and_the_bases_has_none(learned: "Program") -> None:
     learned.done(*CATS, "--with-base", "-n", 1, "--strength", 0.5)
     learned.done(*CATS, "--with-base", "-n", 1, "--outdir", "whole")
     assert note(learned, "out/cats/seed0000.png")["strength"] == 0.5

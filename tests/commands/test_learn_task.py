@@ -96,7 +96,7 @@ def test_a_mistake_makes_no_workspace(newcomer: "Program") -> None:
     assert "device 'cuda:99'" in newcomer.refused(*LEARN, "new", "--device", "cuda:99")
 
 
-def test_every_unreadable_picture_is_named_with_its_reason(program: "Program") -> None:
+def test_every_unreadable_image_is_named_with_its_reason(program: "Program") -> None:
     program.folder.joinpath("cats/notes.png").write_text("not a picture")
     program.folder.joinpath("cats/cut.png").write_bytes(program.contents("cats/00.png")[:60])
     line = program.refused(*LEARN, "new")
@@ -208,7 +208,7 @@ def test_quiet_is_silent_and_json_is_one_document(program: "Program") -> None:
     assert document["steps"] == 2
 
 
-def test_fewer_shots_than_a_batch_do_and_transparency_is_said_once(program: "Program") -> None:
+def test_fewer_training_images_than_a_batch_do_and_transparency_is_said_once(program: "Program") -> None:
     program.folder.joinpath("two").mkdir()
     for index in range(2):
         Image.new("RGBA", (16, 16), (255, 0, 0, 120 * index)).save(program.folder / f"two/{index}.png")
@@ -280,7 +280,7 @@ def test_a_run_that_resumes_on_another_model_says_so_and_goes_on(begun: "Program
     )
 
 
-def test_a_resumed_run_needs_its_own_pictures_base_and_state(begun: "Program") -> None:
+def test_a_resumed_run_needs_its_own_images_base_and_state(begun: "Program") -> None:
     folder = begun.folder / "lfsgan_workspace/tasks/new"
     shot = (folder / "few_shots/000000.png").read_bytes()
     shutil.copy(begun.folder / "dogs/00.png", folder / "few_shots/000000.png")

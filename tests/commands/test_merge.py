@@ -1,4 +1,4 @@
-"""`lfsgan tasks merge`: a task as a network of its own draws what the task draws."""
+"""`lfsgan tasks merge`: a task as a network of its own generates what the task generates."""
 
 import json
 
@@ -31,7 +31,7 @@ def rebuilt(program: Program, name: str) -> Generator:
 
 
 @pytest.mark.parametrize("out", ["cats.pt", "cats.safetensors"])
-def test_the_merged_file_draws_the_task(learned: Program, out: str) -> None:
+def test_the_merged_file_generates_the_task(learned: Program, out: str) -> None:
     learned.done("tasks", "merge", "cats", out)
     workspace = Workspace(learned.folder / "lfsgan_workspace")
     expected = drawn(workspace.generator("cats", torch.device("cpu")))
@@ -62,7 +62,7 @@ def test_a_task_that_is_not_there_is_named(learned: Program) -> None:
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5])
-def test_the_merged_file_draws_the_task_at_a_strength(learned: Program, strength: float) -> None:
+def test_the_merged_file_generates_the_task_at_a_strength(learned: Program, strength: float) -> None:
     learned.done("tasks", "merge", "cats", "cats.pt", "--strength", strength)
     workspace = Workspace(learned.folder / "lfsgan_workspace")
     expected = drawn(generator_of(workspace, "cats", SamplingOptions(0.7, "seed", strength), torch.device("cpu")))

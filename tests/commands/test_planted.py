@@ -1,4 +1,4 @@
-"""Adapters that cheat are found out by `lfsgan evaluate`: one draws its shots, one always the same picture."""
+"""`lfsgan evaluate` finds adapters that cheat: one that copies its training images, one with a single image."""
 
 import json
 import shutil
@@ -91,11 +91,11 @@ class Collapsed(Adapter):
 '''
 POINTS = "[lfsgan.adapters]\nmemorizer = planted:Memorizer\ncollapsed = planted:Collapsed\n"
 PORTRAITS = Path(__file__).parents[2] / "examples" / "few_shots" / "notionists"
-SIDE, GAP = 64, 2  # pixels, of what the embedded base draws and around each picture of a sheet
+SIDE, GAP = 64, 2  # pixels, of what the embedded base generates and around each image of an image grid
 SHOTS = 5  # of the ten portraits; the other five are held out
 DRAWN = 24
 JUDGES = ("lpips-efficientnet-lite0", "pixels")
-TINY = 1e-5  # ten times what float32 leaves of the distance between equal pictures
+TINY = 1e-5  # ten times what float32 leaves of the distance between equal images
 
 Found = dict[tuple[str, str], float]  # task and name of the metric, with what judged it, to its value
 
@@ -162,7 +162,7 @@ def test_a_memorizer_is_caught_by_both_judges_and_the_base_is_not(values: Found)
         assert values["base", f"near_duplicates[{judge}]"] == 0
 
 
-def test_the_closest_pairs_of_a_memorizer_are_a_picture_and_the_same_picture(evaluated: Path) -> None:
+def test_the_closest_pairs_of_a_memorizer_are_an_image_and_the_same_image(evaluated: Path) -> None:
     with Image.open(evaluated / "lfsgan_workspace/tasks/memorizer/closest_pairs.png") as sheet:
         note, (width, height) = json.loads(sheet.text[NOTE]), sheet.size  # type: ignore[attr-defined]
         rows = [sheet.crop((0, top, width, top + SIDE)).tobytes() for top in (GAP, height - SIDE - GAP)]
@@ -179,5 +179,5 @@ def test_a_collapsed_generator_has_no_variety_and_the_base_has(values: Found) ->
         assert values["base", name] > 1000 * TINY
 
 
-def test_one_new_picture_drawn_always_is_no_copy(values: Found) -> None:
+def test_one_new_image_generated_always_is_no_copy(values: Found) -> None:
     assert {values["collapsed", f"near_duplicates[{judge}]"] for judge in JUDGES} == {0.0}

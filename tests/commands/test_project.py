@@ -1,4 +1,4 @@
-"""`lfsgan project`: the latent of a picture, which `generate` and `interpolate` take."""
+"""`lfsgan project`: the latent of an image, which `generate` and `interpolate` take."""
 
 import json
 from typing import TYPE_CHECKING
@@ -66,13 +66,13 @@ def test_latents_are_generated_in_every_task_and_walked_through(learned: "Progra
     assert np.abs(pixels(learned, "walk/frame0002.png") - dogs).max() <= 1
 
 
-def test_another_picture_is_not_projected_into_the_same_folder(learned: "Program") -> None:
+def test_another_image_is_not_projected_into_the_same_folder(learned: "Program") -> None:
     learned.done("project", "cats/00.png", *SHORT)
     assert "target_sha256" in learned.refused("project", "cats/01.png", *SHORT)
     learned.done("project", "cats/01.png", *SHORT, "--overwrite")
 
 
-def test_a_picture_far_from_all_samples_is_said_to_be_outside(learned: "Program") -> None:
+def test_an_image_far_from_all_samples_is_said_to_be_outside(learned: "Program") -> None:
     noise = np.random.RandomState(0).randint(0, 256, (16, 16, 3)).astype(np.uint8)
     Image.fromarray(noise).save(learned.folder / "noise.png")
     assert "the target is outside what base can generate" in learned.done("project", "noise.png", *SHORT).stderr

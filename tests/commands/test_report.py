@@ -93,7 +93,7 @@ def test_a_task_that_cannot_be_read_is_named_and_the_rest_is_reported(learned: "
     assert "cats, seed 9" in page(learned)
 
 
-def test_a_task_whose_file_came_alone_is_shown_without_shots(learned: "Program") -> None:
+def test_a_task_whose_file_came_alone_is_shown_without_training_images(learned: "Program") -> None:
     shutil.rmtree(learned.folder / WORKSPACE / "tasks/cats")
     learned.done("report")
     assert "No training images here" in page(learned)

@@ -1,4 +1,4 @@
-"""`lfsgan report` of a benchmark: its pictures are those that `lfsgan generate` draws from the same tasks."""
+"""`lfsgan report` of a benchmark: its images are those that `lfsgan generate` generates from the same tasks."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ PAGE = "out/report.html"
 
 
 def pictures(program: "Program") -> dict[str, bytes]:
-    """The page's pictures under what they are said to show."""
+    """The page's images under what they are said to show."""
     found = elements(program.contents(PAGE).decode()).of("img")
     sources = {str(one.attributes["alt"]): str(one.attributes["src"]) for one in found}
     return {alt: pixels(base64.b64decode(url.partition(",")[2])) for alt, url in sources.items()}
@@ -31,7 +31,7 @@ def pixels(png: bytes) -> bytes:
     return Image.open(io.BytesIO(png)).tobytes()
 
 
-def test_the_same_seeds_are_drawn_by_what_each_method_has_after_its_last_step(program: "Program") -> None:
+def test_the_same_seeds_are_generated_by_what_each_method_has_after_its_last_step(program: "Program") -> None:
     write(program, steps=2)
     program.done(*RUN)
     program.done("report", "out")
@@ -39,7 +39,7 @@ def test_the_same_seeds_are_drawn_by_what_each_method_has_after_its_last_step(pr
     drawn = {
         "cats by left": "left/cats",
         "dogs by left": "left/dogs",
-        "cats by full": "full/dogs",  # one network: its latest task draws all domains
+        "cats by full": "full/dogs",  # one network: its latest task generates all domains
         "dogs by full": "full/dogs",
         "1: cats": "full/cats",  # and this is how it drew the first one when that was its latest
         "2: dogs": "full/dogs",

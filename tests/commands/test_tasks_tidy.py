@@ -24,7 +24,7 @@ def flip(path: Path, position: int) -> None:
     path.write_bytes(content)
 
 
-def test_a_renamed_task_draws_the_same_and_is_still_proved(learned: "Program") -> None:
+def test_a_renamed_task_generates_the_same_and_is_still_proved(learned: "Program") -> None:
     learned.done("generate", "--task", "cats", "-n", 1, "--outdir", "before")
     content = learned.contents(CATS)
     said = learned.done("tasks", "rename", "cats", "lions").stderr

@@ -1,4 +1,4 @@
-"""Tiny pictures for the metrics, and the network that is always there."""
+"""Tiny images for the metrics, and the network that is always there."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ FEW_SHOTS = Path(__file__).parents[2] / "examples" / "few_shots"
 
 @pytest.fixture(scope="session")
 def network() -> EfficientNetLite0:
-    """At its smallest size, 32, so that a picture takes a millisecond."""
+    """At its smallest size, 32, so that an image takes a millisecond."""
     return EfficientNetLite0(size=32)
 
 
 @pytest.fixture
 def pictures() -> Tensor:
-    """Six pictures of smooth colour and fine noise, uint8 [6, 3, 32, 32]."""
+    """Six images of smooth colour and fine noise, uint8 [6, 3, 32, 32]."""
     rng = torch.Generator().manual_seed(0)
     coarse = torch.randint(0, 256, (6, 3, 4, 4), generator=rng, dtype=torch.uint8).repeat_interleave(8, 2)
     noise = torch.randint(0, 32, (6, 3, 32, 32), generator=rng, dtype=torch.uint8)

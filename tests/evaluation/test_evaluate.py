@@ -16,7 +16,10 @@ from lfsgan_cli.evaluation.registry import metrics
 
 PORTRAITS = Path(__file__).parents[2] / "examples" / "few_shots"
 COUNT = 10  # portraits of each style
-DOMAINS = {"notionists": "lorelei", "lorelei": "notionists"}  # the style of the shots, and of what is held out
+DOMAINS = {
+    "notionists": "lorelei",
+    "lorelei": "notionists",
+}  # the style of the training images, and of what is held out
 WANTED = ("fid", "lpips", "memorization")
 
 
@@ -27,7 +30,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def drawn() -> ImageSet:
-    """Ten portraits of a third style, as if one network had drawn them."""
+    """Ten portraits of a third style, as if one network had generated them."""
     return foreign(PORTRAITS / "openPeeps", None)
 
 
@@ -78,7 +81,7 @@ def test_two_sides_of_one_set_have_the_numbers_that_each_has_alone_by_one_look_a
     assert {task for task, *_ in together} == DOMAINS.keys()
 
 
-def test_pictures_that_fill_no_block_are_left_out(drawn: ImageSet) -> None:
+def test_images_that_fill_no_block_are_left_out(drawn: ImageSet) -> None:
     [side, _] = sides(drawn)
     numbers = measured(evaluation([side], ["lpips"], blocks=3).run(lambda _: None))
     assert {sum(map(sum, one.value.note["clusters"])) for one in numbers} == {9}

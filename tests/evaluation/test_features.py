@@ -1,4 +1,4 @@
-"""An extractor is picked with a reason, and its features come in the order of the pictures."""
+"""An extractor is picked with a reason, and its features come in the order of the images."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_an_extractors_identity_is_the_hash_of_its_weights() -> None:
     assert pick_extractor("efficientnet-lite0").extractor.identity.startswith("57934424")
 
 
-def test_features_keep_the_order_of_the_pictures(pictures: Tensor) -> None:
+def test_features_keep_the_order_of_the_images(pictures: Tensor) -> None:
     extractor = EfficientNetFeatures()
     found = features_of_batches(extractor, iter([pictures[:4], pictures[4:]]))
     assert (found.shape, found.dtype) == ((6, 1280), torch.float32)

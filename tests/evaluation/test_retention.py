@@ -62,14 +62,14 @@ def flip(path: Path, at: int) -> None:
 
 
 def brighten(seed: int, levels: int) -> Any:
-    """The recorded picture made brighter, or darker where it is white: its new pixels."""
+    """The recorded image made brighter, or darker where it is white: its new pixels."""
     pixels = np.asarray(Image.open(PICTURES[seed])).astype(np.int16)
     changed = np.where(pixels + levels <= 255, pixels + levels, pixels - levels).astype(np.uint8)
     Image.fromarray(changed).save(PICTURES[seed])
     return changed
 
 
-def test_learning_records_who_the_task_is_and_what_it_draws() -> None:
+def test_learning_records_who_the_task_is_and_what_it_generates() -> None:
     document = recorded()
     assert document["base"] == read_summary(BASE).identity
     assert document["task_sha256"] == read_header(CATS).metadata["modelspec.hash_sha256"].removeprefix("0x")
@@ -79,7 +79,7 @@ def test_learning_records_who_the_task_is_and_what_it_draws() -> None:
     assert json.loads(text_of(PICTURES[3])["lfsgan"])["seed"] == 3
 
 
-def test_recorded_pictures_are_those_that_generate_draws(learned: "Program") -> None:
+def test_recorded_images_are_those_that_generate_generates(learned: "Program") -> None:
     learned.done("generate", "--task", "cats", "--seeds", "0-7")
     for seed in SEEDS:
         drawn, kept = Image.open(f"out/cats/seed{seed:04}.png"), Image.open(PICTURES[seed])
@@ -135,7 +135,7 @@ def test_a_change_of_the_header_alone_is_caught_though_nothing_else_differs() ->
     assert "the header of " in found.why
 
 
-def test_a_task_replaced_by_another_is_caught_and_its_pictures_differ(learned: "Program") -> None:
+def test_a_task_replaced_by_another_is_caught_and_its_images_differ(learned: "Program") -> None:
     learned.learn("other", "--images", "dogs", "-o", "rank=1", "--lr", 0.1)
     CATS.write_bytes((ROOT / "tasks/other.safetensors").read_bytes())
     found = verdict()
@@ -177,7 +177,7 @@ def test_what_is_on_disk_is_checked_and_not_what_was_read_before() -> None:
     assert not check_all(workspace, ["cats"], CPU)["cats"].base
 
 
-def test_an_altered_recorded_picture_is_told_by_its_seed_and_levels() -> None:
+def test_an_altered_recorded_image_is_told_by_its_seed_and_levels() -> None:
     brighten(5, 7)
     found = verdict()
     assert (found.base, found.task, found.pictures, found.retained) == (True, True, "differ", False)
@@ -185,7 +185,7 @@ def test_an_altered_recorded_picture_is_told_by_its_seed_and_levels() -> None:
     assert found.why == "the record's own images are changed or gone (seeds 5)"
 
 
-def test_a_lost_or_torn_recorded_picture_is_no_proof() -> None:
+def test_a_lost_or_torn_recorded_image_is_no_proof() -> None:
     PICTURES[0].unlink()
     PICTURES[2].write_bytes(PICTURES[2].read_bytes()[:60])
     found = verdict()
@@ -193,7 +193,7 @@ def test_a_lost_or_torn_recorded_picture_is_no_proof() -> None:
     assert "(seeds 0, 2)" in found.why
 
 
-def test_pictures_of_the_same_machine_must_be_equal_to_the_bit() -> None:
+def test_images_of_the_same_machine_must_be_equal_to_the_bit() -> None:
     rewrite(pictures={**recorded()["pictures"], "4": digest(brighten(4, 1))})
     found = verdict()
     assert (found.pictures, found.largest_difference, found.retained) == ("differ", 1, False)
@@ -209,7 +209,7 @@ def test_pictures_of_the_same_machine_must_be_equal_to_the_bit() -> None:
         ("device", "cuda (H200)", "other machine", "device was cuda (H200), is cpu ("),
     ],
 )
-def test_elsewhere_recorded_pictures_are_compared_by_levels(key: str, value: object, outcome: str, words: str) -> None:
+def test_elsewhere_recorded_images_are_compared_by_levels(key: str, value: object, outcome: str, words: str) -> None:
     rewrite(**{key: value})
     found = verdict()
     assert (found.pictures, found.largest_difference, found.compared) == (outcome, 0, 8)
@@ -243,7 +243,7 @@ def test_a_damaged_record_is_a_verdict(damage: str) -> None:
 
 
 @pytest.mark.parametrize("change", [{"truncation": 0.5}, {"batch": 4}, {"pictures": {}}, {"threads": "many"}])
-def test_a_record_drawn_in_another_way_is_not_compared(change: dict[str, object]) -> None:
+def test_a_record_generated_in_another_way_is_not_compared(change: dict[str, object]) -> None:
     rewrite(**change)
     assert "another version of lfsgan made it" in verdict().why
 
@@ -272,7 +272,7 @@ def test_a_run_that_is_begun_anew_forgets_the_record_of_the_task_it_replaces(lea
     assert verdict() == UNCHANGED
 
 
-def test_pictures_are_compared_in_full_precision_by_repeatable_algorithms(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_compared_in_full_precision_by_repeatable_algorithms(monkeypatch: pytest.MonkeyPatch) -> None:
     backend, seen = torch.backends.cudnn, []
     monkeypatch.setattr(backend, "allow_tf32", True)
     monkeypatch.setattr(backend, "benchmark", True)

@@ -31,7 +31,7 @@ from lfsgan_cli.workspace.task_file import TaskFile, read_summary
 from lfsgan_cli.workspace.workspace import Workspace
 
 Reader = Callable[[Path], object]
-SIDE = 16  # pixels of what pictures are fitted to
+SIDE = 16  # pixels of what images are fitted to
 PLACES = {
     "runs": "benchmark/runs.jsonl", "metrics": "workspace/tasks/dogs/metrics.jsonl",
     "stats": "workspace/tasks/dogs/stats.jsonl", "retention": "workspace/retention.json",

@@ -136,7 +136,7 @@ def strange(task: dict[str, Tensor], base: dict[str, Tensor]) -> Iterator[tuple[
 
 
 def pictures() -> Iterator[Sample]:
-    """A small picture in every format and in the modes that are decoded in a way of their own."""
+    """A small image in every format and in the modes that are decoded in a way of their own."""
     for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO"):
         yield f"picture {form.lower()}", picture(form)
     yield "picture transparent png", picture("PNG", "RGBA")
@@ -165,7 +165,7 @@ def encoded(image: Image.Image, form: str, **how: Any) -> bytes:
 
 
 def zips() -> Iterator[Sample]:
-    """Pictures in zips of every compression, and a bomb."""
+    """Images in zips of every compression, and a bomb."""
     for name, method in (("stored", 0), ("deflated", 8), ("bzip2", 12), ("lzma", 14)):
         whole = io.BytesIO()
         with zipfile.ZipFile(whole, "w", method) as archive:

@@ -72,7 +72,7 @@ def instructions() -> bytes:
 
 
 def picture(form: str, mode: str, **how: Any) -> bytes:
-    """The largest picture of a format, of one colour."""
+    """The largest image of a format, of one colour."""
     side = int((MOST_BYTES // bytes_per_pixel(form, progressive="progressive" in how)) ** 0.5)
     whole = io.BytesIO()
     blank = np.zeros((side, side), np.uint16) if mode == "I;16" else None
@@ -82,7 +82,7 @@ def picture(form: str, mode: str, **how: Any) -> bytes:
 
 
 def drawn(path: Path) -> None:
-    """A picture, as it is read for training."""
+    """An image, as it is read for training."""
     fit(decode(path.read_bytes()).image, 256)
 
 

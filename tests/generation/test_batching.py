@@ -8,7 +8,7 @@ from lfsgan_cli.networks.config import NetworkConfig
 CPU = torch.device("cpu")
 
 
-def test_small_networks_draw_many_pictures_at_once_and_large_ones_few() -> None:
+def test_small_networks_generate_many_images_at_once_and_large_ones_few() -> None:
     batches = [usual_batch(NetworkConfig.standard(side), CPU) for side in (16, 64, 256, 1024)]
     assert batches == sorted(batches, reverse=True)
     assert batches[0] > batches[-1] == 1

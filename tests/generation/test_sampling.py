@@ -1,4 +1,4 @@
-"""One seed, one picture: whatever is drawn before, after or beside it."""
+"""One seed, one image: whatever is generated before, after or beside it."""
 
 import copy
 
@@ -35,14 +35,14 @@ def test_z_is_what_nvidias_tools_draw(seed: int) -> None:
 
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("batch", [1, 2, 3, 16])
-def test_a_picture_does_not_depend_on_the_batch(noise: NoiseMode, batch: int) -> None:
+def test_an_image_does_not_depend_on_the_batch(noise: NoiseMode, batch: int) -> None:
     generator = tiny_generator()
     alone = torch.cat([pictures(generator, [seed], noise=noise) for seed in SEEDS])
     # One level of 255: another batch may add in another order.
     assert (pictures(generator, SEEDS, noise=noise, batch=batch) - alone).abs().max() <= 1
 
 
-def test_pictures_come_in_the_order_of_their_seeds_in_batches() -> None:
+def test_images_come_in_the_order_of_their_seeds_in_batches() -> None:
     generator = tiny_generator()
     batches = list(sample(generator, SEEDS, batch=2))
     assert [len(batch) for batch in batches] == [2, 2, 1]
@@ -73,7 +73,7 @@ def test_the_three_noises_differ() -> None:
 
 
 def test_seeded_noise_differs_from_seed_to_seed() -> None:
-    # Truncated to the mean picture, nothing but the noise is left to differ.
+    # Truncated to the mean image, nothing but the noise is left to differ.
     first, second = pictures(tiny_generator(), [0, 1], noise="seed", truncation=0.0)
     assert not torch.equal(first, second)
     first, second = pictures(tiny_generator(), [0, 1], noise="const", truncation=0.0)

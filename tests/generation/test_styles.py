@@ -1,4 +1,4 @@
-"""What draws in a style has the mean w that truncation pulls to, and a style cannot be absurd."""
+"""What generates in a style has the mean w that truncation pulls to, and a style cannot be absurd."""
 
 import math
 
@@ -49,6 +49,6 @@ def test_full_strength_goes_without_saying() -> None:
 
 
 @pytest.mark.parametrize("number", [-0.1, 2.1, math.nan])
-def test_what_cannot_be_drawn_is_refused(number: float) -> None:
+def test_what_cannot_be_generated_is_refused(number: float) -> None:
     with pytest.raises(StrengthError, match=f"strength {number}: "):
         SamplingOptions(1.0, "seed", number)

@@ -15,7 +15,7 @@ def test_items_come_in_order_each_after_it_was_written() -> None:
     assert list(written([[1, 2], [3], [], [4, 5]], done.add)) == [1, 2, 3, 4, 5]
 
 
-def test_the_next_batch_is_drawn_while_one_is_written() -> None:
+def test_the_next_batch_is_generated_while_one_is_written() -> None:
     drawn = threading.Event()
 
     def batches() -> Iterator[list[str]]:
@@ -23,7 +23,7 @@ def test_the_next_batch_is_drawn_while_one_is_written() -> None:
         drawn.set()
         yield ["second"]
 
-    # Writing waits until the second batch is drawn: without overlap neither would ever go on.
+    # Writing waits until the second batch is generated: without overlap neither would ever go on.
     wrote = written(batches(), lambda _item: None if drawn.wait(10) else pytest.fail("no overlap"))
     assert list(wrote) == ["first", "second"]
 

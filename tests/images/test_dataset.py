@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broken(folder: Path) -> Path:
-    """The folder with two bad pictures among the good ones."""
+    """The folder with two bad images among the good ones."""
     whole = (folder / "c.png").read_bytes()
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     (folder / "text.png").write_text("hello")
@@ -50,7 +50,7 @@ def zipped(folder: Path) -> Path:
 
 
 class TestPictureSet:
-    def test_is_a_sequence_of_8_bit_pictures_in_order_of_names(self, folder: Path) -> None:
+    def test_is_a_sequence_of_8_bit_images_in_order_of_names(self, folder: Path) -> None:
         pictures = ImageDataset(open_source(folder), 8)
         assert len(pictures) == 3
         for index, colour in enumerate(COLOURS.values()):
@@ -65,7 +65,7 @@ class TestPictureSet:
         plain(folder / "a.png", (1, 2, 3))
         assert np.all(pictures[0] == (1, 2, 3))
 
-    def test_a_bad_picture_is_named(self, broken: Path) -> None:
+    def test_a_bad_image_is_named(self, broken: Path) -> None:
         pictures = ImageDataset(open_source(broken), 8)
         with pytest.raises(BadImagesError, match=r"cut\.png: cut off"):
             pictures[pictures.source.names.index("cut.png")]
@@ -79,7 +79,7 @@ class TestPictureSet:
 
 class TestCheck:
     @pytest.mark.parametrize("look", [lambda path: check(dataset(path)), lambda path: load_images(path, 8)])
-    def test_every_bad_picture_is_named_with_its_reason(self, broken: Path, look: Callable[[Path], object]) -> None:
+    def test_every_bad_image_is_named_with_its_reason(self, broken: Path, look: Callable[[Path], object]) -> None:
         with pytest.raises(BadImagesError) as caught:
             look(broken)
         assert caught.value.bad == (
@@ -91,7 +91,7 @@ class TestCheck:
             f"cut.png: cut off; text.png: not {TAKEN}; repair them or remove them"
         ) == str(caught.value)
 
-    def test_one_bad_picture_is_worded_as_one(self, broken: Path) -> None:
+    def test_one_bad_image_is_worded_as_one(self, broken: Path) -> None:
         (broken / "text.png").unlink()
         with pytest.raises(BadImagesError, match=r"^an image in .* cannot be used: cut\.png: cut off"):
             check(dataset(broken))
@@ -121,7 +121,7 @@ class TestCheck:
 
 
 class TestLoadShots:
-    def test_pictures_come_in_order_of_their_names(self, folder: Path) -> None:
+    def test_images_come_in_order_of_their_names(self, folder: Path) -> None:
         shots = load_images(folder, 8)
         assert shots.names == tuple(COLOURS)
         assert shots.pictures.shape == (3, 8, 8, 3)
@@ -150,7 +150,7 @@ class TestLoadShots:
         pictures = np.zeros((2, 4, 4, 3), np.uint8)
         assert identity(pictures) != identity(pictures.reshape(8, 2, 2, 3))
 
-    def test_two_pictures_are_enough(self, folder: Path) -> None:
+    def test_two_images_are_enough(self, folder: Path) -> None:
         (folder / "a.png").unlink()
         assert len(load_images(folder, 8).pictures) == 2
 
@@ -172,7 +172,7 @@ class TestLoadShots:
         pictures = load_images(folder, 20, Framing("pad")).pictures
         assert pictures[0, :, 10].tolist() == [[255] * 3] * 4 + [[255, 0, 0]] * 12 + [[255] * 3] * 4
 
-    def test_no_picture_has_its_own_wording(self, tmp_path: Path) -> None:
+    def test_no_image_has_its_own_wording(self, tmp_path: Path) -> None:
         with pytest.raises(NoImagesError, match="no image to use in"):
             load_images(tmp_path, 8)
 

@@ -80,13 +80,13 @@ class TestFormats:
 
 
 class TestOrientation:
-    # EXIF 2.3, table 6: where the picture's top row and left column are shown when it is upright.
+    # EXIF 2.3, table 6: where the image's top row and left column are shown when it is upright.
     @pytest.mark.parametrize(
         ("orientation", "red_is_at"),
         [(1, "left"), (2, "right"), (3, "right"), (4, "left"), (5, "top"), (6, "top"), (7, "bottom"), (8, "bottom")],
     )
     @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
-    def test_pictures_are_turned_upright(self, form: str, orientation: int, red_is_at: str) -> None:
+    def test_images_are_turned_upright(self, form: str, orientation: int, red_is_at: str) -> None:
         exif = Image.Exif()
         exif[EXIF_ORIENTATION] = orientation
         picture = pixels(encoded(red_left_of_blue(), form, exif=exif))
@@ -96,7 +96,7 @@ class TestOrientation:
 
     # As in the program, where decode.py sets this filter; pytest puts its own in front.
     @pytest.mark.filterwarnings("ignore::UserWarning")
-    def test_unreadable_metadata_does_not_spoil_a_good_picture(self) -> None:
+    def test_unreadable_metadata_does_not_spoil_a_good_image(self) -> None:
         data = encoded(red_left_of_blue(), "JPEG", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff\x00")
         assert near(pixels(data)[8, 4], RED)
 
@@ -184,7 +184,7 @@ class TestTransparency:
 
 class TestBands:
     @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "I;16", "1"])
-    def test_a_picture_that_is_converted_in_bands_is_the_same(self, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_image_that_is_converted_in_bands_is_the_same(self, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
         grey = np.random.RandomState(1).randint(0, 65536, (37, 24), dtype=np.uint16)
         picture = Image.fromarray(grey) if mode == "I;16" else noise(side=37).convert(mode)
         if mode in {"LA", "RGBA"}:
@@ -200,7 +200,7 @@ class TestBands:
 class TestBadPictures:
     @pytest.mark.parametrize("form", FORMATS)
     @pytest.mark.filterwarnings("ignore::UserWarning")  # as in the program, see above
-    def test_a_picture_cut_in_the_middle_is_cut_off(self, form: str) -> None:
+    def test_an_image_cut_in_the_middle_is_cut_off(self, form: str) -> None:
         data = encoded(noise(side=64), form)
         with pytest.raises(BadImageError, match=r"^cut off"):
             decode(data[: len(data) // 2])
@@ -211,13 +211,13 @@ class TestBadPictures:
 
     @pytest.mark.parametrize("form", FORMATS)
     @pytest.mark.filterwarnings("ignore::UserWarning")
-    def test_wherever_a_picture_is_cut_it_is_refused(self, form: str) -> None:
+    def test_wherever_an_image_is_cut_it_is_refused(self, form: str) -> None:
         data = encoded(noise(side=8), form)
         for length in range(0, len(data) - 24, 5):  # a PNG ends with 24 bytes of checksums and marks
             with pytest.raises(BadImageError):
                 decode(data[:length])
 
-    def test_text_is_not_a_picture(self) -> None:
+    def test_text_is_not_an_image(self) -> None:
         with pytest.raises(BadImageError, match=r"^not a PNG, JPEG, WebP, GIF, BMP.* image$"):
             decode(b"hello, I was renamed to .png")
 
@@ -280,7 +280,7 @@ class TestBadPictures:
         with pytest.raises(BadImageError, match="pixels that are safe to open"):
             decode(bytes(data))
 
-    def test_a_picture_without_pixels_is_refused(self) -> None:
+    def test_an_image_without_pixels_is_refused(self) -> None:
         one = encoded(Image.new("RGB", (1, 1)), "GIF")
         logical, local = one.index(b"GIF89a" if b"GIF89a" in one else b"GIF87a") + 6, one.index(b",", 13) + 5
         data = bytearray(one)

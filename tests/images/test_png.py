@@ -20,7 +20,7 @@ class TestEncode:
         with Image.open(io.BytesIO(encode(PICTURE, {}))) as image:
             assert np.array_equal(np.asarray(image), PICTURE)
 
-    def test_equal_pictures_and_texts_give_equal_bytes(self) -> None:
+    def test_equal_images_and_texts_give_equal_bytes(self) -> None:
         assert encode(PICTURE, {"seed": "7"}) == encode(PICTURE.copy(), {"seed": "7"})
         assert encode(PICTURE, {"seed": "7"}) != encode(PICTURE, {"seed": "8"})
 
@@ -45,7 +45,7 @@ class TestTextOf:
 
 
 class TestGrid:
-    def test_every_picture_lies_in_its_place(self) -> None:
+    def test_every_image_lies_in_its_place(self) -> None:
         sheet = grid([[flat(10), flat(20)], [flat(30), flat(40)]], gap=1)
         assert sheet.shape == (1 + 2 * (3 + 1), 1 + 2 * (4 + 1), 3)
         assert sheet[1, 1, 0] == 10
@@ -53,13 +53,13 @@ class TestGrid:
         assert sheet[5, 4, 0] == 30
         assert sheet[7, 6, 0] == 40
 
-    def test_gaps_and_missing_pictures_show_the_background(self) -> None:
+    def test_gaps_and_missing_images_show_the_background(self) -> None:
         sheet = grid([[flat(10), flat(20)], [flat(30)]], gap=2, background=99)
         assert np.all(sheet[:2] == 99)
         assert np.all(sheet[7:, 8:] == 99)
         assert (sheet == 99).sum() == sheet.size - 3 * flat(0).size
 
-    def test_without_a_gap_pictures_touch(self) -> None:
+    def test_without_a_gap_images_touch(self) -> None:
         assert np.array_equal(grid([[flat(1), flat(2)]], gap=0), np.hstack([flat(1), flat(2)]))
 
 

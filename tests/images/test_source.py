@@ -63,7 +63,7 @@ def zip_with(path: Path, *names: str) -> Path:
 
 @pytest.mark.parametrize("make", [folder_with, zip_with])
 class TestFoldersAndZipsAlike:
-    def test_pictures_are_found_at_every_depth_in_order_of_their_names(self, make: Make, tmp_path: Path) -> None:
+    def test_images_are_found_at_every_depth_in_order_of_their_names(self, make: Make, tmp_path: Path) -> None:
         found = open_source(make(tmp_path / "set.zip", "b.png", "a/z.jpg", "a.png", "B.png", "a/b/c.gif")).names
         assert found == ("B.png", "a.png", "a/b/c.gif", "a/z.jpg", "b.png")
 
@@ -108,7 +108,7 @@ class TestFoldersAndZipsAlike:
             source.read(0)
 
 
-def test_a_link_within_the_folder_is_a_picture_and_one_that_leads_out_is_not(tmp_path: Path) -> None:
+def test_a_link_within_the_folder_is_an_image_and_one_that_leads_out_is_not(tmp_path: Path) -> None:
     outside = folder_with(tmp_path / "outside", "secret.png", "deep/secret.png")
     inside = folder_with(tmp_path / "inside", "a.png")
     (inside / "linked.png").symlink_to(inside / "a.png")
@@ -124,13 +124,13 @@ def test_a_link_to_the_folder_itself_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_named_like_a_picture_is_no_picture(tmp_path: Path) -> None:
+def test_a_pipe_named_like_an_image_is_no_image(tmp_path: Path) -> None:
     folder_with(tmp_path, "a.png")
     os.mkfifo(tmp_path / "pipe.png")
     assert open_source(tmp_path).names == ("a.png",)
 
 
-def test_a_file_that_vanishes_after_it_was_listed_is_a_bad_picture(tmp_path: Path) -> None:
+def test_a_file_that_vanishes_after_it_was_listed_is_a_bad_image(tmp_path: Path) -> None:
     source = open_source(folder_with(tmp_path, "a.png"))
     (tmp_path / "a.png").unlink()
     with pytest.raises(BadImageError, match="No such file"):
@@ -294,7 +294,7 @@ def test_text_renamed_to_zip_is_a_broken_zip(tmp_path: Path) -> None:
         open_source(tmp_path / "set.zip")
 
 
-def test_damage_inside_a_zip_is_found_when_the_picture_is_read(tmp_path: Path) -> None:
+def test_damage_inside_a_zip_is_found_when_the_image_is_read(tmp_path: Path) -> None:
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("a.png", b"x" * 100)
@@ -332,7 +332,7 @@ def test_errors_never_carry_raw_control_characters(tmp_path: Path) -> None:
     assert str(NoImagesError(tmp_path / name, skipped, 0)).isprintable()
 
 
-def test_an_empty_zip_holds_no_picture(tmp_path: Path) -> None:
+def test_an_empty_zip_holds_no_image(tmp_path: Path) -> None:
     file = io.BytesIO()
     zipfile.ZipFile(file, "w").close()
     (tmp_path / "set.zip").write_bytes(file.getvalue())
@@ -340,7 +340,7 @@ def test_an_empty_zip_holds_no_picture(tmp_path: Path) -> None:
         open_source(tmp_path / "set.zip")
 
 
-def test_a_small_picture_takes_no_more_memory_than_it_has_bytes(tmp_path: Path) -> None:
+def test_a_small_image_takes_no_more_memory_than_it_has_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x" * 1000)
     source = open_source(tmp_path)
     tracemalloc.start()

@@ -34,7 +34,7 @@ def claiming(path: Path, **sizes: int) -> Path:
     return path
 
 
-def test_an_entry_that_would_unpack_to_more_than_any_picture_is_refused_unread(tmp_path: Path) -> None:
+def test_an_entry_that_would_unpack_to_more_than_any_image_is_refused_unread(tmp_path: Path) -> None:
     source = open_source(bomb(tmp_path / "bomb.zip"))
     with pytest.raises(BadImageError, match="would unpack to 135,266,304 bytes"):
         source.read(0)
@@ -83,14 +83,14 @@ def test_an_entry_larger_than_the_list_may_be_is_read(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["../a.png", "a/../../b.png", "/etc/a.png"])
-def test_names_that_lead_out_are_no_pictures(tmp_path: Path, name: str) -> None:
+def test_names_that_lead_out_are_no_images(tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
         file.writestr(name, b"x")
     with pytest.raises(NoImagesError, match="its name leads out of the zip file"):
         open_source(tmp_path / "set.zip")
 
 
-def test_a_link_in_a_zip_is_no_picture(tmp_path: Path) -> None:
+def test_a_link_in_a_zip_is_no_image(tmp_path: Path) -> None:
     link = zipfile.ZipInfo("link.png")
     link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:

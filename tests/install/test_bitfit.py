@@ -26,7 +26,7 @@ def test_it_is_listed_beside_the_built_in_ones(with_bitfit: Program) -> None:
     }.items()
 
 
-def test_it_learns_and_draws_a_task(with_bitfit: Program, tmp_path: Path) -> None:
+def test_it_learns_and_generates_a_task(with_bitfit: Program, tmp_path: Path) -> None:
     learn = ("--images", SHOTS, "--name", "lorelei", "--adapter", "bitfit", "-o", "scale=2", "--steps", 2, "--batch", 2)
     with_bitfit("lfsgan", "learn-task", *learn)
     task = json.loads(with_bitfit("lfsgan", "tasks", "show", "lorelei", "--json"))

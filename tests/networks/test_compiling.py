@@ -1,4 +1,4 @@
-"""Compiled drawing shows the same pictures; it is chosen where it pays, and refused where it cannot be."""
+"""Compiled drawing shows the same images; it is chosen where it pays, and refused where it cannot be."""
 
 import copy
 
@@ -25,14 +25,14 @@ def a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("a_compiler")
-def test_it_pays_for_many_pictures_and_sooner_for_larger_ones() -> None:
+def test_it_pays_for_many_images_and_sooner_for_larger_ones() -> None:
     assert not is_worth_it("auto", 64, 32, CPU)
     assert not is_worth_it("auto", 50_000, 32, CPU)
     assert is_worth_it("auto", 50_000, 64, CPU)
 
 
 @pytest.mark.usefixtures("a_compiler")
-def test_on_a_processor_it_never_pays_for_large_pictures() -> None:
+def test_on_a_processor_it_never_pays_for_large_images() -> None:
     assert not is_worth_it("auto", 10**6, 256, CPU)
 
 
@@ -65,10 +65,10 @@ def test_a_gpu_needs_triton_and_the_c_compiler_that_triton_needs(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of torch.compile's own making; users do not see them
-def test_a_compiled_generator_draws_what_the_plain_one_draws() -> None:
+def test_a_compiled_generator_generates_what_the_plain_one_generates() -> None:
     generator = tiny_generator()
     before = copy.deepcopy(generator.state_dict())
-    seeds = range(5)  # one full batch and a rest, which the plain network draws
+    seeds = range(5)  # one full batch and a rest, which the plain network generates
     fast = torch.cat(list(sample(compiled(generator, 4), seeds, batch=4))).int()
     assert (fast - torch.cat(list(sample(generator, seeds, batch=4))).int()).abs().max() <= 1
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())

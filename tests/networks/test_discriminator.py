@@ -15,7 +15,7 @@ def test_logits_are_the_reference(discriminator: Discriminator, rosinality_outpu
     torch.testing.assert_close(discriminator(out["d_images"]), out["d_logits"], rtol=TOLERANCE, atol=TOLERANCE)
 
 
-def test_minibatch_statistics_of_two_pictures(
+def test_minibatch_statistics_of_two_images(
     discriminator: Discriminator, rosinality_outputs: dict[str, Tensor]
 ) -> None:
     out = rosinality_outputs
@@ -32,7 +32,7 @@ def test_minibatch_statistics_of_two_interleaved_groups(
 
 
 @pytest.mark.parametrize("count", [1, 3, 5, 6])
-def test_any_number_of_pictures_can_be_judged(
+def test_any_number_of_images_can_be_judged(
     discriminator: Discriminator, rosinality_outputs: dict[str, Tensor], count: int
 ) -> None:
     assert discriminator(rosinality_outputs["d_images"].repeat(2, 1, 1, 1)[:count]).isfinite().all()

@@ -1,4 +1,4 @@
-"""The generator draws what rosinality's draws."""
+"""The generator generates what rosinality's generates."""
 
 import copy
 
@@ -30,7 +30,7 @@ def test_truncation_pulls_towards_the_mean_latent(generator: Generator, rosinali
     assert near(generator(out["z"], truncation=0.7), out["images_trunc07"])
 
 
-def test_truncation_0_draws_one_picture_for_all(generator: Generator, rosinality_outputs: dict[str, Tensor]) -> None:
+def test_truncation_0_generates_one_image_for_all(generator: Generator, rosinality_outputs: dict[str, Tensor]) -> None:
     images = generator(rosinality_outputs["z"], truncation=0.0)
     mean = generator.synthesis(generator.spread(generator.w_mean[None]))
     assert near(images, mean.expand_as(images))

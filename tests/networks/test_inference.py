@@ -21,7 +21,7 @@ def error(result: Tensor, exact: Tensor) -> float:
     return float((result - exact).square().mean().sqrt() / exact.std())
 
 
-@pytest.mark.parametrize("tiles", [256, 16])  # a picture at once, and in bands
+@pytest.mark.parametrize("tiles", [256, 16])  # an image at once, and in bands
 def test_it_rounds_hardly_more_than_the_plain_convolution(tiles: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "TILES", tiles)
     x = random(3, 160, 32, 32).contiguous(memory_format=torch.channels_last)
@@ -32,7 +32,7 @@ def test_it_rounds_hardly_more_than_the_plain_convolution(tiles: int, monkeypatc
     assert error(ours, exact) < MORE_ROUNDING * error(F.conv2d(x, kernel, padding=1), exact)
 
 
-def test_a_kernel_that_moves_a_picture_moves_it_and_fills_with_zeros() -> None:
+def test_a_kernel_that_moves_an_image_moves_it_and_fills_with_zeros() -> None:
     kernel = torch.zeros(16, 16, 3, 3)
     kernel[range(16), range(16), 0, 2] = 1  # each result is what lies above it, to the right
     x = random(1, 16, 16, 16)

@@ -1,4 +1,4 @@
-"""A prepared generator draws the same pictures, faster, and leaves the one it was made of alone."""
+"""A prepared generator generates the same images, faster, and leaves the one it was made of alone."""
 
 import copy
 
@@ -34,7 +34,7 @@ def modules(generator: Generator) -> list[tuple[str, type]]:
     return [(name, type(module)) for name, module in generator.named_modules()]
 
 
-def test_the_pictures_are_the_same_but_for_a_level(wide: Generator) -> None:
+def test_the_images_are_the_same_but_for_a_level(wide: Generator) -> None:
     ready = prepared(wide, torch.float32)
     assert (pictures(ready) - pictures(wide)).abs().max() <= 1
 
@@ -52,7 +52,7 @@ def test_the_widest_layers_multiply_less(wide: Generator) -> None:
     assert forms == [False, False, False, False, True, False, True]  # the plain ones from 16 pixels on
 
 
-def test_pictures_in_bf16_are_those_in_bf16(wide: Generator) -> None:
+def test_images_in_bf16_are_those_in_bf16(wide: Generator) -> None:
     ready = pictures(prepared(wide, torch.bfloat16), torch.bfloat16)
     assert (ready - pictures(wide, torch.bfloat16)).float().abs().mean() < 0.1  # levels of 255
 

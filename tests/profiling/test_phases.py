@@ -20,7 +20,7 @@ from tests.brightness import InBrightness
 
 SHOTS = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), np.uint8))
 CYCLE = 12  # steps after which all intervals of LEARN have come round
-# Two latents in every picture, where the defaults mix them by chance.
+# Two latents in every image, where the defaults mix them by chance.
 LEARN = options.build(
     LearnConfig,
     {

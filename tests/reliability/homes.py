@@ -1,4 +1,4 @@
-"""Small folders with pictures and workspaces to run the program in, made through the program."""
+"""Small folders with images and workspaces to run the program in, made through the program."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ PUBLIC = ("-o", "rank=1", "-o", "gates=hard", "-o", "biases=false", "-o", "cross
 def settle(scratch: Path) -> None:
     """Make this process one whose forks are the program of a user who has set nothing and has no network.
 
-    It learns and draws once itself, so that all that is imported on the way is there.
+    It learns and generates once itself, so that all that is imported on the way is there.
     """
     os.environ.pop("LFSGAN_WORKSPACE", None)
     os.environ["LFSGAN_OFFLINE"] = "1"
@@ -44,14 +44,14 @@ def settle(scratch: Path) -> None:
 
 
 def newcomer(home: Path) -> Path:
-    """Pictures, and no workspace."""
+    """Images, and no workspace."""
     for seed, (name, count) in enumerate({"data": 12, "cats": 5}.items()):
         paint(home / name, count, seed)
     return home
 
 
 def based(home: Path) -> Path:
-    """Pictures, and a workspace with a tiny base."""
+    """Images, and a workspace with a tiny base."""
     done(("pretrain", "--data", "data", *SMALL, "--kimg", 0.04), newcomer(home))
     return home
 

@@ -15,7 +15,7 @@ from tests.reliability.forked import End, Moment, done, run
 from tests.reliability.homes import LEARN, WORKSPACE, based, copied, newcomer, settle
 from tests.reliability.whole import contents, damaged
 
-STEPS = 13  # two lines of the log and three sheets before the end
+STEPS = 13  # two lines of the log and three image grids before the end
 PER_STATE = 3  # changes: the state is written, gets its name, and the one before the last goes
 SAVE_EVERY = (0, 0.03, 1000)  # seconds: after each step, after some, and only when told to stop
 LONGEST = 0.3  # seconds after a change, in which a run of many steps comes through some of them

@@ -15,7 +15,9 @@ Command = tuple[object, ...]
 
 NEW = (*LEARN, "--name", "new", "--steps", 3, "--save-every", 0)
 RESUME = ("learn-task", "--name", "new", "--resume", "--save-every", 0)
-AFTER_A_STEP = Moment(24, 0.0, signal.SIGTERM)  # the shots, the first state and the first sheet are written by then
+AFTER_A_STEP = Moment(
+    24, 0.0, signal.SIGTERM
+)  # the training images, the first state and the first image grid are written by then
 PRETRAIN = ("pretrain", "--data", "data", *SMALL, "--kimg", 0.012, "--save-every", 0)
 IMPORT = ("tasks", "import", "cats.pt", "--name", "new")
 REMOVE, RENAME, LIST = ("tasks", "remove", "new"), ("tasks", "rename", "new", "newer"), ("tasks", "list")
@@ -66,7 +68,7 @@ def scenarios(scratch: Path) -> list[Scenario]:
 def allowed(scenario: Scenario, new: dict[str, bytes]) -> dict[str, set[bytes | None]]:
     """What each file that matters may hold after a kill: the old or the new, and None where it may be missing.
 
-    That is all of a task that is not worked on, every task's file and base, and every picture that was drawn.
+    That is all of a task that is not worked on, every task's file and base, and every image that was generated.
     """
     old = contents(scenario.home)
     return {name: {old.get(name), new.get(name)} for name in old.keys() | new.keys() if _matters(name)}

@@ -1,4 +1,4 @@
-"""Ticks are round numbers that span what is drawn."""
+"""Ticks are round numbers that span what is generated."""
 
 import pytest
 from hypothesis import given

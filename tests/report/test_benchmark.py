@@ -44,7 +44,7 @@ def test_the_matrix_has_a_row_for_each_step_and_nothing_above_the_diagonal(bench
     assert means == [[12.0, None, None], [22.0, 22.0, None], [42.0, 42.0, 32.0]]
 
 
-def test_the_first_domain_is_drawn_over_the_steps(bench: Path) -> None:
+def test_the_first_domain_is_generated_over_the_steps(bench: Path) -> None:
     [chart] = [
         block
         for section in benchmark_page(bench).walk()

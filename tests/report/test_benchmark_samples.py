@@ -47,14 +47,14 @@ def keep(bench: Path, lines: list[dict[str, Any]]) -> None:
     bench.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
-def test_every_task_of_the_first_seed_is_drawn_once(bench: Path) -> None:
+def test_every_task_of_the_first_seed_is_generated_once(bench: Path) -> None:
     found = sources(read_runs(bench))
     assert {source.key for source in found} == set(KEYS)
     assert len(found) == len(KEYS)
     assert found[0] == Source("left", 0, "cats")
 
 
-def test_an_adapter_draws_a_domain_from_its_own_task_and_one_network_from_its_latest(bench: Path) -> None:
+def test_an_adapter_generates_a_domain_from_its_own_task_and_one_network_from_its_latest(bench: Path) -> None:
     for number, domain in enumerate(TASKS, start=1):
         block = rows(page(bench), f"samples-{number}")
         assert drawn(block) == {"left": ROWS[f"left/seed0/{domain}"], "full": ROWS["full/seed0/owls"]}
@@ -83,7 +83,7 @@ def test_after_one_step_nothing_can_be_forgotten_yet(bench: Path, lines: list[di
     assert not [block for block in blocks(page(bench), "forgetting") if isinstance(block, SeedRows)]
 
 
-def test_what_cannot_be_drawn_is_said_once_and_the_rest_is_shown(bench: Path) -> None:
+def test_what_cannot_be_generated_is_said_once_and_the_rest_is_shown(bench: Path) -> None:
     some = {key: row for key, row in ROWS.items() if key.startswith("left")}
     found = page(bench, some, {"full/seed0": "it is gone"})
     assert blocks(found, "samples") == (Gap("full/seed0 is left out", "it is gone."),)
@@ -93,7 +93,7 @@ def test_what_cannot_be_drawn_is_said_once_and_the_rest_is_shown(bench: Path) ->
 
 
 @pytest.mark.parametrize("place", ["left/seed0", "full/seed1"])
-def test_shots_stand_above_wherever_they_are_kept(bench: Path, place: str) -> None:
+def test_training_images_stand_above_wherever_they_are_kept(bench: Path, place: str) -> None:
     assert isinstance(blocks(page(bench), "samples-1")[0], Gap)
     folder = bench / place / "tasks/cats/few_shots"
     folder.mkdir(parents=True)

@@ -26,7 +26,7 @@ def test_title_and_description_are_named_and_escaped() -> None:
     ]
 
 
-def test_a_higher_value_is_higher_up_and_all_points_are_on_the_picture() -> None:
+def test_a_higher_value_is_higher_up_and_all_points_are_on_the_image() -> None:
     root = parsed(chart([(1, 5), (2, 1), (3, 3)]))
     [line] = root.findall("polyline")
     points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
@@ -35,7 +35,7 @@ def test_a_higher_value_is_higher_up_and_all_points_are_on_the_picture() -> None
     assert 0 < y1 < y3 < y2 < HEIGHT
 
 
-def test_a_long_noisy_curve_is_drawn_pale_with_its_mean_over_it() -> None:
+def test_a_long_noisy_curve_is_generated_pale_with_its_mean_over_it() -> None:
     line = [(float(step), float(step % 2)) for step in range(NOISY)]
     raw, mean = parsed(chart(line)).findall("polyline")
     assert ("raw" in raw.attrib["class"], "raw" in mean.attrib["class"]) == (True, False)

@@ -77,7 +77,7 @@ def test_nothing_outside_the_file_is_referred_to(page: Elements) -> None:
     assert {str(link.attributes["href"]) for link in page.of("a")} <= {f"#{anchor}" for anchor in anchors}
 
 
-def test_every_picture_says_what_it_shows_and_how_large_it_is(page: Elements) -> None:
+def test_every_image_says_what_it_shows_and_how_large_it_is(page: Elements) -> None:
     images = page.of("img")
     assert len(images) == 2 * (2 + 2 + 1)  # twice the blocks
     assert all(image.attributes["alt"] for image in images)

@@ -1,4 +1,4 @@
-"""The Markdown says what the page says, and points to the page for pictures."""
+"""The Markdown says what the page says, and points to the page for images."""
 
 import re
 from pathlib import Path

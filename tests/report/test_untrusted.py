@@ -117,7 +117,7 @@ def test_no_name_becomes_a_formula(text: str) -> None:
     assert f",{text}" not in to_csv(page(text))
 
 
-def test_no_picture_from_outside_of_the_folder_is_shown(tmp_path: Path) -> None:
+def test_no_image_from_outside_of_the_folder_is_shown(tmp_path: Path) -> None:
     secret, run = tmp_path / "secret", tmp_path / "run"
     for folder in (secret, run):
         folder.mkdir()
@@ -132,7 +132,7 @@ def test_no_picture_from_outside_of_the_folder_is_shown(tmp_path: Path) -> None:
     "content",
     [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(100), encode(np.zeros((600, 600, 3), np.uint8), {})[:200]],
 )
-def test_what_is_no_whole_picture_is_left_out(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_whole_image_is_left_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     assert training_images("cats", [tmp_path / "a.png"]).pictures == ()
     if len(content) != 200:  # a grid of that size is shown as it is, and a browser shows what there is

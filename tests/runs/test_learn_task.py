@@ -27,7 +27,7 @@ def learner(program: "Program", **changed: Any) -> Learner:
 
 
 @pytest.mark.parametrize("generator", ["ema", "raw"])
-def test_a_task_is_learned_on_the_base_that_is_asked_for_and_drawn_on_the_average(
+def test_a_task_is_learned_on_the_base_that_is_asked_for_and_generated_on_the_average(
     program: "Program", generator: Any
 ) -> None:
     new, base = learner(program, generator=generator), Workspace(program.folder / "lfsgan_workspace").base

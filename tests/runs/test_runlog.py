@@ -1,4 +1,4 @@
-"""The log and the sheets of a run end where it goes on."""
+"""The log and the image grids of a run end where it goes on."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def steps(folder: Path) -> list[int]:
     return [json.loads(line)["step"] for line in (folder / STATS).read_text().splitlines()]
 
 
-def test_later_lines_and_sheets_go_and_earlier_ones_stay(tmp_path: Path) -> None:
+def test_later_lines_and_grids_go_and_earlier_ones_stay(tmp_path: Path) -> None:
     for done in (10, 20, 30):
         RunFolder(tmp_path).log(Step(done, {"d": torch.tensor(1 / 3)}))
         (tmp_path / f"fakes{done:06}.png").touch()

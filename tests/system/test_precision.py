@@ -1,4 +1,4 @@
-"""Feature maps in bfloat16 show the same picture, and the weights' gradients stay in single precision."""
+"""Feature maps in bfloat16 show the same image, and the weights' gradients stay in single precision."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def test_what_the_user_chose_stands(choice: Any) -> None:
     assert choose(choice, CPU, 1024) == choose(choice, CPU, 16) == choice
 
 
-def test_small_pictures_stay_in_single_precision() -> None:
+def test_small_images_stay_in_single_precision() -> None:
     assert choose("auto", CPU, 64) == "fp32"
 
 
@@ -39,7 +39,7 @@ def test_single_precision_means_the_weights_own_type() -> None:
     assert dtype_of("bf16", torch.float64) == BF16
 
 
-def test_a_picture_is_nearly_the_same_and_is_given_in_the_weights_type() -> None:
+def test_an_image_is_nearly_the_same_and_is_given_in_the_weights_type() -> None:
     generator, z = tiny_generator(), torch.randn(4, 16, generator=torch.Generator().manual_seed(0))
     plain, half = generator(z), generator(z, dtype=BF16)
     assert half.dtype == torch.float32

@@ -1,4 +1,4 @@
-"""The order of the pictures is a function of the seed and of how many were seen."""
+"""The order of the images is a function of the seed and of how many were seen."""
 
 from itertools import islice
 
@@ -11,13 +11,13 @@ from lfsgan_cli.training.batches import MOST_REFERENCES, batch_of, mirrored, ref
 
 
 @given(count=st.integers(1, 20), seed=st.integers(0, 2**32 - 1), seen=st.integers(0, 50))
-def test_going_on_after_some_pictures_is_going_on(count: int, seed: int, seen: int) -> None:
+def test_going_on_after_some_images_is_going_on(count: int, seed: int, seen: int) -> None:
     whole = list(islice(shuffled(count, seed, 0), seen + 30))
     assert list(islice(shuffled(count, seed, seen), 30)) == whole[seen:]
 
 
 @given(count=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
-def test_every_epoch_shows_every_picture_once(count: int, seed: int) -> None:
+def test_every_epoch_shows_every_image_once(count: int, seed: int) -> None:
     order = shuffled(count, seed, 0)
     for _ in range(3):
         assert sorted(islice(order, count)) == list(range(count))
@@ -29,7 +29,7 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     assert first != list(islice(shuffled(50, 1, 0), 50))
 
 
-def test_networks_see_pictures_from_minus_one_to_one() -> None:
+def test_networks_see_images_from_minus_one_to_one() -> None:
     picture = np.zeros((2, 3, 3), np.uint8)
     picture[0, 1] = [255, 0, 51]
     (seen,) = batch_of([picture], [0], torch.device("cpu"))
@@ -37,7 +37,7 @@ def test_networks_see_pictures_from_minus_one_to_one() -> None:
     torch.testing.assert_close(seen[:, 0, 1], torch.tensor([1.0, -1.0, -0.6]))
 
 
-def test_about_half_the_pictures_are_mirrored_and_none_is_changed_otherwise() -> None:
+def test_about_half_the_images_are_mirrored_and_none_is_changed_otherwise() -> None:
     images = torch.rand(200, 3, 2, 4, generator=torch.Generator().manual_seed(0))
     flipped = mirrored(images, torch.Generator().manual_seed(0))
     are_flipped = (flipped == images.flip(3)).all((1, 2, 3))

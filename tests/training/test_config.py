@@ -57,5 +57,5 @@ def test_settings_survive_json(config: LearnConfig | PretrainConfig) -> None:
 
 
 @pytest.mark.parametrize(("kimg", "batch", "steps"), [(1, 16, 63), (0.016, 16, 1), (0.017, 16, 2), (0, 16, 0)])
-def test_pretraining_goes_on_until_all_pictures_were_shown(kimg: float, batch: int, steps: int) -> None:
+def test_pretraining_goes_on_until_all_images_were_shown(kimg: float, batch: int, steps: int) -> None:
     assert PretrainConfig(kimg=kimg, batch=batch).steps == steps

@@ -24,10 +24,10 @@ def test_half_the_way_is_gone_after_one_half_life() -> None:
     assert average.module.weight.flatten().tolist() == pytest.approx([0.5, 0.5])
 
 
-def test_early_on_the_half_life_is_a_share_of_the_pictures_seen() -> None:
+def test_early_on_the_half_life_is_a_share_of_the_images_seen() -> None:
     old, new = pair(1.0)
     average = EMA(old, half_life=1e9, ramp=0.5)
-    average.follow(new, batch=4, seen=8)  # a half-life of four pictures, and four were seen
+    average.follow(new, batch=4, seen=8)  # a half-life of four images, and four were seen
     assert average.module.bias.item() == pytest.approx(0.5)
 
 

@@ -1,4 +1,4 @@
-"""The energy distance is least between sets that are spread alike, and draws a set there."""
+"""The energy distance is least between sets that are spread alike, and generates a set there."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_neither_a_shifted_nor_a_collapsed_set_is_as_good_as_one_spread_alike() 
     assert EnergyDistance(shots).loss(alike) < EnergyDistance(shots).loss(collapsed)
 
 
-def test_descending_on_fresh_draws_brings_them_to_where_shots_are_and_spreads_them_as_they_are() -> None:
+def test_descending_on_fresh_generates_brings_them_to_where_training_images_are_and_spreads_them_as_they_are() -> None:
     rng = torch.Generator().manual_seed(0)
     shots = 2 + 3 * torch.randn(200, 8, generator=rng)
     mean, deviation = torch.zeros(8, requires_grad=True), torch.full((), 0.1, requires_grad=True)
@@ -42,7 +42,7 @@ def test_descending_on_fresh_draws_brings_them_to_where_shots_are_and_spreads_th
     assert float(deviation.detach()) == pytest.approx(3, rel=0.1)
 
 
-def test_equal_pictures_have_a_gradient_that_is_a_number() -> None:
+def test_equal_images_have_a_gradient_that_is_a_number() -> None:
     same = torch.zeros(30, 4, requires_grad=True)
     EnergyDistance(torch.zeros(30, 4)).loss(same).backward()  # type: ignore[no-untyped-call]
     assert same.grad is not None

@@ -1,4 +1,4 @@
-"""What the discriminator sees, and where it is regularized: real and drawn pictures, whole and in patches, alike."""
+"""What the discriminator sees, and where it is regularized: real and generated images, whole and in patches, alike."""
 
 from typing import Any
 
@@ -32,12 +32,12 @@ def is_real(batch: Tensor) -> bool:
 
 
 def edge_is_doubled(picture: Tensor) -> bool:
-    """Whether a row or column at an edge is the one beside it again, as where a picture was moved."""
+    """Whether a row or column at an edge is the one beside it again, as where an image was moved."""
     sides = [picture, picture.flip(1), picture.mT, picture.mT.flip(1)]
     return any(torch.equal(side[:, 0], side[:, 1]) for side in sides)
 
 
-def test_real_and_drawn_pictures_are_shifted_alike() -> None:
+def test_real_and_generated_images_are_shifted_alike() -> None:
     plain = options.changed(CONFIG, {"mirror": False, "discriminator.shift": 0.0})
     still, moved = seen(plain), seen(options.changed(plain, {"discriminator.shift": 0.25}))
     kinds = [is_real(batch) for batch in still]
@@ -49,7 +49,7 @@ def test_real_and_drawn_pictures_are_shifted_alike() -> None:
             for batches in (still, moved)
         )
         assert not any(before)
-        # By up to 4 pixels to each side: 80 of 81 pictures move.
+        # By up to 4 pixels to each side: 80 of 81 images move.
         assert sum(after) > 0.8 * len(after)
 
 
@@ -57,7 +57,7 @@ def regularized(run: Learning, step: int) -> list[str]:
     """Which scores R1 reaches in a step: the parameters that it gives a gradient tell."""
     run.begin()
     losses = {phase.name: phase.losses for phase in run.phases}
-    list(losses["d"](step))  # which takes the step's real pictures
+    list(losses["d"](step))  # which takes the step's real images
     torch.stack(list(losses["r1"](step))).sum().backward()  # type: ignore[no-untyped-call]
     parts = {"whole": run.discriminator.discriminator.score, "patches": run.discriminator.head}
     return [name for name, part in parts.items() if any(p.grad is not None for p in part.parameters())]
@@ -68,7 +68,7 @@ def test_r1_regularizes_the_score_that_its_step_asks_for(step: int, reached: lis
     assert regularized(new_run(), step) == reached
 
 
-def test_by_default_r1_has_its_turn_with_both_and_with_the_public_intervals_only_with_whole_pictures() -> None:
+def test_by_default_r1_has_its_turn_with_both_and_with_the_public_intervals_only_with_whole_images() -> None:
     def turns(config: LearnConfig) -> list[int]:
         return [step % config.anchors.every for step in range(0, config.steps, config.discriminator.r1_every)]
 

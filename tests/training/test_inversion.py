@@ -1,4 +1,4 @@
-"""Inverted anchors draw pictures nearer to their shots, and stay as likely as they were."""
+"""Inverted anchors draw images nearer to their training images, and stay as likely as they were."""
 
 import torch
 from torch import Tensor

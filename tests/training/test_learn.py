@@ -26,7 +26,7 @@ from tests.brightness import InBrightness
 
 KINDS: list[Any] = [LeFT, FullFineTune, CAM]
 SHOTS = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), np.uint8))
-# Within six steps everything happens more than once: whole pictures, patches, both regularizers and mode seeking.
+# Within six steps everything happens more than once: whole images, patches, both regularizers and mode seeking.
 CONFIG = options.build(
     LearnConfig,
     {
@@ -127,7 +127,7 @@ def test_what_is_added_to_the_adversarial_loss_can_be_switched_off(weight: str) 
 
 
 def sets_cost(shots: Tensor, **changed: Any) -> float:
-    """What the first set of pictures costs whose shots, float [K, 3, R, R], are what the base itself draws."""
+    """The loss of the first set of images if the training images, float [K, 3, R, R], are what the base generates."""
     run = new_run(
         config=options.changed(
             CONFIG, {"mode_seeking.batch": 16, "mode_seeking.weight": 0.0, "energy_weight": 0.0, **changed}
@@ -137,7 +137,7 @@ def sets_cost(shots: Tensor, **changed: Any) -> float:
     return float(comparison.loss(shots).detach())
 
 
-def test_pictures_near_a_shot_cost_something_and_near_its_mirror_image_where_shots_are_mirrored() -> None:
+def test_images_near_a_shot_cost_something_and_near_its_mirror_image_where_training_images_are_mirrored() -> None:
     z = torch.randn(5, 16, generator=torch.Generator().manual_seed(1))
     own = tiny_generator()(z)
     near, less = (sets_cost(own, memorization_weight=weight, mirror=False) for weight in (10.0, 1.0))
@@ -153,7 +153,7 @@ def test_the_pull_to_a_shot_is_of_likeness_and_of_pixels() -> None:
     run = new_run()
     near = Near(torch.zeros(1, 16), torch.tensor([0]), torch.ones(1))
     shot = run.references[:1]
-    # Stripes leave a picture as bright in the mean.
+    # Stripes leave an image as bright in the mean.
     offsets = torch.zeros(16), torch.tensor([0.5, -0.5]).repeat(8), torch.full((16,), 0.5)
     pulls = [float(run._anchor_loss(shot + offset, near)) for offset in offsets]
     assert pulls == pytest.approx([0.0, 0.5, 0.5 + 0.5**2], abs=1e-5)  # likeness is that of brightness, squared
@@ -177,7 +177,7 @@ def first_g(**anchors: float) -> float:
     return float(next(iter(new_run(config=config).steps())).losses["g"])
 
 
-def test_the_steeper_the_focus_the_less_do_pictures_far_from_their_anchors_count() -> None:
+def test_the_steeper_the_focus_the_less_do_images_far_from_their_anchors_count() -> None:
     flat, linear, steep = (first_g(spread=2.5, focus=power) for power in (0.0, 1.0, 4.0))
     assert flat > linear > steep
 
@@ -196,7 +196,7 @@ def test_the_average_lies_between_the_start_and_the_live_adapter() -> None:
         assert bool(((mean - first) * (mean - last) <= 0).all())
 
 
-def test_more_shots_than_a_batch_and_fewer_are_both_learned_from() -> None:
+def test_more_training_images_than_a_batch_and_fewer_are_both_learned_from() -> None:
     for batch in (1, 8):
         state = finished(new_run(config=replace(CONFIG, batch=batch, steps=2)))
         assert all(tensor.isfinite().all() for tensor in state.values())

@@ -21,7 +21,7 @@ HEADS = ["image", "patch", "patch32"]
 
 
 class Judge:
-    """The reference's three ways to look at a picture. head: None for whole pictures."""
+    """The reference's three ways to look at an image. head: None for whole images."""
 
     def __init__(self, reference: "Reference", name: str) -> None:
         self.discriminator, self.name = reference.discriminator, name
@@ -39,7 +39,7 @@ class Judge:
     def features(self, images: Tensor) -> Tensor:
         if self.name == "patch":
             return self.discriminator.patch_features(images)
-        # Side 32 whatever the pictures': at 64 pixels that is the first block, which no recipe here reads.
+        # Side 32 whatever the images': at 64 pixels that is the first block, which no recipe here reads.
         x = self.discriminator.from_rgb(images)
         for block in self.discriminator.blocks:
             if x.shape[2] == 2 * 32:

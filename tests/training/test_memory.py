@@ -1,4 +1,4 @@
-"""Pictures drawn in parts give the same features and gradients; parts are as large as the memory allows."""
+"""Images generated in parts give the same features and gradients; parts are as large as the memory allows."""
 
 from types import SimpleNamespace
 
@@ -14,11 +14,11 @@ CUDA = torch.device("cuda")
 SMALL, FFHQ = NetworkConfig.standard(64, w_dim=64), NetworkConfig.standard(256)
 
 
-def test_small_networks_are_drawn_in_one_graph() -> None:
+def test_small_networks_are_generated_in_one_graph() -> None:
     assert graph_part(16, SMALL, torch.float32) == 16
 
 
-def test_sixteen_pictures_of_256_pixels_are_one_graph_in_half_precision_only() -> None:
+def test_sixteen_images_of_256_pixels_are_one_graph_in_half_precision_only() -> None:
     assert graph_part(16, FFHQ, torch.bfloat16) == 16
     assert 1 <= graph_part(16, FFHQ, torch.float32) < 16
 
@@ -46,7 +46,7 @@ def test_parts_change_neither_features_nor_gradients(part: int) -> None:
 
 
 def kept(part: int) -> int:
-    """Bytes that are kept for the backward pass of sixteen pictures."""
+    """Bytes that are kept for the backward pass of sixteen images."""
     generator = tiny_generator().requires_grad_()
     w = torch.randn(16, generator.config.w_dim)
     storages: dict[int, int] = {}
@@ -61,7 +61,7 @@ def kept(part: int) -> int:
     return sum(storages.values())
 
 
-def test_less_is_kept_where_it_is_drawn_in_parts() -> None:
+def test_less_is_kept_where_it_is_generated_in_parts() -> None:
     assert kept(2) < kept(16) / 2
 
 

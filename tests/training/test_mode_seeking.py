@@ -85,7 +85,7 @@ def test_latents_that_fell_together_cost_the_bound_and_have_gradients_that_are_n
     assert all(bool(x.grad is not None and x.grad.isfinite().all()) for x in (w, images))
 
 
-def test_the_loss_is_bounded_when_all_pictures_are_one() -> None:
+def test_the_loss_is_bounded_when_all_images_are_one() -> None:
     assert loss(torch.zeros(4, 4), torch.zeros(4)) == pytest.approx(1 / EPSILON)
 
 

@@ -33,14 +33,14 @@ def test_a_larger_batch_takes_more() -> None:
     assert memory.of_learning(FFHQ, LearnConfig(batch=64), 10) > 3 * memory.of_learning(FFHQ, LearnConfig(batch=16), 10)
 
 
-def test_less_is_taken_where_nothing_looks_at_sets_of_pictures() -> None:
+def test_less_is_taken_where_nothing_looks_at_sets_of_images() -> None:
     alone = options.changed(LearnConfig(), {"mode_seeking.weight": 0, "energy_weight": 0, "memorization_weight": 0})
     assert memory.of_learning(FFHQ, alone, 10) < memory.of_learning(FFHQ, LearnConfig(), 10)
 
 
-def test_sets_of_large_pictures_take_more_than_a_usual_machine_has_and_fewer_of_them_less() -> None:
+def test_sets_of_large_images_take_more_than_a_usual_machine_has_and_fewer_of_them_less() -> None:
     large, few = NetworkConfig.standard(1024), options.build(LearnConfig, {"batch": 2, "mode_seeking.batch": 4})
-    # Sixteen pictures' feature maps and their gradients, which stay in memory however small the parts: 16.8 GB.
+    # Sixteen images' feature maps and their gradients, which stay in memory however small the parts: 16.8 GB.
     assert memory.of_learning(large, LearnConfig(batch=2), 10) > 16.8e9
     assert memory.of_learning(large, few, 10) < memory.of_learning(large, LearnConfig(batch=2), 10) / 2
 

@@ -1,4 +1,4 @@
-"""What compares pictures while a task is learned: its embeddings, distances and gradients go together."""
+"""What compares images while a task is learned: its embeddings, distances and gradients go together."""
 
 from pathlib import Path
 
@@ -34,14 +34,14 @@ def test_distances_are_those_of_the_embeddings(likeness: PerceptualDistance) -> 
     assert likeness.to_images(own).argmin(1).tolist() == list(range(len(own)))
 
 
-def test_shots_are_nearer_to_themselves_as_a_set_than_another_style_is(likeness: PerceptualDistance) -> None:
+def test_training_images_are_nearer_to_themselves_as_a_set_than_another_style_is(likeness: PerceptualDistance) -> None:
     own, other = (
         EnergyDistance(likeness.images).loss(likeness.embed(pictures(style))) for style in ("notionists", "lorelei")
     )
     assert own < other
 
 
-def test_the_energy_distance_has_gradients_that_reach_every_picture(likeness: PerceptualDistance) -> None:
+def test_the_energy_distance_has_gradients_that_reach_every_image(likeness: PerceptualDistance) -> None:
     drawn = pictures("lorelei")[:3].requires_grad_()
     EnergyDistance(likeness.images).loss(likeness.embed(drawn)).backward()  # type: ignore[no-untyped-call]
     assert drawn.grad is not None

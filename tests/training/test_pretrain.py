@@ -17,7 +17,7 @@ from lfsgan_cli.training.pretraining import Pretraining
 
 PICTURES = list(np.random.RandomState(0).randint(0, 256, (7, 16, 16, 3), np.uint8))
 CONFIG = PretrainConfig(kimg=0.012, batch=2, r1_every=3, path_every=2, ema_kimg=0.01, feature_ramp_kimg=0.004)
-STEPS = 6  # 12 pictures, two a step
+STEPS = 6  # 12 images, two a step
 
 
 def new_run(config: PretrainConfig = CONFIG) -> Pretraining:
@@ -126,7 +126,7 @@ def test_the_discriminators_learn_nothing_until_the_generator_has_learned_to_rec
     assert all({"g", "d", "heads"} <= names and "reconstruction" not in names for names in ran[first:])
 
 
-def test_the_generator_learns_to_reconstruct_its_training_images_and_to_draw_codes_like_theirs() -> None:
+def test_the_generator_learns_to_reconstruct_its_training_images_and_to_generate_codes_like_theirs() -> None:
     run = new_run(replace(CONFIG, kimg=0.4, reconstruction_kimg=0.399, mirror=False))
     steps = [{name: float(loss) for name, loss in step.losses.items()} for step in run.steps()]
     reconstruction = [losses["reconstruction"] for losses in steps if "reconstruction" in losses]

@@ -6,7 +6,7 @@ from lfsgan_cli.training.recipes import PAPER
 
 # What the eight steps of that code in the golden numbers do not tell, or test_paper.py replaces. Of train.py and
 # train_lfsgan's options at 17c12f7, as the notes on the public code have them: batch 4, four times as many latents for
-# mode seeking, style mixing 0.9, pictures flipped, fresh noise in the features that are compared, the live generator
+# mode seeking, style mixing 0.9, images flipped, fresh noise in the features that are compared, the live generator
 # trained on, LPIPS-VGG, float32 throughout; 3,002 steps at 0.002, R1 10 every 16, path lengths 2 every 4.
 UNTOLD = {
     "steps": 3002,

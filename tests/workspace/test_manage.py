@@ -36,7 +36,7 @@ def task_file(root: Path, name: str) -> None:
 
 
 def run_of(root: Path, name: str) -> None:
-    """As learning leaves it: shots, and a record of the file's hash."""
+    """As learning leaves it: training images, and a record of the file's hash."""
     folder = run_folder(root, name)
     (folder / "few_shots").mkdir(parents=True)
     (folder / "few_shots" / "000000.png").write_bytes(b"a picture")

@@ -22,7 +22,7 @@ from lfsgan_cli.evaluation.extractors.efficientnet import (
     weights_file,
 )
 
-# The mean colour of ImageNet's pictures, in levels, as every ImageNet classifier's documentation states it.
+# The mean colour of ImageNet's images, in levels, as every ImageNet classifier's documentation states it.
 IMAGENET_MEAN = 255 * torch.tensor([0.485, 0.456, 0.406])
 
 
@@ -96,12 +96,12 @@ def test_torch_resamples_as_clean_fid_does_with_pillow(side: int) -> None:
     assert np.abs(prepared[0].permute(1, 2, 0).numpy() * 128 + 127 - pillow).max() < 0.01  # of 255 levels
 
 
-def test_a_picture_counts_alike_alone_and_among_others(network: EfficientNetLite0, pictures: Tensor) -> None:
+def test_an_image_counts_alike_alone_and_among_others(network: EfficientNetLite0, pictures: Tensor) -> None:
     together = network(from_levels(pictures))
     torch.testing.assert_close(network(from_levels(pictures[2:3])), together[2:3], atol=1e-5, rtol=1e-4)
 
 
-def test_gradients_reach_the_pictures_and_no_weight(network: EfficientNetLite0, pictures: Tensor) -> None:
+def test_gradients_reach_the_images_and_no_weight(network: EfficientNetLite0, pictures: Tensor) -> None:
     x = F.interpolate(from_levels(pictures), size=48).requires_grad_()  # resampled on the way in
     (gradient,) = torch.autograd.grad(network(x).square().sum(), x)
     assert gradient.abs().sum() > 0
@@ -118,7 +118,7 @@ def test_a_size_that_the_stride_does_not_divide_is_refused() -> None:
         EfficientNetLite0(size=100)
 
 
-def test_loading_prints_nothing_warns_of_nothing_and_draws_no_random_number() -> None:
+def test_loading_prints_nothing_warns_of_nothing_and_generates_no_random_number() -> None:
     program = """
 import torch
 before = torch.get_rng_state()

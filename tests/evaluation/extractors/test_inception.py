@@ -14,7 +14,7 @@ from lfsgan_cli.evaluation.extractors.weights import Weights, WrongWeightsError
 
 
 class Colours(nn.Module):
-    """2048 mixtures of a picture's mean colour, shaped like Inception's features."""
+    """2048 mixtures of an image's mean colour, shaped like Inception's features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def test_the_legacy_resizer_puts_pixels_where_align_corners_false_says() -> None
     picture = torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 2, 2)
     row = legacy(picture)[0, 0, 150]
     assert row[0] == -1  # at -0.497: the first column
-    assert row[149] == pytest.approx(0, abs=1e-6)  # the middle of the picture: half of each
+    assert row[149] == pytest.approx(0, abs=1e-6)  # the middle of the image: half of each
     assert row[200] == pytest.approx(2 * (200.5 * 2 / 299 - 0.5) - 1, abs=1e-6)
     assert row[298] == 1
 

@@ -16,7 +16,7 @@ TOLERANCE = 1e-5
 
 
 def plain_distance(network: EfficientNetLite0, a: Tensor, b: Tensor) -> float:
-    """The definition, for two pictures [1, 3, H, W]."""
+    """The definition, for two images [1, 3, H, W]."""
     stages = []
     for x, y in zip(network.stages(a), network.stages(b), strict=True):
         unit_x, unit_y = x / x.square().sum(1, keepdim=True).sqrt(), y / y.square().sum(1, keepdim=True).sqrt()
@@ -34,11 +34,11 @@ def test_all_pairs_at_once_are_the_plain_double_loop(
 ) -> None:
     x = from_levels(pictures)
     loop = torch.tensor([[plain_distance(network, a[None], b[None]) for b in x[4:]] for a in x[:4]])
-    assert loop.min() > 100 * TOLERANCE  # the pictures do differ
+    assert loop.min() > 100 * TOLERANCE  # the images do differ
     torch.testing.assert_close(pairwise(embedded[:4], embedded[4:]), loop, atol=TOLERANCE, rtol=0)
 
 
-def test_equal_pictures_are_at_no_distance(embedded: Tensor) -> None:
+def test_equal_images_are_at_no_distance(embedded: Tensor) -> None:
     assert pairwise(embedded, embedded.clone()).diagonal().max() < TOLERANCE
 
 
@@ -48,13 +48,13 @@ def test_a_distance_is_symmetric_and_never_negative(embedded: Tensor) -> None:
     assert distances.min() >= 0
 
 
-def test_a_blurred_copy_is_nearer_than_another_picture(network: EfficientNetLite0, pictures: Tensor) -> None:
+def test_a_blurred_copy_is_nearer_than_another_image(network: EfficientNetLite0, pictures: Tensor) -> None:
     x = from_levels(pictures)
     blurred = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
     assert pairwise(embed(network, blurred), embed(network, x)).argmin(1).tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_gradients_reach_the_pictures(network: EfficientNetLite0, pictures: Tensor) -> None:
+def test_gradients_reach_the_images(network: EfficientNetLite0, pictures: Tensor) -> None:
     x = from_levels(pictures).requires_grad_()
     embedded = embed(network, x)
     (gradient,) = torch.autograd.grad(pairwise(embedded[:3], embedded[3:]).sum(), x)

@@ -1,4 +1,4 @@
-"""The plain difference of pictures."""
+"""The plain difference of images."""
 
 import pytest
 import torch

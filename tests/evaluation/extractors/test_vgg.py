@@ -58,12 +58,12 @@ def weights(file: Path) -> Weights:
 
 @pytest.fixture(scope="module")
 def judge(file: Path, weights: Weights) -> LpipsVgg:
-    """At its smallest useful size, 32, so that a picture takes milliseconds."""
+    """At its smallest useful size, 32, so that an image takes milliseconds."""
     return LpipsVgg(file, weights=weights, size=32)
 
 
 def lpips(state: State, a: Tensor, b: Tensor) -> float:
-    """The definition in its own words, for two pictures of levels [3, H, W], at the size they have."""
+    """The definition in its own words, for two images of levels [3, H, W], at the size they have."""
     total = 0.0
     for x, y, weight in zip(outputs(state, a), outputs(state, b), linear_weights(), strict=True):
         unit_x, unit_y = (z / (z.norm(dim=0) + 1e-10) for z in (x, y))
@@ -87,7 +87,7 @@ def outputs(state: State, picture: Tensor) -> list[Tensor]:
 def test_distances_of_embeddings_are_lpips(judge: Embedder, state: State, pictures: Tensor) -> None:
     embedded = judge.embed(pictures)
     loop = torch.tensor([[lpips(state, a, b) for b in pictures[4:]] for a in pictures[:4]])
-    assert loop.min() > 0.01  # the pictures do differ
+    assert loop.min() > 0.01  # the images do differ
     torch.testing.assert_close(pairwise(embedded[:4], embedded[4:]), loop, atol=1e-5, rtol=1e-4)
 
 
@@ -99,7 +99,7 @@ def test_other_sizes_are_resampled_as_pillow_does(judge: Embedder, side: int) ->
     assert torch.equal(ours, expected)
 
 
-def test_at_full_size_eight_million_numbers_leave_a_picture_at_no_distance_from_itself(
+def test_at_full_size_eight_million_numbers_leave_an_image_at_no_distance_from_itself(
     file: Path, weights: Weights, pictures: Tensor
 ) -> None:
     widths_and_sides = [(64, 256), (128, 128), (256, 64), (512, 32), (512, 16)]
@@ -108,7 +108,7 @@ def test_at_full_size_eight_million_numbers_leave_a_picture_at_no_distance_from_
     assert pairwise(embedded, embedded.clone()).max() < SAME
 
 
-def test_drawn_pictures_are_judged_as_they_are_not_as_levels(judge: LpipsVgg, pictures: Tensor) -> None:
+def test_generated_images_are_judged_as_they_are_not_as_levels(judge: LpipsVgg, pictures: Tensor) -> None:
     levels = F.interpolate(pictures.float(), size=(32, 32)).round().to(torch.uint8)
     images = levels.float() / 127.5 - 1
     torch.testing.assert_close(judge.embed_drawn(images), judge.embed(levels))
@@ -142,7 +142,7 @@ def test_a_file_that_is_not_the_published_one_is_never_read(file: Path) -> None:
         LpipsVgg(file)
 
 
-def test_loading_draws_no_random_number(file: Path, weights: Weights) -> None:
+def test_loading_generates_no_random_number(file: Path, weights: Weights) -> None:
     before = torch.get_rng_state()
     LpipsVgg(file, weights=weights)
     assert torch.equal(before, torch.get_rng_state())

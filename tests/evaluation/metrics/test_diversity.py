@@ -1,4 +1,4 @@
-"""Intra-LPIPS and B-LPIPS: the published numbers, and what they say of collapsed and of varied pictures."""
+"""Intra-LPIPS and B-LPIPS: the published numbers, and what they say of collapsed and of varied images."""
 
 import math
 from dataclasses import astuple
@@ -30,7 +30,7 @@ def of(embeddings: Tensor, shots: Tensor, *, batch: int = 7, **limits: int) -> D
 
 
 def from_distances(to_shots: Tensor, among: Tensor, *, members: int = MEMBERS, first: int = FIRST) -> Diversity:
-    """By brute force, from all distances: to the K shots, [N, K], and among the images themselves, [N, N]."""
+    """By brute force, from all distances: to the K training images, [N, K], and among the images themselves, [N, N]."""
     owners = to_shots[:first].argmin(1)
     found = [torch.nonzero(owners == cluster)[:, 0] for cluster in range(to_shots.shape[1])]
     return balance([len(indices) for indices in found], [mean_pair(among, indices[:members]) for indices in found])
@@ -66,7 +66,7 @@ def test_the_weights_of_ten_clusters_by_hand(counts: list[int], total: float) ->
     assert sum(weights(counts)) == pytest.approx(total, abs=5e-5)
 
 
-def test_the_normalised_form_is_the_same_for_five_and_for_ten_shots() -> None:
+def test_the_normalised_form_is_the_same_for_five_and_for_ten_training_images() -> None:
     five, ten = balance([200] * 5, [0.5] * 5), balance([100] * 10, [0.5] * 10)
     assert five.normalised == pytest.approx(0.5, abs=1e-4)
     assert ten.normalised == pytest.approx(0.5, abs=1e-4)
@@ -81,7 +81,7 @@ def test_one_shot_has_no_balance() -> None:
 
 
 @pytest.mark.parametrize("limits", [{}, {"members": 3}, {"first": 17}, {"members": 2, "first": 20}])
-def test_sums_that_keep_no_picture_equal_the_matrices_of_all_pairs(
+def test_sums_that_keep_no_image_equal_the_matrices_of_all_pairs(
     embedded_portraits: Tensor, limits: dict[str, int]
 ) -> None:
     shots, rest = embedded_portraits[::5], embedded_portraits[torch.arange(30) % 5 > 0]
@@ -92,7 +92,7 @@ def test_sums_that_keep_no_picture_equal_the_matrices_of_all_pairs(
     assert [streamed.intra, streamed.balanced] == pytest.approx([matrices.intra, matrices.balanced], abs=5e-6)
 
 
-def test_pictures_in_other_batches_give_the_same(embedded_portraits: Tensor) -> None:
+def test_images_in_other_batches_give_the_same(embedded_portraits: Tensor) -> None:
     shots = embedded_portraits[::10]
     one, all_at_once = (of(embedded_portraits, shots, batch=batch) for batch in (1, 30))
     assert one.counts == all_at_once.counts
@@ -118,14 +118,16 @@ def test_a_collapsed_generator_has_no_diversity_and_portraits_have(embedded_port
     assert of(embedded_portraits, shots).balanced > 0.05
 
 
-def test_a_generator_that_repeats_the_shots_is_balanced_and_without_diversity(embedded_portraits: Tensor) -> None:
+def test_a_generator_that_repeats_the_training_images_is_balanced_and_without_diversity(
+    embedded_portraits: Tensor,
+) -> None:
     shots = embedded_portraits[:10]
     found = of(shots.repeat(10, 1), shots)
     assert found.counts == (10,) * 10
     assert found.balanced == pytest.approx(0, abs=1e-6)
 
 
-def test_pictures_without_a_pair_are_refused(embedded_portraits: Tensor) -> None:
+def test_images_without_a_pair_are_refused(embedded_portraits: Tensor) -> None:
     shots = embedded_portraits[:3]
     with pytest.raises(NoPairError, match="no two of 3 images are nearest to the same of 3 training images"):
         of(shots, shots)

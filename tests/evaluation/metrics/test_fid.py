@@ -63,7 +63,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize(("n", "m"), SIZES.values(), ids=SIZES.keys())
-def test_it_is_the_published_formula_for_any_number_of_pictures(n: int, m: int) -> None:
+def test_it_is_the_published_formula_for_any_number_of_images(n: int, m: int) -> None:
     x, y = mixed(n, 12, seed=0), mixed(m, 12, seed=10)
     # A singular covariance costs the reference the square root of the precision, so half of float64's 16 digits.
     assert frechet_distance(x, y) == pytest.approx(by_covariances(x, y), rel=1e-6)
@@ -123,7 +123,7 @@ def test_float32_features_are_measured_in_float64() -> None:
     assert frechet_distance(x, y) == frechet_distance(x.double(), y.double())
 
 
-def test_one_picture_is_refused() -> None:
+def test_one_image_is_refused() -> None:
     with pytest.raises(TooFewToMeasureError, match="one image"):
         frechet_distance(mixed(1, 12, seed=0), mixed(5, 12, seed=1))
 

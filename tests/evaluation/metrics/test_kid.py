@@ -1,4 +1,4 @@
-"""KID against the published formula as two nested loops, on random features and on those of real pictures."""
+"""KID against the published formula as two nested loops, on random features and on those of real images."""
 
 from itertools import product
 
@@ -59,7 +59,7 @@ def test_kernels_larger_than_a_block_give_the_same(monkeypatch: pytest.MonkeyPat
     assert kid(x, y, subsets=subsets, size=9).value == pytest.approx(whole.value, rel=1e-10)
 
 
-def test_subsets_hold_different_pictures_and_follow_the_seed() -> None:
+def test_subsets_hold_different_images_and_follow_the_seed() -> None:
     first = draw_subsets(20, 30, subsets=4, size=10, seed=0)
     again = draw_subsets(20, 30, subsets=4, size=10, seed=0)
     other = draw_subsets(20, 30, subsets=4, size=10, seed=1)
@@ -97,7 +97,7 @@ def test_float32_features_are_measured_in_float64() -> None:
     assert kid(x, y) == kid(x.double(), y.double())
 
 
-def test_one_picture_is_refused() -> None:
+def test_one_image_is_refused() -> None:
     with pytest.raises(TooFewToMeasureError, match="kernel distance of one image"):
         kid(normal(1, 5, seed=0), normal(9, 5, seed=1))
 

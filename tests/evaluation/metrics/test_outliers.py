@@ -176,7 +176,7 @@ def test_a_mistaken_part_is_one_line_with_the_form_that_was_expected(values: lis
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_writes_number_and_sheet_and_measures_the_rest_without_enough_reals(learned: "Program") -> None:
+def test_the_command_writes_number_and_grid_and_measures_the_rest_without_enough_reals(learned: "Program") -> None:
     few = learned.done("evaluate", "--outliers", "--fid", "-n", 4, "--reals", "data", "--json")
     assert [one["metric"] for one in json.loads(few.stdout)["results"]] == ["fid"]
     assert "outliers of cats is not measured: the outlier rate cannot be calibrated with 12 real images" in few.stderr

@@ -63,7 +63,7 @@ def test_one_manifold_of_the_reals_serves_several_tasks() -> None:
 
 @pytest.mark.parametrize("offset", [0, 1000])
 def test_a_copy_of_the_reals_is_as_good_as_they_are(avatars: Tensor, offset: int) -> None:
-    """Each ball holds its own picture and the k - 1 nearer ones, so the density is 1; the k-th lies on the border.
+    """Each ball holds its own image and the k - 1 nearer ones, so the density is 1; the k-th lies on the border.
 
     Far from the origin too, where rounding could put it inside.
     """
@@ -71,12 +71,12 @@ def test_a_copy_of_the_reals_is_as_good_as_they_are(avatars: Tensor, offset: int
     assert overlap(manifold(reals.flip(0)), manifold(reals)) == Overlap(1, 1, 1, 1)
 
 
-def test_pictures_far_from_the_reals_have_nothing_of_them(avatars: Tensor) -> None:
+def test_images_far_from_the_reals_have_nothing_of_them(avatars: Tensor) -> None:
     assert overlap(manifold(avatars + 10), manifold(avatars)) == Overlap(0, 0, 0, 0)
 
 
-def test_one_picture_drawn_over_and_over_is_precise_and_covers_little(avatars: Tensor) -> None:
-    """A collapsed generator: inside the reals' region, but its own region is a point that holds no other picture."""
+def test_one_image_generated_over_and_over_is_precise_and_covers_little(avatars: Tensor) -> None:
+    """A collapsed generator: inside the reals' region, but its own region is a point that holds no other image."""
     collapsed = avatars[:1].repeat(30, 1)
     found = overlap(manifold(collapsed), manifold(avatars))
     assert found.precision == 1
@@ -94,7 +94,7 @@ def test_four_points_on_a_line_by_hand() -> None:
     assert found.coverage == pytest.approx(2 / 4)  # 3 and 7
 
 
-def test_as_many_pictures_as_neighbours_are_too_few() -> None:
+def test_as_many_images_as_neighbours_are_too_few() -> None:
     with pytest.raises(TooFewNeighboursError, match=r"5 images with k=5 neighbours: expected more than 5"):
         manifold(normal(5, 4, seed=0))
     manifold(normal(5, 4, seed=0), k=4)
