@@ -62,9 +62,13 @@ def test_signals_end_a_run_with_the_way_to_resume_it(
         for number in signals:
             signal.raise_signal(number)
 
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, the tests would be started with it ignored
     workspace = open_workspace("lfsgan_workspace")
-    with pytest.raises(LfsganError, match=r"Stopped after step \d of 3; resume with: .*resume=True") as stopped:
-        workspace.learn_task("a", "cats", steps=3, progress=stop)
+    try:
+        with pytest.raises(LfsganError, match=r"Stopped after step \d of 3; resume with: .*resume=True") as stopped:
+            workspace.learn_task("a", "cats", steps=3, progress=stop)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert stopped.value.status == status
     assert workspace.list_tasks().interrupted[0].done == 2 - len(signals)
 
@@ -103,7 +107,8 @@ def test_images_are_those_of_generate(learned: Program) -> None:
 
 
 def same(image: Image.Image, file: Path | str) -> bool:
-    return np.array_equal(np.asarray(image), np.asarray(Image.open(file)))
+    with Image.open(file) as stored:
+        return np.array_equal(np.asarray(image), np.asarray(stored))
 
 
 def test_blends_layers_sizes_and_files_are_those_of_generate(learned: Program) -> None:
@@ -126,7 +131,7 @@ def test_blends_layers_sizes_and_files_are_those_of_generate(learned: Program) -
     with pytest.raises(LfsganError, match="other settings"):
         workspace.generate_files("dogs", "again", 2)
     workspace.generate_files(["dogs", "cats"], "again", 2, with_base=True, overwrite=True)
-    assert sorted(path.name for path in Path("again").iterdir() if list(path.glob("*.png"))) == ["base", "cats", "dogs"]
+    assert all(len(list(Path("again", name).glob("*.png"))) == 2 for name in ("base", "cats", "dogs"))
 
 
 def test_grids_are_those_of_generate_and_style_mix(learned: Program) -> None:
@@ -151,7 +156,8 @@ def test_walks_are_those_of_interpolate(learned: Program) -> None:
     frames = list(workspace.iter_frames(["cats", None], range(2), frames=2))
     assert all(same(frame, f"frames/frame{index:04}.png") for index, frame in enumerate(frames))
     assert workspace.interpolate("cats", "walk.gif", [0, 1], frames=2, grid=(1, 1)) == Path("walk.gif")
-    assert Image.open("walk.gif").n_frames == 4  # type: ignore[attr-defined]
+    with Image.open("walk.gif") as animation:
+        assert animation.n_frames == 4  # type: ignore[attr-defined]
 
 
 def test_a_projection_is_that_of_project_and_its_latents_are_generated(learned: Program) -> None:
