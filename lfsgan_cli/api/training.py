@@ -184,7 +184,7 @@ class Training(Opened):
     def plan_task(
         self, name: str, images: PathLike | Sequence[PathLike] | None = None, **options: Unpack[LearnOptions]
     ) -> PlannedRun:
-        """What `learn_task` would do, as `lfsgan learn-task --dry-run` says it; nothing is written."""
+        """What `learn_task` would do, as the command says it with `--dry-run`; nothing is written."""
         from PIL import Image
 
         from lfsgan_cli.generation.output import near_square
@@ -202,7 +202,7 @@ class Training(Opened):
         return PlannedRun(job.shots.summary, task_changes(job, device), of_task(job, device), preview)
 
     def plan_pretrain(self, data: PathLike, **options: Unpack[PretrainOptions]) -> PlannedRun:
-        """What `pretrain` would do, as `lfsgan pretrain --dry-run` says it; nothing is written."""
+        """What `pretrain` would do, as the command says it with `--dry-run`; nothing is written."""
         from lfsgan_cli.images.dataset import check
         from lfsgan_cli.runs.estimate import base_changes, of_base
         from lfsgan_cli.workspace.base_file import BaseSummary

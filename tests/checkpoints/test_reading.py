@@ -147,7 +147,7 @@ def test_a_checkpoint_in_a_zip_is_to_be_unpacked(rosinality: States, tmp_path: P
         (b"", "is empty"),
         (b"# A page", "holds no network"),
         (b"PK\x03\x04 a zip", "cut short"),
-        (bytes(99), "no file"),
+        (bytes(99), "holds no network"),
     ],
 )
 def test_a_file_of_no_networks_is_refused(content: bytes, sentence: str, tmp_path: Path) -> None:

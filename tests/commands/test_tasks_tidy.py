@@ -142,7 +142,7 @@ def test_a_file_without_a_hash_of_its_header_is_read_and_compared_with_its_recor
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     safetensors.write(learned.folder / "lfsgan_workspace/tasks/old.safetensors", tensors, metadata)
     document = json.loads(learned.done("tasks", "verify", "--json").stdout)
-    assert document["files"][2]["why"] == "its header has no hash: an earlier version wrote it"
+    assert document["files"][2]["why"] == "its header has no hash, since an earlier version wrote it"
     learned.done("generate", "--task", "old", "-n", 1)
     safetensors.write(learned.folder / CATS, tensors, metadata)
     result = learned("tasks", "verify", "cats", "--json")

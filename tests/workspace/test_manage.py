@@ -95,7 +95,7 @@ def test_a_killed_renaming_leaves_the_task_whole_and_can_be_done_again(
     ("old", "new", "words"),
     [
         ("cats", "dogs", "a task of that name exists; choose another name, or remove it first with `lfsgan tasks re"),
-        ("cats", "cats", "there is a task of that name"),
+        ("cats", "cats", "a task of that name exists"),
         ("cats", "new", "an unfinished run of that name exists"),
         ("cats", "relic", "relic' holds files of another run"),
         ("cats", "base", "that stands for the base itself"),

@@ -37,7 +37,7 @@ def test_a_task_of_another_base_is_told_with_both_and_where_it_belongs(root: Pat
     assert (cats.state, cats.why) == ("whole", "")
     assert strays.state == "of another base"
     assert strays.why.startswith("it was learned on base 'some base' (abababababab…), not ")
-    assert strays.why.endswith("move it to that one's workspace, or learn it here")
+    assert strays.why.endswith("move it to that base's workspace, or learn it here")
 
 
 def test_a_damaged_base_still_says_which_it_is(root: Path) -> None:
