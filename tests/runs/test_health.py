@@ -98,7 +98,7 @@ def test_full_memory_is_told_with_the_batch_and_the_way_on(fill: Callable[[], No
         ({"batch": 8, "mode_seeking": {"batch": 16, "weight": 0.0}}, "--batch 4, or free memory"),
         (
             {"batch": 1, "mode_seeking": {"batch": 2, "weight": 7.0}},
-            ": free memory, or take a machine with more, and resume with: lfsgan …",
+            ": free memory or use a machine with more, and resume with: lfsgan …",
         ),
     ],
 )
