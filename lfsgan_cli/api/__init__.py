@@ -1,5 +1,7 @@
 """lfsgan from Python: `open_workspace` returns a workspace whose methods do what the commands do."""
 
+from __future__ import annotations
+
 from lfsgan_cli.api.arguments import CallError, PathLike, SamplingArguments, path_of
 from lfsgan_cli.api.files import Files, Snapshots
 from lfsgan_cli.api.images import GeneratedFiles, GenerateOptions, Images, Projected, StyleMix, WalkOptions

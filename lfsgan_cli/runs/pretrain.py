@@ -49,8 +49,8 @@ class OtherFilesError(LfsganError):
 
     def __init__(self, data: Path, found: int, began: int) -> None:
         super().__init__(
-            f"{str(data)!r} and the files that --skip names are {found:,} images, and the run began with {began:,}: "
-            "pass the folder that it began with, and --skip for the files that are damaged or gone"
+            f"{str(data)!r} and the files of --skip are {found:,} images, and the run began with {began:,}: "
+            "pass the same folder, and --skip for each file that is damaged or gone"
         )
 
 
@@ -115,8 +115,7 @@ class PretrainPlan(Plan):
     @property
     def record(self) -> dict[str, Any]:
         """What the base's file records of its training."""
-        more: dict[str, Any] = {"lengthened": list(self.lengthened)} if self.lengthened else {}
-        more |= {"without": list(self.without)} if self.without else {}
+        more = {name: list(had) for name, had in (("lengthened", self.lengthened), ("without", self.without)) if had}
         about = {"data": self.data, "data_sha256": self.data_sha256, "pictures": self.pictures, "start": self.start}
         return {**self.training.to_json(), **about, **self.framing.changes(), **more}
 
@@ -132,8 +131,7 @@ class PretrainPlan(Plan):
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; `from_json` is the way back."""
-        lengthened = [dict(each) for each in self.lengthened]
-        document = {**asdict(self), "lengthened": lengthened, "without": list(self.without)}
+        document = {**asdict(self), "lengthened": [dict(one) for one in self.lengthened], "without": list(self.without)}
         del document["framing"]
         document |= self.framing.changes()
         return {key: value for key, value in document.items() if value != []}
@@ -216,13 +214,10 @@ def plan_pretraining(
     return PretrainRun(workspace, plan, ImageDataset(source, config.resolution, framing), base, resumed=False)
 
 
-def resume_pretraining(
-    workspace: Workspace, data: Path, given: Mapping[str, Any], skip: Sequence[str] = ()
-) -> PretrainRun:
+def resume_pretraining(workspace: Workspace, data: Path, given: Mapping[str, Any], skip: Sequence[str]) -> PretrainRun:
     """Check an unfinished pretraining, or a finished one that gets more images. given: settings that are repeated.
 
-    skip: files of the images to go on without. OtherFilesError where the others are not those that the run began with,
-    as far as their number tells; what a damaged file held is not known any more.
+    skip: files to go on without. OtherFilesError where there were not as many: what they held is not known any more.
     """
     workspace.check_base_free(overwrite=True)  # tasks may have been learned here since
     folder = RunFolder(workspace.base_run)
