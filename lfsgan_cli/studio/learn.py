@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from lfsgan_cli.images.framing import Fit
 from lfsgan_cli.io.files import check_name
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import MOST
 from lfsgan_cli.studio.drafts import MAX_IMAGES, MAX_ZIP_BYTES, Draft
 from lfsgan_cli.studio.jobs import LENGTHS, Order
@@ -33,9 +35,6 @@ from lfsgan_cli.studio.pages import (
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.workspace.manage import check_free
 from lfsgan_cli.workspace.paths import run_folder
-
-if TYPE_CHECKING:
-    from lfsgan_cli.networks.config import NetworkConfig
 
 SHOWN_LOSSES = {
     "g": "generator", "d": "discriminator", "seeking": "mode seeking", "anchor": "anchors", "energy": "energy distance",
@@ -133,7 +132,8 @@ def _order(form: Mapping[str, str], name: str) -> Order:
 async def estimates(request: Request) -> Response:
     """How long each length of a run takes on this machine."""
     studio = studio_of(request)
-    seconds = await run_in_threadpool(_seconds_per_step, studio.base().network, studio.device)
+    network = json.dumps(studio.base().network.to_json(), sort_keys=True)
+    seconds = await run_in_threadpool(_seconds_per_step, network, studio.device)
     return page(
         request, "fragments/estimates.html", busy=bool(studio.jobs.running()),
         estimates={length: seconds * steps for length, steps in _steps().items()},
@@ -186,12 +186,15 @@ async def change(request: Request) -> Response:
 
 
 @lru_cache(maxsize=4)
-def _seconds_per_step(network: NetworkConfig, name: str) -> float:
-    """Of learning with the default settings, within a factor of two. On a busy machine, measuring takes a while."""
+def _seconds_per_step(network: str, device: str) -> float:
+    """Of learning with the default settings, within a factor of two; measured, which takes a while on a busy machine.
+
+    network: the base's configuration as JSON.
+    """
     from lfsgan_cli.runs.estimate import of_learning
     from lfsgan_cli.system.device import pick
 
-    return of_learning(network, LearnConfig(), pick(name)) / LearnConfig.steps
+    return of_learning(NetworkConfig.from_json(json.loads(network)), LearnConfig(), pick(device)) / LearnConfig.steps
 
 
 def _live(studio: Studio, name: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +27,8 @@ pytestmark = pytest.mark.browser
 __all__ = ["chromium", "tools"]  # fixtures
 
 DRIVE = Path(__file__).parent / "browser" / "drive.mjs"
-PATIENCE = 400  # seconds
-FIRST_PAGE = 10  # seconds on a busy machine; 2 on an idle one
+PATIENCE = 1500  # seconds
+FIRST_PAGE = 2  # seconds of one core until the address is printed, however busy the machine is
 
 
 @contextmanager
@@ -46,7 +45,8 @@ def served(program: "Program") -> Iterator[tuple[subprocess.Popen[str], str]]:
             yield run, url
         finally:
             run.send_signal(signal.SIGINT)
-            run.communicate(timeout=30)
+            _, said = run.communicate(timeout=60)
+        assert "Traceback" not in said, said
 
 
 @pytest.fixture
@@ -67,14 +67,19 @@ def drive(tools: Path, chromium: str, tmp_path: Path) -> Any:
     return run
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has computed so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def dogs(program: "Program") -> list[Path]:
     return sorted(program.folder.joinpath("data").iterdir())[:10]
 
 
 def test_the_whole_way_from_ten_dropped_images_to_a_downloaded_picture(learned: "Program", drive: Any) -> None:
-    begun = time.monotonic()
-    with served(learned) as (_, url):
-        assert time.monotonic() - begun < FIRST_PAGE
+    with served(learned) as (server, url):
+        assert cpu_seconds(server.pid) < FIRST_PAGE
         saw, troubles, out = drive("journey", url, *dogs(learned))
     assert troubles == []
     assert (saw["images"], saw["samples"], saw["pins"]) == (10, 16, 2)

@@ -126,6 +126,11 @@ def test_a_name_that_is_taken_or_cannot_be_is_refused_before_anything_starts(
     assert page.server.jobs.names() == []
 
 
+def test_the_time_of_every_recipe_is_estimated(page: Page) -> None:
+    text = page.get("/learn/estimates").text
+    assert re.fullmatch(r"quick about [\w ]+, default about [\w ]+, best about [\w ]+ on this machine\.", text.strip())
+
+
 def test_the_command_says_what_the_form_says(page: Page, learned: "Program") -> None:
     draft = draft_of(page, *sorted(learned.folder.joinpath("dogs").iterdir()))
     page.post(f"/learn/{draft}/fit", data={"fit": "pad"})

@@ -9,7 +9,7 @@ const { chromium } = tools("playwright-core");
 const axe = readFileSync(tools.resolve("axe-core/axe.min.js"), "utf8");
 
 const [scenario, url, executablePath, out, ...files] = process.argv.slice(2);
-const PATIENCE = 90000;
+const PATIENCE = 300000; // milliseconds: on a busy machine, a process takes minutes to start
 const at = (path) => new URL(path, url).href;
 const troubles = [];
 
