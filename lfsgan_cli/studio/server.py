@@ -50,6 +50,7 @@ class Server:
     app: ASGIApp
     host: str
     jobs: Jobs
+    projections: Projections
     renderer: Renderer
 
     @property
@@ -105,9 +106,10 @@ def open_server(
     access = Access.to(names, port)
     renderer = Renderer(root, device)
     jobs = Jobs(root, place)
-    studio = Studio(root, renderer, jobs, Drafts(root), Projections(root, place), command, device)
+    projections = Projections(root, place)
+    studio = Studio(root, renderer, jobs, Drafts(root), projections, command, device)
     shown = "127.0.0.1" if is_loopback(host) else socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104
-    return Server(found, access, Guard(application(studio), access, limit), shown, jobs, renderer)
+    return Server(found, access, Guard(application(studio), access, limit), shown, jobs, projections, renderer)
 
 
 def application(studio: Studio) -> Starlette:

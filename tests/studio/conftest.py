@@ -1,5 +1,8 @@
 """The page over a copy of a tiny workspace, and a client that asks as the page itself does."""
 
+import html
+import re
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +62,12 @@ class Page:
         while not condition():
             assert time.monotonic() < give_up
             time.sleep(0.05)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of the commands that a page shows, without the program's own."""
+    shown = [shlex.split(html.unescape(found)) for found in re.findall(r"<code[^>]*>(.+?)</code>", text)]
+    return [words[3:] if words[:2] == ["python", "-m"] else words[1:] for words in shown]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import shlex
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from PIL import Image
 from starlette.datastructures import QueryParams
 
 from lfsgan_cli.studio.scene import Scene, parse
-from tests.studio.conftest import Page
+from tests.studio.conftest import Page, commands
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -39,9 +38,9 @@ def test_the_images_are_those_of_the_command_that_is_shown(page: Page, learned: 
     (tasks / "twin.safetensors").write_bytes((tasks / "cats.safetensors").read_bytes())
     text = page.get(f"/explore/images?{query}").text
     shown = pictures(text)
-    command = shlex.split(re.search(r"<code[^>]*>(.+?)</code>", text)[1].replace("&#39;", "'"))  # type: ignore[index]
-    assert command[:2] == ["lfsgan", "generate"]
-    learned.done(*command[1:], "--outdir", "made")
+    (command,) = commands(text)
+    assert command[0] == "generate"
+    learned.done(*command, "--outdir", "made")
     files = sorted(learned.folder.joinpath("made").glob("*/seed*.png"))
     made = [np.asarray(Image.open(path)) for path in sorted(files, key=lambda path: (path.parent.name != "base", path))]
     assert len(shown) == len(made)
@@ -95,9 +94,9 @@ def test_everything_comes_as_one_zip_as_the_commands_write_it(page: Page, learne
 def test_a_mix_and_a_walk_are_those_of_their_commands(page: Page, learned: "Program") -> None:
     query = "task=cats&pin=3&pin=5&pin=6&mix=coarse&truncation=0.7"
     shown = page.get(f"/explore/together?{query}").text
-    mix, walk = (shlex.split(found) for found in re.findall(r"<code[^>]*>(.+?)</code>", shown))
-    learned.done(*mix[1:], "--outdir", "mixed")
-    learned.done(*walk[1:])
+    mix, walk = commands(shown)
+    learned.done(*mix, "--outdir", "mixed")
+    learned.done(*walk)
     assert page.get(f"/take/mix.png?{query}").content == learned.contents("mixed/grid.png")
     assert page.get(f"/take/walk.webp?{query}").content == learned.contents("walk.webp")
     assert page.get("/explore/together?task=cats&pin=3").status_code == 400

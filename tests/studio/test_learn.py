@@ -1,9 +1,7 @@
 """Dropped images are what training sees, and a task that the page learns is the command's, byte for byte."""
 
-import html
 import io
 import re
-import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -15,7 +13,7 @@ from PIL import Image
 
 from lfsgan_cli.images.dataset import load_images
 from lfsgan_cli.images.framing import Framing
-from tests.studio.conftest import Page
+from tests.studio.conftest import Page, commands
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -135,9 +133,8 @@ def test_the_command_says_what_the_form_says(page: Page, learned: "Program") -> 
     draft = draft_of(page, *sorted(learned.folder.joinpath("dogs").iterdir()))
     page.post(f"/learn/{draft}/fit", data={"fit": "pad"})
     text = page.get(f"/learn/command?draft={draft}&name=two words&length=quick").text
-    command = html.unescape(re.search(r"<code[^>]*>(.+?)</code>", text)[1])  # type: ignore[index]
-    words = shlex.split(command)
-    assert words[:2] == ["lfsgan", "learn-task"]
+    (words,) = commands(text)
+    assert words[0] == "learn-task"
     assert words[words.index("--name") + 1] == "two words"
     assert words[words.index("--steps") + 1] == "300"
     assert words[words.index("--fit") + 1] == "pad"

@@ -10,14 +10,16 @@ from PIL import Image
 from starlette.routing import Route
 from starlette.websockets import WebSocketDisconnect
 
-from lfsgan_cli.studio import choose, explore, learn, take, tasks
+from lfsgan_cli.studio import choose, explore, learn, project, take, tasks
 from lfsgan_cli.studio.drafts import MAX_IMAGE_BYTES
 from tests.studio.conftest import Page
 
-ROUTES: list[Route] = [*tasks.ROUTES, *learn.ROUTES, *explore.ROUTES, *choose.ROUTES, *take.ROUTES]
+ROUTES: list[Route] = [
+    *tasks.ROUTES, *learn.ROUTES, *explore.ROUTES, *choose.ROUTES, *take.ROUTES, *project.ROUTES,
+]  # fmt: skip
 PATHS = sorted({(route.path, method) for route in ROUTES for method in (route.methods or ()) if method != "HEAD"})
 UP = ("../../etc/passwd", "..%2f..%2fetc%2fpasswd", "..\\..\\x", "%2e%2e%2fcats", "/etc/passwd", "..", "a%00b", "")
-PARAMETERS = ("name", "draft", "key", "step", "nth", "what")
+PARAMETERS = ("name", "draft", "key", "step", "nth", "what", "id", "file")
 QUERY = (
     "task", "seed", "n", "truncation", "strength", "coarse", "middle", "fine", "noise", "pin", "unpin", "mix", "mode",
     "page", "one", "weight:cats",

@@ -140,7 +140,7 @@ const scenarios = {
       blend: ["/explore?task=cats&task=twin&mode=blend&coarse=0.5&n=8", "#images .block img"],
       task: ["/tasks/cats", ".film img, #snapshots p:not(:has-text('Sampling'))"],
       run: ["/runs/begun", "#live progress"],
-      error: ["/tasks/nobody", "[role=alert]"],
+      error: ["/tasks/nobody", "main [role=alert]"],
     };
     for (const [name, [path, selector]] of Object.entries(views)) {
       for (const [size, width] of [["desktop", 1280], ["phone", 390]]) {
