@@ -129,10 +129,9 @@ def test_every_view_passes_axe_fits_its_screen_and_does_not_jump(
         saw, troubles, _ = drive("views", url, *dogs(learned))
     assert [trouble for trouble in troubles if "404" not in trouble] == []
     assert len(saw) == 9 * 4
-    for view in saw:
-        assert view["findings"] == [], view
-        assert (view["overflow"], view["broken"]) == (0, 0), view
-        assert view["shifted"] < 0.1, view  # what is called good: web.dev/articles/cls
+    # A shift below 0.1 is what is called good: web.dev/articles/cls
+    wrong = [one for one in saw if one["findings"] or one["overflow"] or one["broken"] or one["shifted"] >= 0.1]
+    assert wrong == []
 
 
 def test_everything_is_reached_by_keyboard(learned: "Program", drive: Any) -> None:
