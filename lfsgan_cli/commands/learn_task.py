@@ -1,12 +1,13 @@
 """`lfsgan learn-task`: learn a task from a few images."""
 
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.console import print_json, progress, say
+from lfsgan_cli.commands.console import print_json, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
@@ -258,6 +259,7 @@ def _tell_images(job: "TaskRun") -> None:
     tell_images(job.shots.summary, can_fit=True)
     if len(job.shots.pictures) > ENOUGH_FOR_A_BASE:
         say(f"{len(job.shots.pictures):,} images are enough to train a base on: see `lfsgan help pretrain`.")
+    _warn_of_domain_gap(job)
 
 
 def _tell_start(job: "TaskRun") -> None:
@@ -273,6 +275,20 @@ def _tell_start(job: "TaskRun") -> None:
         )
     if job.plan.init_from is not None and not job.resumed:
         say(f"Starting where task {job.plan.init_from!r} ended.")
+
+
+def _warn_of_domain_gap(job: "TaskRun") -> None:
+    import numpy as np
+
+    from lfsgan_cli.training.domain_gap import FAR, MOST_IMAGES, domain_gap
+
+    base = job.workspace.base
+    gap = domain_gap(np.stack(list(islice(job.shots.pictures, MOST_IMAGES))), base.average)
+    if gap > FAR:
+        warn(
+            f"these images are unlike what the base {base.name!r} was trained on (distance {gap:.1f}, usual are up to "
+            f"{FAR:g}): expect poor results; a base of your own needs thousands of images, see `lfsgan help pretrain`"
+        )
 
 
 def _tell_task(

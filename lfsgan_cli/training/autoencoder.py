@@ -17,7 +17,6 @@ from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.layers import resized
 from lfsgan_cli.training.batches import Images, RandomSource, batch_of, shuffled
-from lfsgan_cli.training.losses import EnergyDistance
 
 SIZE = 96  # side at which the frozen network sees an image
 # Numbers that remain of each of its stages at strides 8, 16 and 32, and of the pixels.
@@ -28,7 +27,7 @@ CALIBRATED = 4096  # images from which covariances are computed, at most
 FLOOR = 1e-3  # of the largest variance: below, a direction is noise and is not scaled up
 HIDDEN = 512
 NOISE = 0.3  # standard deviation that is added to a code at most, as a share of its own: neighbours decode alike
-MATCHED = 384  # w in each of the two sets that are compared
+MATCHED = 256  # w in each of the two sets that are compared
 
 
 class ImageEmbeddings:
@@ -146,12 +145,24 @@ class ImageEncoder(nn.Module):
         with torch.no_grad():
             codes = self(*self.any(len(w), random))
         drawn, mean = (w - self.center) / self.scale, codes.mean(0)
-        plain = EnergyDistance(codes).loss(drawn)
-        return plain + EnergyDistance((codes - mean) @ self.whitening).loss((drawn - mean) @ self.whitening)
+        plain = _energy_distance(drawn, codes)
+        return plain + _energy_distance((drawn - mean) @ self.whitening, (codes - mean) @ self.whitening)
 
 
 def _normalized(codes: Tensor) -> Tensor:
     return codes / (codes.square().mean(1, keepdim=True).sqrt() + 1e-6)
+
+
+def _energy_distance(a: Tensor, b: Tensor) -> Tensor:
+    """2 E|a-b| - E|a-a'| - E|b-b'| of two sets [N, D], N at least 2. By matrix products: no two rows are equal here."""
+    same = len(a) * (len(a) - 1)
+    return 2 * _distances(a, b).mean() - _distances(a, a).sum() / same - _distances(b, b).sum() / same
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
+    # Of a row from itself it is about 0, where the root has no finite gradient.
+    return squared.clamp(min=1e-4).sqrt()
 
 
 def reconstruction_loss(images: Tensor, reals: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ DECODER_RATE = 1.5  # of the synthesis while it learns to reconstruct, against a
 DECODER_DECAY = 0.3  # last share of the reconstruction in which its learning rates fall
 MAPPING_RATE = 250.0  # of the mapping, which has a multiplier of 0.01, while it learns to draw codes
 KEPT_RATE = 0.01  # of that rate, in adversarial training
+SPREAD_EVERY = 4  # steps between two updates of the mapping towards the codes there
 CALIBRATED_EVERY = 250  # steps after which the spread of the codes is measured again
 ANNEALED_HALF_LIFE = 5  # times the EMA's half-life, once learning rates have fallen to zero
 
@@ -91,8 +92,9 @@ class Pretraining(TrainingLoop):
         adversarial[0] = replace(adversarial[0], parameters=[*adversarial[0].parameters, *layers])
         self.phases = [
             Phase("reconstruction", 1, both, decoding, self._reconstruction_loss, last=first),
+            Phase("mapping", 1, mapping, drawing, self._mapping_loss, first=first // 2, last=first),
             *adversarial,
-            Phase("mapping", 1, mapping, drawing, self._mapping_loss, first=first // 2),
+            Phase("spread", SPREAD_EVERY, mapping, drawing, self._mapping_loss, first=first),
         ]
         self.modules = {**self.modules, "encoder": encoder}
         self.optimizers = {**self.optimizers, "reconstruction": decoding, "mapping": drawing}
