@@ -27,7 +27,7 @@ CALIBRATED = 4096  # images from which covariances are computed, at most
 FLOOR = 1e-3  # of the largest variance: below, a direction is noise and is not scaled up
 HIDDEN = 512
 NOISE = 0.3  # standard deviation that is added to a code at most, as a share of its own: neighbours decode alike
-MATCHED = 256  # w in each of the two sets that are compared
+MATCHED = 256  # mapped w, and codes, that are compared with each other
 
 
 class ImageEmbeddings:
@@ -97,12 +97,11 @@ class ImageEncoder(nn.Module):
     Codes have a root mean square of 1. A small multilayer perceptron makes them from `ImageEmbeddings`.
     generator: whose w they are to be; its mapping tells where its w lie.
 
-    Its state (layers, center, scale, whitening of the codes) makes a resumed run exact; embeddings are not part of it.
+    Its state (layers, center, scale) makes a resumed run exact; embeddings are not part of it.
     """
 
     center: Tensor  # [w_dim]
     scale: Tensor  # scalar
-    whitening: Tensor  # [w_dim, w_dim]
 
     def __init__(self, embeddings: ImageEmbeddings, generator: Generator, seed: int) -> None:
         super().__init__()
@@ -116,7 +115,6 @@ class ImageEncoder(nn.Module):
             w = generator.mapping(torch.randn(CALIBRATED, width).to(device))
         self.register_buffer("center", w.mean(0))
         self.register_buffer("scale", (w - w.mean(0)).square().mean().sqrt())
-        self.register_buffer("whitening", torch.eye(width))
         self.to(device)
 
     def forward(self, indices: Tensor, flips: Tensor) -> Tensor:
@@ -135,18 +133,14 @@ class ImageEncoder(nn.Module):
         indices = random.indices(self.embeddings.count, count)
         return indices, (random.uniform(count) < 0.5) & self.embeddings.mirror
 
-    @torch.no_grad()
-    def calibrate(self, random: RandomSource) -> None:
-        """Measure the codes' covariance, so that rare and fine differences count in `mapping_loss` as large ones do."""
-        self.whitening.copy_(whitening(self(*self.any(CALIBRATED, random))))
-
     def mapping_loss(self, w: Tensor, random: RandomSource) -> Tensor:
-        """How differently mapped w [N, w_dim] and codes are spread: their energy distance, plain and whitened."""
+        """How differently mapped w [N, w_dim] and codes are spread: their energy distance.
+
+        Not of whitened codes: with directions in which they hardly differ on a par, mapped w shrank to half the spread.
+        """
         with torch.no_grad():
             codes = self(*self.any(len(w), random))
-        drawn, mean = (w - self.center) / self.scale, codes.mean(0)
-        plain = _energy_distance(drawn, codes)
-        return plain + _energy_distance((drawn - mean) @ self.whitening, (codes - mean) @ self.whitening)
+        return _energy_distance((w - self.center) / self.scale, codes)
 
 
 def _normalized(codes: Tensor) -> Tensor:

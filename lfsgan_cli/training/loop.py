@@ -34,6 +34,7 @@ class Phase:
 
     losses: from the step's number to scalars, whose sum is the loss; each one's graph is freed before the next is made.
     Only `parameters` receive gradients meanwhile. first, last: it runs from that step on, and before this one.
+    updates: in a step.
     """
 
     name: str
@@ -43,22 +44,25 @@ class Phase:
     losses: Callable[[int], Iterable[Tensor]]
     first: int = 0
     last: float = math.inf
+    updates: int = 1
 
     def runs_at(self, step: int) -> bool:
         """Whether this update is due in a step, counted from 0."""
         return step % self.every == 0 and self.first <= step < self.last
 
     def update(self, step: int) -> Tensor:
-        """Run once; the loss as a scalar without gradient."""
+        """Run in a step; the last update's loss as a scalar without gradient."""
         _require(self.parameters, True)  # noqa: FBT003
-        losses = []
-        for loss in self.losses(step):
-            loss.backward()  # type: ignore[no-untyped-call]
-            losses.append(loss.detach())
-            del loss  # and with it its graph
-        total = torch.stack(losses).sum()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        total = torch.zeros(())
+        for _ in range(self.updates):
+            losses = []
+            for loss in self.losses(step):
+                loss.backward()  # type: ignore[no-untyped-call]
+                losses.append(loss.detach())
+                del loss  # and with it its graph
+            total = torch.stack(losses).sum()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
         _require(self.parameters, False)  # noqa: FBT003
         return total
 

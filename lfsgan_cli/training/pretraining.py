@@ -22,10 +22,9 @@ from lfsgan_cli.training.loop import EMA, FULL_RATE, Phase, Rated, TrainingLoop,
 CALIBRATED = 256  # real images from which the scale of frozen features is computed
 DECODER_RATE = 1.5  # of the synthesis while it learns to reconstruct, against adversarial training
 DECODER_DECAY = 0.3  # last share of the reconstruction in which its learning rates fall
-MAPPING_RATE = 250.0  # of the mapping, which has a multiplier of 0.01, while it learns to draw codes
-KEPT_RATE = 0.01  # of that rate, in adversarial training
-SPREAD_EVERY = 4  # steps between two updates of the mapping towards the codes there
-CALIBRATED_EVERY = 250  # steps after which the spread of the codes is measured again
+MAPPING_RATE = 1000.0  # of the mapping, which has a multiplier of 0.01, while it learns to draw codes
+MAPPING_UPDATES = 4  # in a step, while there is no adversary: each costs a thirtieth of it
+KEPT_RATE = 0.02  # of that rate, in adversarial training, when the second discriminator counts in full
 ANNEALED_HALF_LIFE = 5  # times the EMA's half-life, once learning rates have fallen to zero
 
 
@@ -92,9 +91,9 @@ class Pretraining(TrainingLoop):
         adversarial[0] = replace(adversarial[0], parameters=[*adversarial[0].parameters, *layers])
         self.phases = [
             Phase("reconstruction", 1, both, decoding, self._reconstruction_loss, last=first),
-            Phase("mapping", 1, mapping, drawing, self._mapping_loss, first=first // 2, last=first),
+            Phase("mapping", 1, mapping, drawing, self._mapping_loss, first // 2, first, updates=MAPPING_UPDATES),
             *adversarial,
-            Phase("spread", SPREAD_EVERY, mapping, drawing, self._mapping_loss, first=first),
+            Phase("spread", 1, mapping, drawing, self._mapping_loss, first),
         ]
         self.modules = {**self.modules, "encoder": encoder}
         self.optimizers = {**self.optimizers, "reconstruction": decoding, "mapping": drawing}
@@ -122,11 +121,17 @@ class Pretraining(TrainingLoop):
         for optimizer in self.optimizers.values():
             set_rate(optimizer, 1 - self.annealed)
         if first := self.config.reconstruction_steps:
-            left = 1 - self.done / first
-            set_rate(self.optimizers["reconstruction"], max(0.0, min(1.0, left / DECODER_DECAY)))
-            set_rate(self.optimizers["mapping"], max(KEPT_RATE * (1 - self.annealed), min(1.0, left / DECODER_DECAY)))
+            set_rate(self.optimizers["reconstruction"], max(0.0, min(1.0, (1 - self.done / first) / DECODER_DECAY)))
+            kept = 1 + (KEPT_RATE - 1) * self._adversarial_share
+            set_rate(self.optimizers["mapping"], kept * (1 - self.annealed))
         longer = 1 + (ANNEALED_HALF_LIFE - 1) * self.annealed
         self.ema.half_life = self.config.ema_kimg * 1000 * longer
+
+    @property
+    def _adversarial_share(self) -> float:
+        """From 0 to 1 over the first `feature_ramp_kimg` of adversarial training."""
+        shown = max(0, self.done - self.config.reconstruction_steps) * self.config.batch
+        return risen(shown, self.config.feature_ramp_kimg * 1000)
 
     def _generate(self, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         config = self.generator.config
@@ -148,9 +153,7 @@ class Pretraining(TrainingLoop):
         self._fakes = fakes.detach()
         loss = loss + losses.nonsaturating_g(self.discriminator(fakes))
         if self.features is not None:
-            shown = (self.done - self.config.reconstruction_steps) * batch
-            share = risen(shown, self.config.feature_ramp_kimg * 1000)
-            weight = self.config.feature_weight * share * (1 - self.annealed)
+            weight = self.config.feature_weight * self._adversarial_share * (1 - self.annealed)
             loss = loss + self.features.generator_loss(fakes, weight)
         yield loss
 
@@ -182,10 +185,8 @@ class Pretraining(TrainingLoop):
         self._take_reals()
         yield reconstruction_loss(self._reconstructed(self.encoder, self._taken, self._flips), self._reals)
 
-    def _mapping_loss(self, step: int) -> Iterator[Tensor]:
+    def _mapping_loss(self, _step: int) -> Iterator[Tensor]:
         assert self.encoder is not None  # noqa: S101 - this phase exists only with an encoder
-        if step % CALIBRATED_EVERY == 0 or step == self.config.reconstruction_steps // 2:
-            self.encoder.calibrate(self.random)
         z = self.random.normal(MATCHED, self.generator.config.w_dim)
         yield self.encoder.mapping_loss(self.generator.mapping(z), self.random)
 

@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_sample_images
+from sklearn.datasets import load_sample_images  # type: ignore[import-untyped]
 
 from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.training.domain_gap import FAR, domain_gap
+from lfsgan_cli.workspace.base_file import Base
+from lfsgan_cli.workspace.workspace import embedded_base
+
+
+@pytest.fixture(scope="module")
+def embedded_generator() -> Generator:
+    with embedded_base() as path:
+        return Base.open(path).average
+
 
 SHOTS = Path(__file__).parents[2] / "examples" / "few_shots"
 
