@@ -15,7 +15,7 @@ from lfsgan_cli.studio.pages import ParameterError, image, moved, page, part, st
 from lfsgan_cli.studio.scene import Scene
 from lfsgan_cli.workspace import listing
 from lfsgan_cli.workspace.locks import hold_tasks
-from lfsgan_cli.workspace.paths import FEW_SHOTS, find_task, run_folder
+from lfsgan_cli.workspace.paths import FEW_SHOTS, SNAPSHOTS, SUFFIX, find_task, run_folder
 from lfsgan_cli.workspace.task_file import TaskSummary, read_summary
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ async def show(request: Request) -> Response:
     """A task; the view of its run where there is only that."""
     studio, name = studio_of(request), request.path_params["name"]
 
-    def read() -> tuple[TaskSummary, listing.ListedTask, int]:
-        summary = read_summary(find_task(studio.root, name))
-        images = len(list((run_folder(studio.root, name) / FEW_SHOTS).glob("*.png")))
-        return summary, listing.task(studio.root, name), images
+    def read() -> tuple[TaskSummary, listing.ListedTask, int, int]:
+        summary, run = read_summary(find_task(studio.root, name)), run_folder(studio.root, name)
+        images = len(list((run / FEW_SHOTS).glob("*.png")))
+        return summary, listing.task(studio.root, name), images, len(list((run / SNAPSHOTS).glob(f"step*{SUFFIX}")))
 
     if listing.unfinished_run(studio.root, name) is not None and name in studio.jobs.names():
         return RedirectResponse(f"/runs/{part(name)}", 303)
-    summary, listed, images = await run_in_threadpool(read)
+    summary, listed, images, kept = await run_in_threadpool(read)
     return page(
         request, "task.html", name=name, summary=summary, listed=listed, images=range(min(images, MAX_SHOWN)),
-        side=studio.base().network.resolution, command=studio.command("generate", "--task", name, "-n", "16"),
-        query=Scene((name,)).query(),
+        snapshots=kept, side=studio.base().network.resolution, query=Scene((name,)).query(),
+        command=studio.command("generate", "--task", name, "-n", "16"),
     )  # fmt: skip
 
 

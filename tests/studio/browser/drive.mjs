@@ -138,7 +138,7 @@ const scenarios = {
       explore: ["/explore?task=cats&task=base", "#images .block img"],
       pinned: ["/explore?task=cats&pin=3&pin=5", ".pinned img"],
       blend: ["/explore?task=cats&task=twin&mode=blend&coarse=0.5&n=8", "#images .block img"],
-      task: ["/tasks/cats", ".film img, #snapshots p:not(:has-text('Sampling'))"],
+      task: ["/tasks/cats", ".film img"],
       run: ["/runs/begun", "#live progress"],
       error: ["/tasks/nobody", "main [role=alert]"],
     };
