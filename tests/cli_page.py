@@ -22,7 +22,7 @@ Results go to stdout; progress and messages go to stderr. `--json` prints one JS
 | 0 | success |
 | 1 | error: one line on stderr says what was found, what was expected and what to do |
 | 2 | wrong command line |
-| 130, 143 | stopped by Ctrl-C or SIGTERM; a training run keeps its checkpoint |
+| 130, 143, 129 | stopped by Ctrl-C, SIGTERM or SIGHUP; a training run keeps its checkpoint |
 """
 
 

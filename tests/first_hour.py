@@ -73,11 +73,17 @@ class Screen:
 
 
 def seen(words: list[str], folder: Path) -> str:
-    """What a command leaves on the terminal; SystemExit if it fails."""
+    """What a command of lfsgan leaves on the terminal; SystemExit if it fails."""
+    return on_terminal([sys.executable, "-m", "lfsgan_cli", *words], folder)
+
+
+def on_terminal(command: list[str], folder: Path) -> str:
+    """What a program leaves on the terminal; SystemExit if it fails."""
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    command = [sys.executable, "-m", "lfsgan_cli", *words]
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where `lfsgan` is installed
+    paths = os.pathsep.join([str(ROOT), *sys.path])
+    environment = {**os.environ, "TERM": "xterm-256color", "PATH": programs, "PYTHONPATH": paths}
     process = subprocess.Popen(command, cwd=folder, env=environment, stdin=side, stdout=side, stderr=side)
     os.close(side)
     pieces: list[bytes] = []
@@ -88,7 +94,7 @@ def seen(words: list[str], folder: Path) -> str:
     screen = Screen()
     screen.feed(b"".join(pieces).decode("utf-8", "replace"))
     if process.wait():
-        raise SystemExit(f"{' '.join(words)} failed:\n{screen.text()}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{screen.text()}")
     return screen.text()
 
 

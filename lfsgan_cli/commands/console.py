@@ -32,6 +32,7 @@ class _State:
     """A process has one terminal, so there is one of this."""
 
     verbosity = Verbosity.NORMAL
+    bar = False  # whether a progress bar is on the terminal
 
 
 def set_verbosity(verbosity: Verbosity) -> None:
@@ -121,7 +122,10 @@ def _cell(value: object) -> str:
 
 
 def _to_stderr(text: str) -> None:
-    typer.echo(printable_lines(text), err=True)
+    if _State.bar:
+        err().print(printable_lines(text), soft_wrap=True)  # above the bar
+    else:
+        typer.echo(printable_lines(text), err=True)
 
 
 # Shows how far a long piece of work is: a live bar on a terminal, a plain line now and then in a log.
@@ -199,7 +203,11 @@ def _bar(title: str, total: int, done: int, unit: str) -> Iterator[Advance]:
             shown: dict[str, Any] = {} if note is None else {"note": one_line(note)}
             bar.update(task, advance=amount, speed=f"{speed:.3g}/s" if speed else "", **shown)
 
-        yield advance
+        _State.bar = True
+        try:
+            yield advance
+        finally:
+            _State.bar = False
 
 
 def _ignore(amount: int = 1, note: str | None = None) -> None:
