@@ -249,10 +249,11 @@ def _tell_machine(job: "TaskRun", device: "torch.device") -> None:
     from lfsgan_cli.runs.estimate import of_learning
 
     training = job.plan.training
-    seconds = of_learning(job.workspace.base.average.config, training, device)
+    left = training.steps - ((job.folder.checkpoint_step or 0) if job.resumed else 0)
+    seconds = of_learning(job.workspace.base.average.config, training, device) * left / training.steps
     threads = torch.get_num_threads()
     where = f"cpu, {threads} thread{'s' * (threads != 1)}" if device.type == "cpu" else str(device)
-    say(f"Device: {where}. {training.steps:,} steps take about {duration(seconds)} when nothing else runs.")
+    say(f"Device: {where}. {left:,} steps take about {duration(seconds)} when nothing else runs.")
 
 
 def _tell_images(job: "TaskRun") -> None:
