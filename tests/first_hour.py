@@ -109,7 +109,8 @@ def record(steps: int) -> str:
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "examples").symlink_to(ROOT / "examples")
-        return "\n\n".join(f"$ lfsgan {' '.join(words)}\n{seen(words, Path(folder))}" for words in commands)
+        shown = "\n\n".join(f"$ lfsgan {' '.join(words)}\n{seen(words, Path(folder))}" for words in commands)
+    return shown.replace(str(Path.home()), "~")
 
 
 def page(recording: str) -> str:
