@@ -128,7 +128,7 @@ def test_an_interrupted_start_goes_on_without_its_source_and_refuses_another(lea
     learned.learn("cats", "-o", "rank=1", "--overwrite", "--seed", 1)
     assert "task 'cats' is not the one that this run started from" in learned.refused(*resume, "--init-from", "cats")
     learned.folder.joinpath(f"{TASKS}/cats.safetensors").unlink()
-    learned.done(*shlex.split(said.splitlines()[-1].partition("resume with: ")[2])[1:])
+    learned.done(*shlex.split(said.splitlines()[-1].partition("resume with: ")[2])[3:])
     assert learned.contents(f"{TASKS}/new.safetensors") == whole
 
 
