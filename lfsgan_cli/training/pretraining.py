@@ -17,14 +17,14 @@ from lfsgan_cli.training.autoencoder import MATCHED, ImageEmbeddings, ImageEncod
 from lfsgan_cli.training.batches import Images, batch_of, flipped, flips, mixed, shuffled
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator, risen
-from lfsgan_cli.training.loop import EMA, FULL_RATE, Phase, Rated, TrainingLoop, dense_adam, lazy_adam, set_rate
+from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, dense_adam, lazy_adam, set_rate
 
 CALIBRATED = 256  # real images from which the scale of frozen features is computed
 DECODER_RATE = 1.5  # of the synthesis while it learns to reconstruct, against adversarial training
 DECODER_DECAY = 0.3  # last share of the reconstruction in which its learning rates fall
 MAPPING_RATE = 1000.0  # of the mapping, which has a multiplier of 0.01, while it learns to draw codes
 MAPPING_UPDATES = 4  # in a step, while there is no adversary: each costs a thirtieth of it
-KEPT_RATE = 0.02  # of that rate, in adversarial training, when the second discriminator counts in full
+KEPT_RATE = 0.05  # of that rate, in adversarial training, when the second discriminator counts in full
 ANNEALED_HALF_LIFE = 5  # times the EMA's half-life, once learning rates have fallen to zero
 
 
@@ -86,9 +86,7 @@ class Pretraining(TrainingLoop):
         decoding = dense_adam([Rated(synthesis, DECODER_RATE * config.lr), Rated(layers, config.lr / 2)])
         drawing = dense_adam([Rated(mapping, MAPPING_RATE * config.lr)])
         both = [*synthesis, *layers]
-        self.optimizers["g"].add_param_group({"params": layers, "lr": config.lr / 4, FULL_RATE: config.lr / 4})
         adversarial = [replace(phase, first=first) for phase in self.phases]
-        adversarial[0] = replace(adversarial[0], parameters=[*adversarial[0].parameters, *layers])
         self.phases = [
             Phase("reconstruction", 1, both, decoding, self._reconstruction_loss, last=first),
             Phase("mapping", 1, mapping, drawing, self._mapping_loss, first // 2, first, updates=MAPPING_UPDATES),
@@ -147,6 +145,7 @@ class Pretraining(TrainingLoop):
         loss: Tensor | float = 0.0
         if self.encoder:
             self._take_reals()
+            # Codes stay as they are from here on: the EMA of the mapping could not follow moving ones.
             again = self._reconstructed(self.encoder, self._taken[:reconstructed], self._flips[:reconstructed])
             loss = self.config.reconstruction_weight * reconstruction_loss(again, self._reals[:reconstructed])
             fakes = torch.cat([fakes, again.to(self.dtype)])
