@@ -71,14 +71,13 @@ class Studio:
 
 
 def _base(root: Path) -> BaseSummary:
-    from importlib.resources import as_file, files
-
     from lfsgan_cli.workspace.paths import base_path
+    from lfsgan_cli.workspace.workspace import embedded_base
 
     try:
         return base_file.read_summary(base_path(root))
     except (NoBaseError, NoWorkspaceError):
-        with as_file(files("lfsgan_cli") / "assets" / "avatars-64.safetensors") as path:
+        with embedded_base() as path:
             return base_file.read_summary(path)
 
 
