@@ -1,4 +1,4 @@
-"""How unlike the training images are to what a base draws. Few-shot adaptation changes a style, not the content."""
+"""The distance of the training images from what a base draws: few-shot adaptation changes a style, not the content."""
 
 from __future__ import annotations
 

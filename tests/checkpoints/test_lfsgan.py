@@ -148,7 +148,7 @@ def test_the_command_generates_what_was_imported(home: Path, tmp_path: Path) -> 
 
 def test_it_says_whether_the_activation_matters(home: Path, tmp_path: Path) -> None:
     unknown = done("tasks", "import", TASK, "--name", "cats").stderr
-    assert re.search(r"Warning: the file does not tell .* [1-9]\d*\.\d% of its gates are negative", unknown)
+    assert re.search(r"Warning: the file does not say .* and [1-9]\d*\.\d% of its gates are negative", unknown)
     assert "Warning" not in done("tasks", "import", TASK, "--name", "dogs", "--activation").stderr
     harmless = published(tmp_path / "harmless.pt", {name: tensor.abs() for name, tensor in official().items()})
     said = done("tasks", "import", harmless, "--name", "birds").stderr
