@@ -50,7 +50,8 @@ def grow_discriminator(discriminator: Discriminator, config: NetworkConfig, imag
         grown = Discriminator(config).to(images.device)
         order = torch.randint(len(images), (STEPS, BATCH)).tolist()
     new = len(config.sides) - len(discriminator.config.sides)
-    state = {_moved(name, new): tensor for name, tensor in discriminator.state_dict().items() if _is_kept(name)}
+    trained = {n: tensor for n, tensor in discriminator.state_dict().items() if not n.startswith("from_rgb.")}
+    state = {_moved(name, new): tensor for name, tensor in trained.items()}
     grown.load_state_dict({**grown.state_dict(), **state})
     parameters = [parameter for module in grown.first_blocks(new) for parameter in module.parameters()]
     adam = torch.optim.Adam(parameters, RATE, betas=(0.9, 0.99))
@@ -66,10 +67,6 @@ def grow_discriminator(discriminator: Discriminator, config: NetworkConfig, imag
         adam.step()
         adam.zero_grad()
     return grown
-
-
-def _is_kept(name: str) -> bool:
-    return not name.startswith("from_rgb.")
 
 
 def _moved(name: str, by: int) -> str:

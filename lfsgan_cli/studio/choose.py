@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
@@ -59,14 +58,11 @@ async def snapshots(request: Request) -> Response:
     now = training.get("snapshot", training.get("steps"))
 
     def work(samples: Samples) -> list[Row]:
-        from lfsgan_cli.images.png import encode
         from lfsgan_cli.runs import snapshots as of
 
         rows = []
         for step in of.steps_of(samples.place.task_run(name)):
-            images = of.images(samples.place, name, step, samples.device)
-            pictures = [b64encode(encode(one, {})).decode() for one in images]
-            rows.append(Row(str(step), list(zip(of.SEEDS, pictures, strict=True))))
+            rows.append(Row.of(str(step), of.SEEDS, list(of.images(samples.place, name, step, samples.device))))
             samples.check()
         return rows
 

@@ -18,6 +18,7 @@ from lfsgan_cli.workspace.paths import UnknownTaskError, task_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lfsgan_cli.generation.output import Pixels
     from lfsgan_cli.studio.samples import Samples
 
 
@@ -27,6 +28,14 @@ class Row:
 
     title: str
     images: Sequence[tuple[int, str]]
+
+    @classmethod
+    def of(cls, title: str, seeds: Sequence[int], images: Sequence[Pixels]) -> Row:
+        """A row of images, one for each seed."""
+        from lfsgan_cli.images.png import encode
+
+        pngs = [b64encode(encode(image, {})).decode() for image in images]
+        return cls(title, list(zip(seeds, pngs, strict=True)))
 
 
 async def show(request: Request) -> Response:
@@ -59,13 +68,7 @@ async def images(request: Request) -> Response:
 
 def sampled(samples: Samples, scene: Scene, seeds: Sequence[int]) -> list[Row]:
     """The images of seeds, a row for every task."""
-    from lfsgan_cli.images.png import encode
-
-    rows = []
-    for title, task in scene.variants:
-        found = [encode(image, {}) for image in samples.images(task, seeds, scene.options(task))]
-        rows.append(Row(title, [(seed, b64encode(png).decode()) for seed, png in zip(seeds, found, strict=True)]))
-    return rows
+    return [Row.of(title, seeds, samples.images(task, seeds, scene.options(task))) for title, task in scene.variants]
 
 
 async def scene_of(request: Request) -> Scene:

@@ -67,18 +67,14 @@ class Studio:
 
     def base(self) -> BaseSummary:
         """The base's header; that of the embedded one where the workspace has none yet. Without torch."""
-        return _base(self.root)
+        from lfsgan_cli.workspace.paths import base_path
+        from lfsgan_cli.workspace.workspace import embedded_base
 
-
-def _base(root: Path) -> BaseSummary:
-    from lfsgan_cli.workspace.paths import base_path
-    from lfsgan_cli.workspace.workspace import embedded_base
-
-    try:
-        return base_file.read_summary(base_path(root))
-    except (NoBaseError, NoWorkspaceError):
-        with embedded_base() as path:
-            return base_file.read_summary(path)
+        try:
+            return base_file.read_summary(base_path(self.root))
+        except (NoBaseError, NoWorkspaceError):
+            with embedded_base() as path:
+                return base_file.read_summary(path)
 
 
 def studio_of(request: Request) -> Studio:

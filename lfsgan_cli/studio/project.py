@@ -7,7 +7,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,13 +149,11 @@ async def tasks(request: Request) -> Response:
 
     def work(samples: Samples) -> list[Row]:
         from lfsgan_cli.generation.latents import read_latents
-        from lfsgan_cli.images.png import encode
 
         latents = read_latents(folder / "out" / "latents.npz", samples.place.base.average.config)
         rows = []
         for name in names:
-            (found, *_) = samples.of_latents(name, latents)
-            rows.append(Row(name or BASE, [(0, b64encode(encode(found, {})).decode())]))
+            rows.append(Row.of(name or BASE, [0], samples.of_latents(name, latents)[:1]))
             samples.check()
         return rows
 

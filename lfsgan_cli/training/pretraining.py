@@ -141,7 +141,7 @@ class Pretraining(TrainingLoop):
     def _g_loss(self, _step: int) -> Iterator[Tensor]:
         batch = self.config.batch
         reconstructed = batch // 2 if self.encoder else 0
-        self._fakes = fakes = self._generate(batch - reconstructed, self.dtype)[0]
+        fakes, _ = self._generate(batch - reconstructed, self.dtype)
         loss: Tensor | float = 0.0
         if self.encoder:
             self._take_reals()
