@@ -281,15 +281,12 @@ def _tell_start(job: "TaskRun") -> None:
 def _warn_of_domain_gap(job: "TaskRun") -> None:
     import numpy as np
 
-    from lfsgan_cli.training.domain_gap import FAR, MOST_IMAGES, domain_gap
+    from lfsgan_cli.training.domain_gap import MOST_IMAGES, DomainGap
 
     base = job.workspace.base
-    gap = domain_gap(np.stack(list(islice(job.shots.pictures, MOST_IMAGES))), base.average)
-    if gap > FAR:
-        warn(
-            f"these images are unlike what the base {base.name!r} was trained on (distance {gap:.1f}, usual are up to "
-            f"{FAR:g}): expect poor results; a base of your own needs thousands of images, see `lfsgan help pretrain`"
-        )
+    images = np.stack(list(islice(job.shots.pictures, MOST_IMAGES)))
+    if warning := DomainGap(base.average).warning(images, base.name):
+        warn(warning)
 
 
 def _tell_task(

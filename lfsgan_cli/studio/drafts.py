@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from lfsgan_cli.errors import LfsganError, printable
@@ -182,6 +183,11 @@ class Draft:
         elif len(findings) < USUAL // 2:
             warnings.append(f"{len(findings)} images are few: about {USUAL} are usual")
         return Shown(summary.line(), summary.notes(can_fit=False), warnings, ready=summary.different >= LEAST)
+
+    def pixels(self, side: int) -> NDArray[np.uint8]:
+        """The images as training will see them: uint8 [K, side, side, 3]."""
+        paths = [(self.path(image), image.crop) for image in self.images]
+        return np.stack([_seen(path, stamp(path), self.fit, crop, side)[1] for path, crop in paths])
 
     def folder_to_learn_from(self) -> Path:
         """A folder with the images in order, for `learn-task --images`; those whose crop was moved are cut already."""

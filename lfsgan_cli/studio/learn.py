@@ -100,6 +100,16 @@ async def square(request: Request) -> Response:
     return image(await run_in_threadpool(draft.square, found, _side(studio)))
 
 
+async def gap(request: Request) -> Response:
+    """Whether the images are far from what the base draws: said a second or two later than the rest."""
+    studio, draft = studio_of(request), _draft(request)
+    images = await run_in_threadpool(draft.pixels, _side(studio)) if draft.images else None
+    warning = None
+    if images is not None:
+        warning = await studio.renderer.run(request, lambda samples: samples.far_from_base(images))
+    return page(request, "fragments/gap.html", warning=warning)
+
+
 async def start(request: Request) -> Response:
     """Learn a task from a set."""
     studio, form = studio_of(request), await request.form()
@@ -247,6 +257,7 @@ ROUTES = [
     Route("/learn/start", start, methods=["POST"]),
     Route("/learn/{draft}", show),
     Route("/learn/{draft}/images", upload, methods=["POST"]),
+    Route("/learn/{draft}/gap", gap),
     Route("/learn/{draft}/fit", fit, methods=["POST"]),
     Route("/learn/{draft}/images/{key}/remove", remove, methods=["POST"]),
     Route("/learn/{draft}/images/{key}/crop", crop, methods=["POST"]),

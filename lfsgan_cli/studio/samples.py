@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lfsgan_cli.generation.latents import Latents
 from lfsgan_cli.generation.output import Pixels, near_square, to_arrays
@@ -21,6 +23,7 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import prepared
 from lfsgan_cli.studio.folder import THUMBS, Stamp, stamp
 from lfsgan_cli.system.device import pick
+from lfsgan_cli.training.domain_gap import DomainGap
 from lfsgan_cli.workspace.blend import parse_blend
 from lfsgan_cli.workspace.paths import task_path
 from lfsgan_cli.workspace.task_file import TaskFile
@@ -59,6 +62,7 @@ class Samples:
         self._place: Loaded | None = None
         self._base: Stamp = None
         self._generators: OrderedDict[Any, Generator] = OrderedDict()
+        self._gap: DomainGap | None = None
 
     @cached_property
     def device(self) -> torch.device:
@@ -73,6 +77,7 @@ class Samples:
         if self._place is None or now != self._base:
             self._place, self._base = Loaded(self.root), now
             self._generators.clear()
+            self._gap = None
         return self._place
 
     def images(self, task: str | None, seeds: Sequence[int], options: SamplingOptions | None = None) -> list[Pixels]:
@@ -108,6 +113,12 @@ class Samples:
         while len(self._generators) > max(1, CACHE_BYTES // max(1, size)):
             self._generators.popitem(last=False)
         return self._generators[key]
+
+    def far_from_base(self, images: NDArray[np.uint8]) -> str | None:
+        """The warning that `learn-task` gives of training images, uint8 [K, R, R, 3], far from what the base draws."""
+        base = self.place.base
+        self._gap = self._gap or DomainGap(base.average.to(self.device))
+        return self._gap.warning(images, base.name)
 
     def thumbnail(self, task: str) -> bytes:
         """Four samples of a task as one PNG, stored in the page's folder if that can be written."""

@@ -129,6 +129,16 @@ def test_the_time_of_every_recipe_is_estimated(page: Page) -> None:
     assert re.fullmatch(r"quick about [\w ]+, default about [\w ]+, best about [\w ]+ on this machine\.", text.strip())
 
 
+def test_images_far_from_what_the_base_draws_are_warned_of_and_its_own_samples_are_not(
+    page: Page, learned: "Program", photos: list[Path]
+) -> None:
+    samples = learned.folder / "samples"
+    learned.done("generate", "cats", "--with-base", "-n", 12, "--outdir", samples)
+    near, far = draft_of(page, *sorted(samples.glob("base/seed*.png"))), draft_of(page, *photos)
+    assert page.get(f"/learn/{near}/gap").text.strip() == ""
+    assert "unlike what the base" in page.get(f"/learn/{far}/gap").text
+
+
 def test_the_command_says_what_the_form_says(page: Page, learned: "Program") -> None:
     draft = draft_of(page, *sorted(learned.folder.joinpath("dogs").iterdir()))
     page.post(f"/learn/{draft}/fit", data={"fit": "pad"})

@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images  # type: ignore[import-untyped]
 
 from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.training.domain_gap import FAR, domain_gap
+from lfsgan_cli.training.domain_gap import FAR, DomainGap
 from lfsgan_cli.workspace.base_file import Base
 from lfsgan_cli.workspace.workspace import embedded_base
 
@@ -21,6 +21,11 @@ def embedded_generator() -> Generator:
         return Base.open(path).average
 
 
+@pytest.fixture(scope="module")
+def gap(embedded_generator: Generator) -> DomainGap:
+    return DomainGap(embedded_generator)
+
+
 SHOTS = Path(__file__).parents[2] / "examples" / "few_shots"
 
 
@@ -29,22 +34,24 @@ def scaled(image: Image.Image) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("domain", sorted(folder.name for folder in SHOTS.iterdir() if folder.is_dir()))
-def test_drawn_portraits_are_near_enough(embedded_generator: Generator, domain: str) -> None:
+def test_drawn_portraits_are_near_enough(gap: DomainGap, domain: str) -> None:
     images = np.stack([scaled(Image.open(path)) for path in sorted((SHOTS / domain).glob("*.png"))])
-    assert domain_gap(images, embedded_generator) < FAR
+    assert gap.of(images) < FAR
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_crops_of_photographs_are_far(embedded_generator: Generator, seed: int) -> None:
+def test_crops_of_photographs_are_far(gap: DomainGap, seed: int) -> None:
     random, photographs, crops = np.random.RandomState(seed), load_sample_images().images, []
     for index in range(10):
         photograph = Image.fromarray(photographs[index % 2])
         side = random.randint(100, 400)
         left, top = (random.randint(0, extent - side) for extent in photograph.size)
         crops.append(scaled(photograph.crop((left, top, left + side, top + side))))
-    assert domain_gap(np.stack(crops), embedded_generator) > FAR
+    assert gap.of(np.stack(crops)) > FAR
 
 
-def test_samples_of_the_base_are_as_near_as_they_are_to_each_other(embedded_generator: Generator) -> None:
+def test_samples_of_the_base_are_as_near_as_they_are_to_each_other(
+    gap: DomainGap, embedded_generator: Generator
+) -> None:
     images = next(iter(sample(embedded_generator, range(1000, 1040), batch=40, noise="const")))
-    assert domain_gap(images.permute(0, 2, 3, 1).numpy(), embedded_generator) == pytest.approx(1, abs=0.25)
+    assert gap.of(images.permute(0, 2, 3, 1).numpy()) == pytest.approx(1, abs=0.25)
