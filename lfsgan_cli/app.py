@@ -61,13 +61,13 @@ register(
     app, "learn-task", learn_task,
     "lfsgan learn-task --images ./few_shots --name cats",
     "lfsgan learn-task --images cats.zip --name cats --adapter lora --steps 500",
-    panel=LEARN,
+    panel=LEARN, configured=True,
 )  # fmt: skip
 register(
     app, "pretrain", pretrain,
     "lfsgan pretrain --data ./faces --resolution 64",
     "lfsgan pretrain --data ./faces --kimg 2000 --resume",
-    panel=LEARN,
+    panel=LEARN, configured=True,
 )  # fmt: skip
 register(
     app, "recipes", recipes,
@@ -85,25 +85,25 @@ register(
     app, "generate", generate,
     "lfsgan generate --task cats -n 64",
     "lfsgan generate cats dogs sketch=0.6,babies=0.4 --with-base --seeds 0-7",
-    panel=GENERATE,
+    panel=GENERATE, configured=True,
 )  # fmt: skip
 register(
     app, "style-mix", style_mix,
     "lfsgan style-mix --rows 0-3 --cols 8-11 --task cats",
     "lfsgan style-mix --rows 0-3 --cols 8-11 --layers middle+fine --task base",
-    panel=GENERATE,
+    panel=GENERATE, configured=True,
 )  # fmt: skip
 register(
     app, "interpolate", interpolate,
     "lfsgan interpolate --seeds 0-7 --task cats --frames 24 --out walk.webp",
     "lfsgan interpolate --task cats --task dogs --seeds 0-5 --out tasks.gif",
-    panel=GENERATE,
+    panel=GENERATE, configured=True,
 )  # fmt: skip
 register(
     app, "project", project,
     "lfsgan project photo.png --outdir projected",
     "lfsgan project photo.png --task cats --space w --steps 1000",
-    panel=GENERATE,
+    panel=GENERATE, configured=True,
 )  # fmt: skip
 register(
     app, "studio", studio,
@@ -115,13 +115,13 @@ register(
     app, "evaluate", evaluate,
     "lfsgan evaluate --fid",
     "lfsgan evaluate --task cats --all --reals ./cats",
-    panel=MEASURE,
+    panel=MEASURE, configured=True,
 )  # fmt: skip
 register(
     app, "benchmark", benchmark,
     "lfsgan benchmark suite.toml --dry-run",
     "lfsgan benchmark suite.toml --data ./avatars --out ./results",
-    panel=MEASURE,
+    panel=MEASURE, configured=True,
 )  # fmt: skip
 register(
     app, "report", report,

@@ -23,6 +23,39 @@ Results go to stdout; progress and messages go to stderr. `--json` prints one JS
 | 1 | error: one line on stderr says what was found, what was expected and what to do |
 | 2 | wrong command line |
 | 130, 143, 129 | stopped by Ctrl-C, SIGTERM or SIGHUP; a training run keeps its checkpoint |
+
+## Configuration files
+
+Options can stand in a TOML file:
+
+```toml
+# run.toml
+images = ["few_shots"]
+name = "cats"
+steps = 1500
+
+[training] # settings of -t
+mode_seeking.weight = 5
+
+[options] # adapter options of -o
+rank = 2
+```
+
+```console
+lfsgan learn-task --config run.toml
+lfsgan learn-task --config run.toml --steps 300 --name trial
+```
+
+Keys are the long names of the options, without dashes in front. An argument has its own key: `tasks` for `generate`,
+`image` for `project`, `suite` for `benchmark`. The option `-n` is `n`. Flags are `true` or `false`. Paths start at
+the folder where the command runs. The command line wins over the file, and the file over environment variables. An
+unknown key is an error.
+
+`--save-config FILE` writes the options of a run to such a file. With `--dry-run` it writes them without work. Every
+run also keeps its own as `config.toml`: `learn-task` in `tasks/NAME`, `pretrain` in `base`, the other commands in
+their output folder. An animation in one file has none. A kept file makes the same run again. It leaves out what says
+only how the command ran: `--resume`, `--overwrite`, `--dry-run`, `--json`, `-q`, `-v`. Defaults are not in it;
+another version may have other ones.
 """
 
 

@@ -53,7 +53,13 @@ def _parse(words: list[str]) -> str:
 
 
 @pytest.mark.parametrize("page", READER, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_line_shown_is_one_that_the_program_takes(page: Path) -> None:
+def test_every_command_line_shown_is_one_that_the_program_takes(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in _blocks(page, "toml"):
+        if block.startswith("# run.toml"):
+            Path("run.toml").write_text(block, encoding="utf-8")
     for words in _command_lines(page):
         assert _parse(words) or words in (["--help"], ["--version"]), words
 

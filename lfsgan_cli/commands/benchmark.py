@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lfsgan_cli.commands import options as given
+from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import losses_line, print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT
 from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, check_images, tell_images, to_repeat
@@ -42,6 +43,7 @@ Methods = Annotated[
 
 
 def benchmark(
+    ctx: typer.Context,
     suite: SuiteFile,
     data: Data = None,
     out: Out = None,
@@ -95,6 +97,7 @@ def benchmark(
         given_words += [word for name in method or [] for word in ("--method", name)]
         again = to_repeat("benchmark", str(suite), *given_words, workspace=DEFAULT_WORKSPACE, device=device)
         run(work, todo, _Progress(total, total - len(todo)), again)
+        keep_config(ctx, out_folder)
     summary = summarise(read_runs(out_folder))
     if as_json:
         print_json({"folder": str(out_folder), **images_json(read), **asdict(summary)})

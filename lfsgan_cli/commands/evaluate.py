@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, METRICS, OUTPUT
 from lfsgan_cli.commands.options import (
@@ -141,6 +142,7 @@ def _with_metrics(command: Callable[..., None]) -> Callable[..., None]:
 
 @_with_metrics
 def evaluate(
+    ctx: typer.Context,
     everything: Everything = False,
     retention: Retention = False,
     task: Tasks = None,
@@ -206,6 +208,8 @@ def evaluate(
     else:
         base_run = None if fakes else workspace / RESERVED
         _measure(evaluation, inputs, base_run, as_json=as_json)
+        if save is not None:
+            keep_config(ctx, save)
     if retention:
         prove(workspace, task, device, dry_run=dry_run, as_json=False)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
 from lfsgan_cli.commands.help import INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.options import (
@@ -117,7 +118,8 @@ DEFAULT_COUNT = 16
 
 
 def generate(
-    names: Names = None,
+    ctx: typer.Context,
+    tasks: Names = None,
     task: Tasks = None,
     all_tasks: AllTasks = False,
     with_base: WithBase = False,
@@ -145,7 +147,7 @@ def generate(
     Writes a PNG for each task and seed, and a labelled grid. A seed always gives the same image.
     """
     wanted = parse_seeds(count, seeds, latents)
-    given = [*(names or []), *(task or [])]
+    given = [*(tasks or []), *(task or [])]
     from lfsgan_cli.generation.generate import GenerateJob
     from lfsgan_cli.generation.latents import read_latents
     from lfsgan_cli.generation.postprocess import Postprocess
@@ -172,6 +174,7 @@ def generate(
     job.check(compute, overwrite=overwrite, dry_run=dry_run)
     if not dry_run:
         _run(job, compute)
+        keep_config(ctx, outdir)
     if as_json:
         print_json({"pictures": [str(path) for path in job.paths()], "grid": str(job.grid)})
     elif dry_run:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
 from lfsgan_cli.commands.generate import Batch, LatentsFile, open_for_sampling, tasks_of
 from lfsgan_cli.commands.help import INPUT, OUTPUT, SAMPLING
@@ -73,6 +74,7 @@ Overwrite = Annotated[
 
 
 def interpolate(
+    ctx: typer.Context,
     task: WalkTasks = None,
     seeds: Seeds = None,
     latents: LatentsFile = None,
@@ -124,6 +126,8 @@ def interpolate(
                     advance()
 
             write_animation(out, counted(), len(walk), fps, walk.note())
+        if not out.suffix:
+            keep_config(ctx, out)
     if as_json:
         print_json({"file": str(out), "frames": len(walk), "fps": fps})
     elif dry_run:

@@ -204,7 +204,7 @@ def learn_task(
         learner = Learner(job, where, snapshot_every=snapshot_every, snapshots=snapshots, advance=advance)
     command = to_repeat("learn-task", "--name", name, "--resume", workspace=place.root, device=device)
 
-    learned = train(learner, Shown(f"Learning {name}", command, save_every, keep_checkpoint))
+    learned = train(ctx, learner, Shown(f"Learning {name}", command, save_every, keep_checkpoint))
     say(f"Learned in {learner.seconds:.0f} s.")
     _tell_task(place.root, name, learned, device, job.shots.summary.to_json(), as_json=as_json)
 

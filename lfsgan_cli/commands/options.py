@@ -3,7 +3,7 @@
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from shutil import which
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
+from lfsgan_cli.commands import config
+from lfsgan_cli.commands.config import ConfiguredCommand
 from lfsgan_cli.commands.console import (
     DEBUG,
     Verbosity,
@@ -99,23 +101,41 @@ Debug = Annotated[
 EVERYWHERE = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
 
 
-def register(group: typer.Typer, name: str, command: Command, *examples: str, panel: str | None = None) -> Command:
-    """Add a command to a group of commands: its help page ends with the examples, command lines that work."""
-    group.command(name, cls=HelpfulCommand, epilog="\n".join(examples), rich_help_panel=panel)(everywhere(command))
+def register(
+    group: typer.Typer,
+    name: str,
+    command: Command,
+    *examples: str,
+    panel: str | None = None,
+    configured: bool = False,
+) -> Command:
+    """Add a command to a group of commands: its help page ends with the examples, command lines that work.
+
+    configured: it takes `--config` and `--save-config`.
+    """
+    cls, extra = (ConfiguredCommand, config.OPTIONS | EVERYWHERE) if configured else (HelpfulCommand, EVERYWHERE)
+    group.command(name, cls=cls, epilog="\n".join(examples), rich_help_panel=panel)(with_options(command, extra))
     return command
 
 
 def everywhere(command: Command) -> Command:
-    """Give a command `--quiet`, `--verbose` and `--debug`: Typer sees them in its signature, its body does not."""
+    """Give a command `--quiet`, `--verbose` and `--debug`."""
+    return with_options(command, EVERYWHERE)
+
+
+def with_options(command: Command, options: Mapping[str, Any]) -> Command:
+    """Give a command options that act without it: Typer sees them in its signature, its body does not."""
 
     @wraps(command)
-    def run(*args: Any, **options: Any) -> Any:
-        return command(*args, **{name: value for name, value in options.items() if name not in EVERYWHERE})
+    def run(*args: Any, **given: Any) -> Any:
+        return command(*args, **{name: value for name, value in given.items() if name not in options})
 
     signature = inspect.signature(command, eval_str=True)
     extra = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
-        for name, annotation in EVERYWHERE.items()
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=False if name in EVERYWHERE else None, annotation=annotation
+        )
+        for name, annotation in options.items()
     ]
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[*signature.parameters.values(), *extra]

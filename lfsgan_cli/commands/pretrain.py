@@ -209,7 +209,7 @@ def pretrain(
     trainer = pretrain.Pretrainer(job, where)
     again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
 
-    trained = train(trainer, Shown("Pretraining", again, save_every, keep_checkpoint, training.batch))
+    trained = train(ctx, trainer, Shown("Pretraining", again, save_every, keep_checkpoint, training.batch))
     if trainer.choice:
         _tell_choice(trainer.choice)
     _tell_base(place.base_path, trained, summary.to_json(), as_json=as_json)

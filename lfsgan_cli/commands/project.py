@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
 from lfsgan_cli.commands.generate import OutDir, Overwrite, open_for_sampling
 from lfsgan_cli.commands.help import INPUT, TRAINING
@@ -43,6 +44,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, rich_help_pan
 
 
 def project(
+    ctx: typer.Context,
     image: Target,
     task: OneTask = None,
     space: SpaceChoice = "w+",
@@ -80,6 +82,7 @@ def project(
                 advance(min(found, 1))
             else:
                 job.save(found, outdir)
+                keep_config(ctx, outdir)
                 _tell(found, outdir, job.title, workspace, device, as_json=as_json)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
 from lfsgan_cli.commands.generate import Batch, OutDir, Overwrite, PrecisionChoice, open_for_sampling, tasks_of
 from lfsgan_cli.commands.help import INPUT, SAMPLING
@@ -39,6 +40,7 @@ Layers = Annotated[
 
 
 def style_mix(
+    ctx: typer.Context,
     rows: Rows,
     columns: Columns,
     layers: Layers = "coarse",
@@ -79,6 +81,7 @@ def style_mix(
         with progress("Generating", len(job.paths()) + 1, unit="images") as advance:
             for _ in job.run(compute):
                 advance()
+        keep_config(ctx, outdir)
     if as_json:
         print_json({"pictures": [str(path) for path in job.paths()], "grid": str(job.grid)})
     elif dry_run:

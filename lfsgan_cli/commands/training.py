@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import (
     losses_line,
     progress,
@@ -82,8 +83,8 @@ class Shown:
     images: int | None = None
 
 
-def train(session: "Session[Result]", shown: Shown) -> Result:
-    """Train to the end and write the result; the summary of its file."""
+def train(ctx: typer.Context, session: "Session[Result]", shown: Shown) -> Result:
+    """Train to the end and write the result; the summary of its file. Once it has begun, its options are kept."""
     from lfsgan_cli.runs.session import result_of
 
     for path in session.damaged:
@@ -97,10 +98,14 @@ def train(session: "Session[Result]", shown: Shown) -> Result:
     )
     unit, each = ("images", shown.images) if shown.images else ("steps", 1)
     seen: Path | None = None
+    kept = False
     with progress(shown.title, session.total * each, done=session.done * each, unit=unit) as advance:
 
         def show(step: "Step") -> None:
-            nonlocal seen
+            nonlocal seen, kept
+            if not kept:
+                kept = True
+                keep_config(ctx, session.folder.path, resumed=session.resumed)
             advance(each, losses_line(step.losses) if step.done % LOSSES_EVERY == 0 else None)
             if session.newest_grid != seen:
                 seen = session.newest_grid

@@ -1,10 +1,11 @@
-"""Strict JSON from untrusted files: values, whole files, and files with one object a line.
+"""Strict JSON and TOML from untrusted files: values, whole files, and files with one object a line.
 
 Whatever would fail later is refused at once: repeated names, deep nesting, huge numbers, text that UTF-8 cannot hold.
 """
 
 import json
 import math
+import tomllib
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import read_plain
 
 DEEPEST = 32  # lists and objects inside each other; the deepest that we write has five
+MOST_DOTS = 100  # in a line of TOML: Python's reader takes time with the square of the depth of nested tables
 LARGEST = 2**63  # whole numbers are below it, as in every other language
 MOST_BYTES = 18_000_000  # of a file; in memory, JSON takes up to twenty-five times its size
 
@@ -49,6 +51,18 @@ def loads_lenient(text: str | bytes) -> Any:
     """
     try:
         found = json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_unique_names)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    check(found)
+    return found
+
+
+def loads_toml(content: bytes) -> dict[str, Any]:
+    """The tables of a TOML file; ValueError for what is no TOML, and for what `loads_lenient` refuses."""
+    if max(line.count(b".") for line in content.split(b"\n")) > MOST_DOTS:
+        raise ValueError(f"a line has more than {MOST_DOTS} dots")
+    try:
+        found = tomllib.loads(content.decode())
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     check(found)

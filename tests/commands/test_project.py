@@ -27,7 +27,7 @@ def test_a_projection_is_the_image_of_its_latents(learned: "Program") -> None:
     learned.done("generate", "--with-base", "-n", 1)
     document = json.loads(learned.done("project", "out/base/seed0000.png", *SHORT, "--json").stdout)
     assert sorted(path.name for path in learned.folder.joinpath("found").iterdir()) == [
-        "latents.npz", "projection.png", "steps.png", "target.png",
+        "config.toml", "latents.npz", "projection.png", "steps.png", "target.png",
     ]  # fmt: skip
     assert np.array_equal(pixels(learned, "found/target.png"), pixels(learned, "out/base/seed0000.png"))
     learned.done("generate", "--with-base", "--latents", document["latents"], "--outdir", "again")
