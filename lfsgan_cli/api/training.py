@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.runs.estimate import Estimate
     from lfsgan_cli.runs.learn_task import TaskRun
     from lfsgan_cli.runs.pretrain import PretrainRun
+    from lfsgan_cli.runs.session import Session
     from lfsgan_cli.training.loop import Step
     from lfsgan_cli.workspace.base_file import BaseSummary
     from lfsgan_cli.workspace.task_file import TaskSummary
@@ -50,7 +51,10 @@ class PlannedRun:
 
 
 class TrainingOptions(TypedDict, total=False):
-    """Keyword arguments of `learn_task` and `pretrain`; what is left out is as in the commands."""
+    """Keyword arguments of `learn_task` and `pretrain`; what is left out is as in the commands.
+
+    tensorboard: True logs for TensorBoard into the run's folder, a folder below that folder.
+    """
 
     batch: int
     lr: float
@@ -61,6 +65,7 @@ class TrainingOptions(TypedDict, total=False):
     precision: Literal["auto", "fp32", "bf16"]
     save_every: float
     keep_checkpoint: bool
+    tensorboard: PathLike | bool
     resume: bool
     overwrite: bool
 
@@ -139,6 +144,7 @@ class Training(Opened):
             if isinstance(job, TaskSummary):
                 return job
             learner = Learner(job, self._pick(), **taken)
+            _log_to(learner, run.tensorboard, name)
             again = f"{self!r}.learn_task({name!r}, resume=True)"
             steps = learner.complete(
                 save_every=run.save_every, resume_command=again, keep_checkpoint=run.keep_checkpoint
@@ -175,6 +181,7 @@ class Training(Opened):
             if isinstance(job, BaseSummary):
                 return job
             trainer = Pretrainer(job, self._pick())
+            _log_to(trainer, run.tensorboard, job.plan.name)
             again = f"{self!r}.pretrain({str(data)!r}, resume=True)"
             steps = trainer.complete(
                 save_every=run.save_every, resume_command=again, keep_checkpoint=run.keep_checkpoint
@@ -249,6 +256,13 @@ def _view(total: int) -> Callable[[Step], Progress]:
     return lambda step: Progress(step.done, total, step.losses)
 
 
+def _log_to(session: Session[Any], folder: PathLike | bool, name: str) -> None:
+    from lfsgan_cli.runs.tensorboard import FOLDER, Tensorboard
+
+    if folder is not False:
+        session.tensorboard = Tensorboard(session.folder.path / FOLDER if folder is True else path_of(folder) / name)
+
+
 def _ignore(_progress: Progress) -> None:
     """Progress that nobody asked for."""
 
@@ -261,6 +275,7 @@ class _Run:
     overwrite: bool = False
     save_every: float = 120.0
     keep_checkpoint: bool = True
+    tensorboard: PathLike | bool = False
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], _Run]:

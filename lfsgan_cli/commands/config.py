@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from lfsgan_cli.commands.console import warn
-from lfsgan_cli.commands.help import INPUT, OTHER_OPTIONS, OUTPUT, Command, usage_error
+from lfsgan_cli.commands.help import INPUT, OTHER_OPTIONS, OUTPUT, Command, usage_error, with_values
 from lfsgan_cli.errors import LfsganError, one_line, quoted
 
 MOST_BYTES: Final = 1 << 20  # of a file
@@ -61,6 +61,7 @@ class ConfiguredCommand(Command):
         """Parse the words of the file and of the command line as one command line; ConfigError."""
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
+        args = with_values(self, args)
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         if given.get("save_config") and not given.get("help"):
             _check_new(Path(given["save_config"]).expanduser())

@@ -176,7 +176,7 @@ class _Log:
         rate = (self._done - self._started_at) / max(seconds, 1e-9)
         left = (self._total - self._done) / rate if rate else float("inf")
         amount = f"{self._done:,}/{self._total:,} {self._unit}".rstrip()
-        parts = [f"{self._title}: {amount}", f"{rate:.3g}/s", f"{_duration(left)} left", note]
+        parts = [f"{self._title}: {amount}", f"{rate:.3g}/s", f"{clock(left)} left", note]
         return one_line(", ".join(part for part in parts if part))
 
 
@@ -203,18 +203,35 @@ def _bar(title: str, total: int, done: int, unit: str) -> Iterator[Advance]:
             shown: dict[str, Any] = {} if note is None else {"note": one_line(note)}
             bar.update(task, advance=amount, speed=f"{speed:.3g}/s" if speed else "", **shown)
 
-        _State.bar = True
-        try:
+        with messages_above():
             yield advance
-        finally:
-            _State.bar = False
+
+
+@contextmanager
+def messages_above() -> Iterator[None]:
+    """While the block runs, messages are printed above what is drawn at the bottom of the terminal."""
+    _State.bar = True
+    try:
+        yield
+    finally:
+        _State.bar = False
+
+
+def can_draw(columns: int, lines: int) -> bool:
+    """Whether stderr is a terminal of that size at least that shows 256 colours and block characters."""
+    console = err()
+    drawn = console.is_terminal and not (is_quiet() or console.is_dumb_terminal or console.legacy_windows)
+    coloured = console.color_system in {"256", "truecolor"} and not console.no_color
+    large = console.width >= columns and console.height >= lines
+    return drawn and coloured and large and console.encoding.startswith("utf")
 
 
 def _ignore(amount: int = 1, note: str | None = None) -> None:
     """Progress that nobody wants to see."""
 
 
-def _duration(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds, as `1:02:03`; `unknown time` for infinity."""
     if seconds == float("inf"):
         return "unknown time"
     minutes, rest = divmod(round(seconds), 60)

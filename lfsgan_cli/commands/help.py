@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -49,6 +50,7 @@ OTHER_OPTIONS = {
     "--output": "--outdir",
     "--out": "--outdir",
 }
+OPTIONAL_DIR: Final = "[DIR]"  # the metavar of an option whose value may be left out
 # Typer's names of types, and the usual ones.
 _TYPES = {"int": "INTEGER", "float": "FLOAT", "str": "TEXT", "path": "PATH", "file": "FILE", "directory": "DIR"}
 
@@ -62,6 +64,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse; an option that takes one value may be given once, and `~` is the home folder in every path."""
+        args = with_values(self, args)
         if not ctx.resilient_parsing:
             _refuse_repeated(self, ctx, args)
         rest = super().parse_args(ctx, args)
@@ -82,6 +85,16 @@ class Command(TyperCommand):
             with formatter.section("Examples"):
                 for line in self.epilog.splitlines():
                     formatter.write(f"  {line}\n")
+
+
+def with_values(command: Any, args: Sequence[str]) -> list[str]:
+    """The words of a command line, with `auto` after every option whose value may be left out and is."""
+    optional = {name for param in command.params if param.metavar == OPTIONAL_DIR for name in param.opts}
+    options = args[: args.index("--")] if "--" in args else args
+    words: list[str] = []
+    for word, after in zip_longest(options, options[1:], fillvalue="-"):
+        words += [word, "auto"] if word in optional and after.startswith("-") else [word]
+    return [*words, *args[len(options) :]]
 
 
 class Group(TyperGroup):

@@ -31,6 +31,7 @@ from lfsgan_cli.commands.training import (
     SaveEvery,
     Seed,
     Shown,
+    TensorboardDir,
     check_resume,
     duration,
     overwrite_option,
@@ -146,6 +147,7 @@ def learn_task(
     precision: PrecisionChoice = LearnConfig.precision,
     save_every: SaveEvery = 120.0,
     keep_checkpoint: KeepCheckpoint = True,
+    tensorboard: TensorboardDir = None,
     snapshot_every: SnapshotEvery = None,
     snapshots: Snapshots = 4,
     resume: Resume = False,
@@ -204,7 +206,7 @@ def learn_task(
         learner = Learner(job, where, snapshot_every=snapshot_every, snapshots=snapshots, advance=advance)
     command = to_repeat("learn-task", "--name", name, "--resume", workspace=place.root, device=device)
 
-    learned = train(ctx, learner, Shown(f"Learning {name}", command, save_every, keep_checkpoint))
+    learned = train(ctx, learner, Shown(f"Learning {name}", command, save_every, keep_checkpoint, tensorboard, name))
     say(f"Learned in {learner.seconds:.0f} s.")
     _tell_task(place.root, name, learned, device, job.shots.summary.to_json(), as_json=as_json)
 

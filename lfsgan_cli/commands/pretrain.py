@@ -28,6 +28,7 @@ from lfsgan_cli.commands.training import (
     SaveEvery,
     Seed,
     Shown,
+    TensorboardDir,
     check_resume,
     overwrite_option,
     resume_option,
@@ -156,6 +157,7 @@ def pretrain(
     init_from: InitFrom = None,
     save_every: SaveEvery = 120.0,
     keep_checkpoint: KeepCheckpoint = True,
+    tensorboard: TensorboardDir = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
@@ -209,7 +211,11 @@ def pretrain(
     trainer = pretrain.Pretrainer(job, where)
     again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
 
-    trained = train(ctx, trainer, Shown("Pretraining", again, save_every, keep_checkpoint, training.batch))
+    trained = train(
+        ctx,
+        trainer,
+        Shown("Pretraining", again, save_every, keep_checkpoint, tensorboard, job.plan.name, training.batch),
+    )
     if trainer.choice:
         _tell_choice(trainer.choice)
     _tell_base(place.base_path, trained, summary.to_json(), as_json=as_json)

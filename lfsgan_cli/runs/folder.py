@@ -209,6 +209,10 @@ class Stopwatch:
         """Since the start."""
         return time.monotonic() - self.start
 
+    def left(self, interval: float) -> float:
+        """Seconds until `interval` has passed; 0 where it has."""
+        return max(0.0, self._last + interval - time.monotonic())
+
     def passed(self, interval: float) -> bool:
         """Whether `interval` seconds went by since this last was true."""
         now = time.monotonic()

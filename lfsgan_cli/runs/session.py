@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.generation.output import near_square, save_grid, to_arrays
+from lfsgan_cli.generation.output import Pixels, near_square, save_grid, to_arrays
 from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.images.formats import BadImagesError
 from lfsgan_cli.io.files import FileWriteError
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs.folder import DivergedRunError, RunFolder, Stopwatch, diverged_loss, enough_memory
 from lfsgan_cli.runs.plan import Plan
+from lfsgan_cli.runs.tensorboard import Tensorboard
 from lfsgan_cli.training.loop import Step, TrainingLoop
 
 Result = TypeVar("Result")
@@ -45,11 +46,12 @@ class Session(ABC, Generic[Result]):
     A run yields its steps, so that a command can show them. grid_seeds: what its image grids show. damaged:
     checkpoints that could not be read, so that the run resumes from the one before them. moved: the hardware of the
     checkpoint, where it is not this one. seconds: how long this process trained, once the steps are done. newest_grid:
-    the image grid that was written last.
+    the image grid that was written last. tensorboard: a log beside the run's own, if it is wanted.
     """
 
     seconds = 0.0
     newest_grid: Path | None = None
+    tensorboard: Tensorboard | None = None
 
     grid_seeds: Sequence[int]
 
@@ -58,6 +60,7 @@ class Session(ABC, Generic[Result]):
     ) -> None:
         self.folder, self.plan, self.loop, self.device = folder, plan, loop, device
         self._restored = folder.restore(loop) if resumed else None
+        self.since_checkpoint = Stopwatch()
         self.damaged: tuple[Path, ...] = self._restored.damaged if self._restored else ()
         self.moved = self._restored.moved if self._restored else ""
         if self._restored:
@@ -107,10 +110,14 @@ class Session(ABC, Generic[Result]):
     def complete(self, *, save_every: float, resume_command: str, keep_checkpoint: bool) -> Run[Step, None, Result]:
         """As `steps`, then `finish`, whose result the generator returns; a signal meanwhile raises StoppedRunError."""
         watch = Stopwatch()
-        yield from self.steps(save_every=save_every, resume_command=resume_command)
-        self.seconds = watch.seconds
-        with stop_at_once(self.total, resume_command):
-            return self.finish(self.seconds, keep_checkpoint=keep_checkpoint)
+        try:
+            yield from self.steps(save_every=save_every, resume_command=resume_command)
+            self.seconds = watch.seconds
+            with stop_at_once(self.total, resume_command):
+                return self.finish(self.seconds, keep_checkpoint=keep_checkpoint)
+        finally:
+            if self.tensorboard:
+                self.tensorboard.close()
 
     def steps(self, *, save_every: float, resume_command: str) -> Iterator[Step]:
         """Train to the end; the last step has its checkpoint too, since the result may still take a while.
@@ -124,7 +131,7 @@ class Session(ABC, Generic[Result]):
         if self._restored is None or self._restored.plan != document:  # or one that was lengthened
             self.folder.save(self.loop, document, self.pack())
         self.folder.reopen()
-        watch = Stopwatch()
+        watch = self.since_checkpoint = Stopwatch()
         with self._stoppable(resume_command) as request, enough_memory(self.loop, document["training"], resume_command):
             for step in self._saved_at_bad_images(document):
                 last = step.done == self.total
@@ -154,6 +161,8 @@ class Session(ABC, Generic[Result]):
         if wrong is not None:
             raise DivergedRunError(wrong, step.done, self.plan.to_json(), self.folder.checkpoint_step)
         self.folder.log(step)
+        if self.tensorboard:
+            self.tensorboard.losses(step)
 
     @contextmanager
     def _stoppable(self, resume: str) -> Iterator[StopRequest]:
@@ -172,13 +181,18 @@ class Session(ABC, Generic[Result]):
                 raise STOPPED[request.signal](self.folder.checkpoint_step or 0, self.total, resume) from error
 
     @torch.no_grad()
+    def samples(self, seeds: Sequence[int]) -> list[Pixels]:
+        """What the generator makes of seeds now, with constant noise; training goes on as if nobody had looked."""
+        return to_arrays(torch.cat(list(sample(self.view(), list(seeds), noise="const"))))
+
     def image_grid(self, note: Mapping[str, Any]) -> None:
         """Write `fakes000123.png` into the run's folder: the samples of `grid_seeds` after the steps done."""
         done, seeds = self.loop.done, list(self.grid_seeds)
-        images = torch.cat(list(sample(self.view(), seeds, noise="const")))
         about = {**note, "step": done, "seeds": seeds, "noise": "const"}
         self.newest_grid = self.folder.path / f"fakes{done:06}.png"
-        save_grid(self.newest_grid, near_square(to_arrays(images)), about)
+        save_grid(self.newest_grid, near_square(self.samples(seeds)), about)
+        if self.tensorboard:
+            self.tensorboard.samples(self.newest_grid, done)
 
 
 def seen_as(run: Run[Step, None, Result], view: Callable[[Step], Seen]) -> Run[Seen, None, Result]:
