@@ -259,6 +259,30 @@ def test_tasks_are_managed(learned: Program) -> None:
     assert workspace.tasks() == {}
 
 
+def test_a_report_is_that_of_the_command(learned: Program) -> None:
+    learned.done("report", "--out", "ours.html")
+    written = open_workspace().report("api.html")
+    assert [learned.contents(path) for path in (written.html, written.csv)] == [
+        learned.contents("ours.html"),
+        learned.contents("ours.csv"),
+    ]
+    assert written.left_out == {}
+
+
+def test_the_doctor_finds_and_removes_what_was_left(learned: Program) -> None:
+    workspace = open_workspace()
+    assert [part.problems for part in workspace.doctor() if part.title == "workspace"] == [()]
+    workspace.remove_tasks("cats")
+    workspace.doctor(clean=True)
+    assert not any("cats" in path for path in learned.tree("lfsgan_workspace"))
+
+
+def test_this_machine_is_profiled(learned: Program) -> None:
+    found = open_workspace().profile(seconds=0)
+    assert found.rows
+    assert all(row.seconds > 0 for row in found.rows)
+
+
 @pytest.mark.parametrize(
     ("method", "arguments", "options", "words"),
     [

@@ -12,6 +12,7 @@ from lfsgan_cli.workspace import listing, manage, paths
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from lfsgan_cli.diagnostics.doctor import MachineReport
     from lfsgan_cli.workspace.base_file import BaseSummary
     from lfsgan_cli.workspace.task_file import TaskSummary
 
@@ -54,6 +55,20 @@ class Files(Opened):
     def verify(self, *names: str) -> list[manage.Finding]:
         """Check that task files, all of them if none is named, and the base are undamaged."""
         return list(manage.verify(self.root, list(names) or None))
+
+    def doctor(self, *, clean: bool = False) -> list[MachineReport]:
+        """Check the machine and the workspace: facts, and problems with what to do about each.
+
+        clean: first empty the trash, and remove temporary files and checkpoints that no run needs.
+        """
+        from lfsgan_cli.diagnostics import doctor, workspace
+
+        state = workspace.examine(self.root)
+        if clean:
+            workspace.remove_stale(state)
+            state = workspace.examine(self.root)
+        there = workspace.report(state, lambda *words: " ".join(("lfsgan", *words, "--workspace", str(self.root))))
+        return [doctor.machine(), doctor.extensions(), doctor.weights(), there]
 
     def mix_tasks(self, name: str, tasks: Task, *, strength: Strength = 1.0, overwrite: bool = False) -> TaskSummary:
         """Store a blend, such as `{"sketch": 0.6, "babies": 0.4}`, as a task of its own; the summary of its file."""

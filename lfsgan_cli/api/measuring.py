@@ -1,8 +1,10 @@
-"""Measuring from Python: metrics of tasks, blends and foreign images, and the check of retention."""
+"""Measuring from Python: metrics of tasks, blends and foreign images, retention, reports, and this machine's speed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from lfsgan_cli.api.arguments import (
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.evaluation.image_sets import ImageSet
     from lfsgan_cli.evaluation.registry import Metric
     from lfsgan_cli.evaluation.retention import Verdict
+    from lfsgan_cli.profiling.profile import Profile
 
 
 class EvaluateOptions(SamplingArguments, total=False):
@@ -48,8 +51,18 @@ class EvaluateOptions(SamplingArguments, total=False):
     options: Mapping[str, Sequence[str]]
 
 
+@dataclass(frozen=True)
+class WrittenReport:
+    """The files of a report. left_out: tasks and methods without images in it, with the reason."""
+
+    html: Path
+    markdown: Path
+    csv: Path
+    left_out: Mapping[str, str]
+
+
 class Measuring(Opened):
-    """Metrics and retention."""
+    """Metrics, retention, reports and speed."""
 
     def evaluate(
         self,
@@ -102,6 +115,36 @@ class Measuring(Opened):
 
         place = self._place(there=True)
         return retention.check_all(place, tasks_text(tasks) or retention.names(place), self._pick())
+
+    def report(
+        self,
+        out: PathLike | None = None,
+        *,
+        folder: PathLike | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> WrittenReport:
+        """Write an HTML report of this workspace, or of the benchmark in `folder`, with Markdown and CSV beside it.
+
+        out: the page, `report.html` in its folder if None. progress: told how many more images were generated.
+        """
+        from lfsgan_cli.report.build import ReportFiles, open_report
+
+        where = self.root if folder is None else path_of(folder)
+        files = ReportFiles(where / "report.html" if out is None else path_of(out))
+        files.check()
+        found = open_report(where)
+        files.write(found.page(self._pick(), progress or (lambda _more: None)))
+        return WrittenReport(files.html, files.markdown, files.csv, dict(found.refused))
+
+    def profile(self, *, resolution: int | None = None, seconds: float = 3.0) -> Profile:
+        """How fast this machine trains and generates with this workspace's base, and what bounds each phase.
+
+        resolution: random networks of that size with FFHQ's widths, instead of the base. seconds: for each phase.
+        """
+        from lfsgan_cli.profiling import profile
+
+        subject = profile.base_of(self._place()) if resolution is None else profile.random_networks(resolution)
+        return profile.profile(subject, self._pick(), seconds, lambda _amount=1, _note=None: None)
 
     def _sets(self, tasks: list[str], options: EvaluateOptions) -> list[ImageSet]:
         from lfsgan_cli.evaluation.image_sets import WorkspaceSets, foreign
