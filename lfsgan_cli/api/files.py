@@ -97,13 +97,29 @@ class Files(Opened):
             pick(self._place(there=True), name, step, self._pick())
         return self.task(name)
 
-    def merge_task(self, name: str, file: PathLike, *, strength: float = 1.0, overwrite: bool = False) -> Path:
-        """Merge a task into the base and write one StyleGAN2 checkpoint, .pt or .safetensors; its path."""
-        from lfsgan_cli.checkpoints import convert
+    def merge_task(
+        self,
+        name: str,
+        file: PathLike,
+        *,
+        strength: float = 1.0,
+        source: Literal["z", "w"] = "z",
+        overwrite: bool = False,
+    ) -> Path:
+        """Merge a task into the base and write one StyleGAN2 checkpoint, .pt or .safetensors, or .onnx; its path.
 
-        out = path_of(file)
-        convert.check_out(out, overwrite=overwrite)
-        convert.write(out, convert.task_document(self._place(there=True), name, strength))
+        source: the input of an ONNX model: z, or w for each layer.
+        """
+        from lfsgan_cli.checkpoints import convert, onnx
+
+        out, place = path_of(file), self._place(there=True)
+        convert.check_out(out, overwrite=overwrite, others=[onnx.SUFFIX])
+        if out.suffix == onnx.SUFFIX:
+            onnx.check_installed()
+            about = {"lfsgan.task": name, "lfsgan.base": place.base.identity, "lfsgan.strength": f"{strength:g}"}
+            onnx.write(out, convert.merged_task(place, name, strength), source, about)
+        else:
+            convert.write(out, convert.task_document(place, name, strength))
         return out
 
     def import_task(

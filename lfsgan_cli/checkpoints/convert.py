@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -282,8 +282,8 @@ Document = dict[str, dict[str, Tensor] | Tensor]
 class ExportNameError(LfsganError):
     """A name from which nobody can tell how to write."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{str(path)!r} does not say how to write it: expected a name in {TORCH} or {SAFETENSORS}")
+    def __init__(self, path: Path, suffixes: Sequence[str]) -> None:
+        super().__init__(f"{str(path)!r} does not say how to write it: expected a name in {' or '.join(suffixes)}")
 
 
 class ExportExistsError(LfsganError):
@@ -293,10 +293,10 @@ class ExportExistsError(LfsganError):
         super().__init__(f"{str(path)!r} is there already; pass --overwrite to replace it, or another name")
 
 
-def check_out(path: Path, *, overwrite: bool) -> None:
-    """ExportNameError or ExportExistsError where `path` cannot be written to."""
-    if path.suffix not in {TORCH, SAFETENSORS}:
-        raise ExportNameError(path)
+def check_out(path: Path, *, overwrite: bool, others: Sequence[str] = ()) -> None:
+    """ExportNameError or ExportExistsError where `path` cannot be written to. others: suffixes besides ours."""
+    if path.suffix not in (suffixes := (TORCH, SAFETENSORS, *others)):
+        raise ExportNameError(path, suffixes)
     check_free(path, overwrite=overwrite)
 
 
@@ -317,18 +317,22 @@ def base_document(workspace: Workspace) -> Document:
     }
 
 
-def task_document(workspace: Workspace, name: str, strength: float = 1.0) -> Document:
-    """A task written into the base: `g_ema` and `latent_avg`; NotMergeableError where it has more than weights.
+def merged_task(workspace: Workspace, name: str, strength: float = 1.0) -> Generator:
+    """A task written into the base, with its `w_avg`; NotMergeableError where it has more than weights.
 
     strength: the share of what the task changes; StrengthError outside of 0 to 1.2.
     """
     task, base = workspace.open_task(name), workspace.base.average
     merged = merge(base, task.adapter(base), strength)
     known = {0.0: base.w_mean, 1.0: task.w_mean}.get(strength)
-    return {
-        rosinality.AVERAGE: rosinality.to_state(merged),
-        rosinality.MEAN: mean_w(merged) if known is None else known,
-    }
+    merged.w_mean = mean_w(merged) if known is None else known
+    return merged
+
+
+def task_document(workspace: Workspace, name: str, strength: float = 1.0) -> Document:
+    """A task written into the base: `g_ema` and `latent_avg`; raises as `merged_task`."""
+    merged = merged_task(workspace, name, strength)
+    return {rosinality.AVERAGE: rosinality.to_state(merged), rosinality.MEAN: merged.w_mean}
 
 
 def write(path: Path, document: Document) -> None:

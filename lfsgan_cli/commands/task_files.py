@@ -1,7 +1,7 @@
 """`lfsgan tasks import`, `export`, `merge` and `mix`: task files made from other files, and other files from tasks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,12 +15,17 @@ from lfsgan_cli.commands.options import (
     LayerStrengths,
     Strength,
     WorkspaceDir,
+    given_options,
     to_repeat,
 )
 from lfsgan_cli.commands.tasks import TaskName
 
 if TYPE_CHECKING:
     from lfsgan_cli.checkpoints.convert import Import
+    from lfsgan_cli.checkpoints.onnx import Input
+    from lfsgan_cli.workspace.workspace import Workspace
+
+ONNX = ".onnx"
 
 Official = Annotated[
     Path, typer.Argument(metavar="OFFICIAL.pt", help="Task file that was saved by the public LFS-GAN code.")
@@ -121,30 +126,62 @@ def _tell_activation(job: "Import", *, known: bool) -> None:
         )
 
 
-GeneratorFile = Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .pt or .safetensors.")]
+GeneratorFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="File to write: .pt, .safetensors, or .onnx (needs the extra [onnx]).")
+]
+OnnxInput = Annotated[
+    Literal["z", "w"],
+    typer.Option("--input", rich_help_panel=OUTPUT, help="What an .onnx file takes: z, or w for every layer."),
+]
 
 
 def merge(
+    ctx: typer.Context,
     name: TaskName,
     file: GeneratorFile,
     strength: Strength = 1.0,
+    source: OnnxInput = "z",
     overwrite: OverwriteFile = False,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
     """Merge a task into the base and export one checkpoint.
 
-    The file is a StyleGAN2 generator in rosinality's layout, which other programs read.
+    The file is a StyleGAN2 generator in rosinality's layout, which other programs read, or an ONNX model with constant
+    noise, which onnxruntime checks.
     """
     from lfsgan_cli.checkpoints import convert
     from lfsgan_cli.workspace.workspace import check_workspace
 
-    convert.check_out(file, overwrite=overwrite)
-    convert.write(file, convert.task_document(check_workspace(workspace), name, strength))
+    as_onnx = file.suffix == ONNX
+    if not as_onnx and given_options(ctx, ["source"]):
+        raise typer.BadParameter(f"belongs to {ONNX} files; leave it out", param_hint="--input")
+    convert.check_out(file, overwrite=overwrite, others=[ONNX])
+    told: dict[str, Any] = {} if strength == 1 else {"strength": strength}
+    if as_onnx:
+        told |= _merge_as_onnx(check_workspace(workspace), name, file, strength, source)
+    else:
+        convert.write(file, convert.task_document(check_workspace(workspace), name, strength))
     if as_json:
-        print_json({"task": name, "file": str(file), **({} if strength == 1 else {"strength": strength})})
+        print_json({"task": name, "file": str(file), **told})
     else:
         print_text(str(file))
+
+
+def _merge_as_onnx(place: "Workspace", name: str, file: Path, strength: float, source: "Input") -> dict[str, Any]:
+    from lfsgan_cli.checkpoints import onnx
+    from lfsgan_cli.checkpoints.convert import merged_task
+
+    onnx.check_installed()
+    about = {"lfsgan.task": name, "lfsgan.base": place.base.identity, "lfsgan.strength": f"{strength:g}"}
+    model = onnx.write(file, merged_task(place, name, strength), source, about)
+    shape, side = ", ".join(map(str, model.shape)), model.resolution
+    say(f"ONNX opset {model.opset}: input {model.input} [N, {shape}], output image [N, 3, {side}, {side}], -1 to 1.")
+    if model.difference is None:
+        warn(f"the model is not checked, since onnxruntime is not installed: {onnx.INSTALL}")
+    else:
+        say(f"Checked with onnxruntime {model.runtime}: at most {model.difference} levels of 255 from lfsgan's images.")
+    return {"opset": model.opset, "input": model.input, "difference": model.difference}
 
 
 MixName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new task.")]
