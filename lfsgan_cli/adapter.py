@@ -49,7 +49,7 @@ class Adapter(nn.Module):
     version: raised when old task files of this adapter can no longer be read.
     stored: the dtype of a learned task's file; `fp16` where its rounding does not show in images.
     lr: the learning rate that suits it, unless the user gives one.
-    paper: where it comes from, as `Hu et al., 2022`.
+    paper: where it comes from, as `Hu et al., 2022`. formula: of a task's weight Ŵ, or of what it changes, in one line.
     nulls: names of its tensors that need not learn, each with the reason; filled by `__init__`.
     rates: names of those that shall learn faster or slower than the rest, each with its share of the learning rate;
         filled by `__init__`.
@@ -60,6 +60,7 @@ class Adapter(nn.Module):
     stored: ClassVar[Literal["fp32", "fp16"]] = "fp32"
     lr: ClassVar[float] = 0.002
     paper: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,18 +1,30 @@
-"""What every adapter must keep: one conformance check, for the built-in ones and for third parties' tests alike."""
+"""What every adapter and every recipe must keep: conformance checks, for built-in ones and third parties' alike."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any, Protocol
+import warnings
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from lfsgan_cli import options as options_of
+from lfsgan_cli import registry
 from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.apply import adapt, merge
 from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
+from lfsgan_cli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lfsgan_cli.training.config import PerceptualChoice
+    from lfsgan_cli.training.learning import Learning
+    from lfsgan_cli.training.perceptual import PerceptualDistance
 
 CLEARLY = 30.0  # a gradient counts when it is so many times larger than what rounding to fp32 changes in it
 SAME = 1e-5  # a start written in fp32 constants is the identity up to their rounding
@@ -154,3 +166,125 @@ def _draw(generator: nn.Module) -> Tensor:
 def _latents(generator: Any, count: int, seed: int) -> Tensor:
     z = torch.randn(count, generator.config.w_dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return z.to(generator.w_mean)
+
+
+# Recipes.
+
+STEPS = 4  # of a check's training
+STOPPED = (0, 1, 3)  # steps after which it is resumed
+IMAGES = np.random.RandomState(0).randint(0, 256, (4, 16, 16, 3), np.uint8)
+CHECKED = {"steps": STEPS, "batch": 2, "anchors.candidates": 10, "mode_seeking.batch": 4, "precision": "fp32"}
+
+
+def check_recipe(recipe: Recipe, adapter: str = "full") -> None:
+    """Raise AssertionError, in words, where a recipe breaks the contract. adapter: the name of one that suits it.
+
+    It is trained for four steps on a tiny base and noise, in a batch of two.
+    """
+    assert isinstance(recipe, Recipe), f"a recipe is an instance of Recipe, not {type(recipe).__name__}"
+    assert recipe.about, "about is empty: `lfsgan recipes` shows it"
+    for name, settings in recipe.options.items():
+        options_of.build(registry.load(name).Config, settings)  # raises OptionError, in one line
+    first = _learning(recipe, adapter)
+    assert bool(first.config.loss_weight) == (recipe.loss is not None), (
+        f"loss_weight is {first.config.loss_weight:g}: expected a weight above 0 with a loss, and 0 without one"
+    )
+    _adds_a_loss(recipe, adapter)
+    _learns_and_leaves_the_base_alone(first)
+    _resumes_exactly(recipe, adapter, first)
+
+
+def _learning(recipe: Recipe, adapter: str) -> Learning:
+    from lfsgan_cli.training.config import LearnConfig
+    from lfsgan_cli.training.learning import Learning
+
+    base, cls = tiny_generator(), registry.load(adapter)
+    config = options_of.changed(LearnConfig(lr=LR), {**recipe.training, **CHECKED})
+    options = options_of.build(cls.Config, recipe.options.get(adapter, {}))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        task, discriminator = construct(cls, base, options), Discriminator(base.config)
+    with warnings.catch_warnings(action="ignore"):  # of a network that is trained twice, which is checked below
+        return Learning(base, task, discriminator, list(IMAGES), _distance(config.perceptual), config, loss=recipe.loss)
+
+
+@lru_cache
+def _distance(choice: PerceptualChoice) -> PerceptualDistance:
+    from lfsgan_cli.training.perceptual import perceptual_distance_to
+
+    return perceptual_distance_to(IMAGES, choice, torch.device("cpu"))
+
+
+def _adds_a_loss(recipe: Recipe, adapter: str) -> None:
+    """Each of its losses, where there is one, is a finite scalar with gradients to its own network and no other."""
+    run = _learning(recipe, adapter)
+    if run.loss is None:
+        return
+    run.begin()
+    shared = {id(p) for network in (run.generator, run.adapter, run.discriminator.discriminator)
+              for p in network.parameters()}  # fmt: skip
+    assert not [p for p in run.loss.parameters() if id(p) in shared], (
+        "the loss holds a network as a submodule: its weights would be trained and saved with the loss; use "
+        "self.networks"
+    )
+    _move(run.adapter)  # at the start, a loss of changes has no gradient
+    reals, own = run.references[:2], list(run.loss.parameters())
+    networks = {"generator_loss": list(run.adapter.parameters()), "discriminator_loss": run.discriminator.parameters}
+    found = 0
+    for name, learning in networks.items():
+        for parameter in (*networks["generator_loss"], *networks["discriminator_loss"], *own):
+            parameter.requires_grad_(any(parameter is one for one in (*learning, *own)))
+        value = run.loss.generator_loss(0) if name == "generator_loss" else run.loss.discriminator_loss(0, reals)
+        if value is None:
+            continue
+        found += 1
+        assert value.dim() == 0, f"{name} is of shape {list(value.shape)}: expected a scalar"
+        assert value.isfinite(), f"{name} is {float(value.detach())}: expected a finite number"
+        assert value.requires_grad, f"{name} has no gradient: nothing can learn from it"
+        gradients = torch.autograd.grad(value, learning, allow_unused=True, materialize_grads=True)
+        assert any(bool(gradient.any()) for gradient in gradients), f"{name} has no gradient where it should learn"
+    assert found, "both losses are None in the first step: nothing is added"
+
+
+def _move(adapter: Adapter) -> None:
+    random = torch.Generator().manual_seed(5)
+    for parameter in adapter.parameters():
+        parameter.data += 0.01 * torch.randn(parameter.shape, generator=random)
+
+
+def _learns_and_leaves_the_base_alone(run: Learning) -> None:
+    before, start = copy.deepcopy(tiny_generator().state_dict()), copy.deepcopy(run.adapter.tensors())
+    for step in run.steps():
+        for name, loss in step.losses.items():
+            assert bool(loss.isfinite()), f"the loss {name} is {float(loss)} after step {step.done}"
+    moved = [name for name, tensor in run.adapter.tensors().items() if not torch.equal(tensor, start[name])]
+    assert moved, "training did not change the adapter"
+    changed = [name for name, tensor in run.base.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert not changed, f"training changed the frozen base: {', '.join(changed)}"
+
+
+def _resumes_exactly(recipe: Recipe, adapter: str, first: Learning) -> None:
+    """A run of another process, with other global random numbers, that takes up a checkpoint ends the same."""
+    whole, again = first.pack(), _learning(recipe, adapter)
+    checkpoints = [copy.deepcopy(again.pack())]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(99)
+        checkpoints += [copy.deepcopy(again.pack()) for _ in again.steps()]
+    different = _different(again.pack(), whole)
+    assert not different, (
+        f"two runs with one seed differ in {different}: all random numbers must come from networks.rng or .choices"
+    )
+    for done in STOPPED:
+        resumed = _learning(recipe, adapter)
+        resumed.unpack(checkpoints[done])
+        for _ in resumed.steps():
+            pass
+        different = _different(resumed.pack(), whole)
+        assert not different, (
+            f"a run resumed after step {done} differs in {different}: whatever the loss keeps must be in its state dict"
+        )
+
+
+def _different(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
+    names = [name for name in one if name not in other or not torch.equal(one[name], other[name])]
+    return ", ".join(names[:3])

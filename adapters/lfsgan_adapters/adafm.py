@@ -46,6 +46,7 @@ class AdaFM(Adapter):
 
     lr = 0.005
     paper = "GAN Memory, Cong et al., 2020"
+    formula = "W' = γ (W - μ) / σ + β"
 
     @dataclass(frozen=True)
     class Config:

@@ -36,6 +36,7 @@ class CAM(Adapter):
 
     lr = 0.0005  # at 0.002 it collapsed to blank images in four of five test domains (docs/benchmarks.md)
     paper = "CAM-GAN, Varshney et al., 2021"
+    formula = "y' = y + GWC(y) + PWC(y) + tanh(Cal(y))"
 
     @dataclass(frozen=True)
     class Config:

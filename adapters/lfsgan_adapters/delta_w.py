@@ -42,6 +42,7 @@ class DeltaW(Adapter):
 
     lr = 0.02
     paper = "WeditGAN, Duan et al., 2024"
+    formula = "w' = w + Δw"
 
     @dataclass(frozen=True)
     class Config:

@@ -25,6 +25,9 @@ class Difference(nn.Module):
 class FullFineTune(Adapter):
     """Learns every parameter of the generator anew; the largest task file, and the upper bound of what can change."""
 
+    paper = "TransferGAN, Wang et al., 2018"
+    formula = "W' = W + Δ"
+
     @dataclass(frozen=True)
     class Config:
         """Full fine-tuning has no options."""

@@ -44,6 +44,7 @@ class KML(Adapter):
 
     lr = 0.02
     paper = "AdAM, Zhao et al., 2022"
+    formula = "W' = W ∘ (1 + m vᵀ)"
 
     @dataclass(frozen=True)
     class Config:

@@ -45,6 +45,7 @@ class LoRA(Adapter):
 
     lr = 0.02  # at an eighth of it FID is worse (docs/quality.md)
     paper = "LoRA, Hu et al., 2022"
+    formula = "W' = W + (alpha / R) |W| B A"
 
     @dataclass(frozen=True)
     class Config:

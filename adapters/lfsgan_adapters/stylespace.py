@@ -31,6 +31,7 @@ class StyleSpace(Adapter):
 
     lr = 0.05  # after 120 steps on notionists FID is 203, at 0.02 it is 219 (one seed each)
     paper = "StyleSpace, Wu et al., 2021"
+    formula = "s' = s + Δs"
 
     @dataclass(frozen=True)
     class Config:

@@ -50,6 +50,7 @@ class SVD(Adapter):
 
     lr = 0.02
     paper = "FSGAN, Robb et al., 2020"
+    formula = "W' = U diag(s ∘ (1 + d)) Vᵀ"
 
     @dataclass(frozen=True)
     class Config:

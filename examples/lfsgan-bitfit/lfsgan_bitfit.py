@@ -25,7 +25,10 @@ class Shift(nn.Module):
 
 
 class BitFit(Adapter):
-    """Shifts every bias and nothing else; the smallest task file, and the simplest of baselines."""
+    """Shifts every bias and nothing else: the simplest of baselines, with a task file of some kilobytes."""
+
+    paper = "BitFit, Zaken et al., 2022"
+    formula = "b' = b + s δ"
 
     @dataclass(frozen=True)
     class Config:

@@ -79,7 +79,7 @@ class LearnOptions(TrainingOptions, total=False):
 
     adapter: str
     adapter_options: Mapping[str, Any]
-    recipe: Literal["default", "paper"]
+    recipe: str
     settings: Mapping[str, Any]
     init_from: str
     steps: int

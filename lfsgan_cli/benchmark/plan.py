@@ -20,10 +20,11 @@ from lfsgan_cli.evaluation.registry import Metric, metrics
 from lfsgan_cli.evaluation.retention_record import STYLE
 from lfsgan_cli.images.dataset import LoadedImages, load_images
 from lfsgan_cli.io.files import write_atomic
+from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.options import spell
 from lfsgan_cli.system.machine import machine, this_machine
 from lfsgan_cli.training.config import CHOSEN
-from lfsgan_cli.training.discriminator import check_fits, fitted
+from lfsgan_cli.training.discriminator import fitted
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace, embedded_base
@@ -119,9 +120,10 @@ class Benchmark:
         for metric in self.metrics:
             for reals in self.reals.values():
                 metric.check(suite.count, len(reals) if "reals" in metric.needs else None, 1)
+        unlearned = build_generator(self.base.network)  # of any weights: only its shape counts
         for method in suite.methods:  # before any step begins, or the last method's mistake would show after hours
             try:
-                check_fits(method.recipe.resolved(device, self.base.network).training, self.base.network)
+                method.recipe.resolved(device, self.base.network).check(unlearned)
             except LfsganError as error:
                 raise UnlearnableMethodError(method.name, error) from error
         self.lines = RunLines(out)

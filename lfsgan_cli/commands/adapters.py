@@ -26,8 +26,9 @@ def adapters(
 ) -> None:
     """List the adapters, or the options of one.
 
-    Without NAME: all installed adapters, with what they change, their paper, and how many parameters a task has on the
-    workspace's base (on the embedded one where there is none). With NAME: what `-o KEY=VALUE` of `learn-task` takes.
+    Without NAME: all installed adapters, with what they change, the formula, the paper, and how many parameters a task
+    has on the workspace's base (on the embedded one where there is none). With NAME: what `-o KEY=VALUE` of
+    `learn-task` takes.
     """
     from lfsgan_cli import registry
 
@@ -48,6 +49,7 @@ class Description:
     version: str
     about: str
     paper: str = ""
+    formula: str = ""
     parameters: int | None = None
 
 
@@ -76,7 +78,9 @@ def _listed(entry: "Entry", base: "Generator | None") -> Description:
 def _described(entry: "Entry", adapter: "type[Adapter]", base: "Generator | None") -> Description:
     about = next(iter((adapter.__doc__ or "").strip().splitlines()), "")
     parameters = None if base is None else _parameters(entry, adapter, base)
-    return Description(entry.name, entry.distribution, entry.version, about, adapter.paper, parameters)
+    return Description(
+        entry.name, entry.distribution, entry.version, about, adapter.paper, adapter.formula, parameters
+    )  # fmt: skip
 
 
 def _parameters(entry: "Entry", adapter: "type[Adapter]", base: "Generator") -> int | None:
@@ -101,10 +105,13 @@ def _list(found: "list[Description]", *, as_json: bool) -> None:
         print_json({"adapters": [asdict(one) for one in found]})
     elif found:
         rows = [
-            (one.name, "-" if one.parameters is None else one.parameters, one.about, one.paper, one.distribution)
+            (
+                one.name, "-" if one.parameters is None else one.parameters,
+                one.about, one.formula, one.paper, one.distribution,
+            )
             for one in found
-        ]
-        table(("adapter", "parameters", "what it changes", "paper", "distribution"), rows)
+        ]  # fmt: skip
+        table(("adapter", "parameters", "what it changes", "formula", "paper", "distribution"), rows)
     else:
         say("No adapter is installed; reinstall lfsgan, which brings some.")
 
@@ -117,6 +124,8 @@ def _show(found: Description, adapter: "type[Adapter]", *, as_json: bool) -> Non
         print_json({**asdict(found), "options": [_option(field) for field in fields]})
         return
     print_text(f"{found.name} ({found.distribution} {found.version}): {found.about}")
+    if found.formula:
+        print_text(f"Formula: {found.formula}")
     if found.paper:
         print_text(f"Paper: {found.paper}")
     if found.parameters is not None:

@@ -43,7 +43,6 @@ from lfsgan_cli.commands.training import (
 from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
-from lfsgan_cli.training.recipes import Name as Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -76,10 +75,10 @@ Pairs = Annotated[
     ),
 ]  # fmt: skip
 RecipeName = Annotated[
-    Recipe,
+    str,
     typer.Option(
-        "--recipe", rich_help_panel=TRAINING, autocompletion=recipe_names,
-        help="Training settings to start from. paper reproduces the public LFS-GAN code.",
+        "--recipe", metavar="NAME", rich_help_panel=TRAINING, autocompletion=recipe_names,
+        help="Training method; see `lfsgan recipes`. paper reproduces the public LFS-GAN code.",
     ),
 ]  # fmt: skip
 Settings = Annotated[

@@ -1,16 +1,19 @@
-"""`lfsgan recipes`: the settings of training, and what each recipe sets them to."""
+"""`lfsgan recipes`: the installed recipes, and the training settings that each of them changes."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfsgan_cli.commands.console import print_json, print_text, table
+from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.options import Json
 from lfsgan_cli.commands.training import recipe_names
+from lfsgan_cli.errors import LfsganError
 
 if TYPE_CHECKING:
     from lfsgan_cli.options import Field
-    from lfsgan_cli.training.recipes import Recipe
+    from lfsgan_cli.recipe import Recipe
+    from lfsgan_cli.registry import Entry
 
 
 RecipeName = Annotated[
@@ -20,40 +23,90 @@ RecipeName = Annotated[
 
 
 def recipes(name: RecipeName = "", as_json: Json = False) -> None:
-    """List the training settings of each recipe.
+    """List the recipes, or the settings of one.
 
-    Without NAME: every setting that `-t KEY=VALUE` of `learn-task` takes, with its type, its value in each recipe and
-    its meaning. With NAME: only the settings that this recipe changes.
+    Without NAME: all installed recipes, with what they do, the formula of what they add, and their paper; then every
+    setting that `-t KEY=VALUE` of `learn-task` takes. With NAME: the settings that this recipe changes.
     """
-    from lfsgan_cli import options
+    from lfsgan_cli import options, registry
     from lfsgan_cli.training.config import LearnConfig
-    from lfsgan_cli.training.recipes import RECIPES, recipe_of
 
-    shown = {name: recipe_of(name)} if name else dict(RECIPES)
-    fields = [field for field in options.describe(LearnConfig) if not name or field.name in shown[name].training]
+    shown = [Installed(registry.find(name, registry.RECIPES), registry.load_recipe(name))] if name else _all()
+    fields = [field for field in options.describe(LearnConfig) if not name or field.name in shown[0].recipe.training]
     if as_json:
-        print_json({"recipes": list(shown), "settings": [_document(field, shown) for field in fields]})
-        return
-    if not fields:
-        print_text(f"The recipe {name!r} changes no setting; `lfsgan recipes` lists all of them.")
-        return
-    headings = ["default", *(each for each in shown if each != "default")]
-    rows = [
-        (field.name, field.type, *(_value(field, shown, each) for each in headings), field.help) for field in fields
-    ]
-    table(("-t setting", "type", *headings, "meaning"), rows)
-    for each, recipe in shown.items():
-        for adapter, settings in recipe.options.items():
-            pairs = " ".join(f"-o {key}={options.spell(value)}" for key, value in settings.items())
-            print_text(f"\n{each} also sets for the adapter {adapter}: {pairs}")
+        print_json({
+            "recipes": [one.document() for one in shown], "settings": [_setting(field, shown) for field in fields],
+        })  # fmt: skip
+    elif name:
+        _print_one(shown[0], fields)
+    else:
+        table(("recipe", "what it does", "formula", "paper", "distribution"), [one.row() for one in shown])
+        print_text("\nSettings of training, with their defaults; `lfsgan recipes NAME` shows those of a recipe:\n")
+        rows = [(field.name, field.type, options.spell(field.default), field.help) for field in fields]
+        table(("-t setting", "type", "default", "meaning"), rows)
 
 
-def _value(field: "Field", shown: "dict[str, Recipe]", recipe: str) -> str:
+@dataclass(frozen=True)
+class Installed:
+    """A recipe with the distribution that brings it."""
+
+    entry: "Entry"
+    recipe: "Recipe"
+
+    def row(self) -> tuple[str, ...]:
+        """Its line in the list."""
+        return (
+            self.entry.name, self.recipe.about, self.recipe.formula, self.recipe.paper, self.entry.distribution
+        )  # fmt: skip
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON."""
+        keys = ("name", "about", "formula", "paper", "distribution")
+        values = (self.entry.name, self.recipe.about, self.recipe.formula, self.recipe.paper, self.entry.distribution)
+        options = {adapter: dict(settings) for adapter, settings in self.recipe.options.items()}
+        return {**dict(zip(keys, values, strict=True)), "version": self.entry.version, "options": options}
+
+    def value(self, field: "Field") -> Any:
+        """What it sets a setting to."""
+        return self.recipe.training.get(field.name, field.default)
+
+
+def _all() -> list[Installed]:
+    """All that can be used; of the others, a warning."""
+    from lfsgan_cli import registry
+
+    found = []
+    for entry in registry.entries(registry.RECIPES):
+        try:
+            found.append(Installed(entry, registry.load_recipe(entry.name)))
+        except LfsganError as error:
+            warn(str(error))
+    if not found:
+        say("No recipe is installed; reinstall lfsgan, which brings some.")
+    return sorted(found, key=lambda one: one.entry.name != "default")
+
+
+def _print_one(one: Installed, fields: "list[Field]") -> None:
     from lfsgan_cli.options import spell
 
-    return spell(shown[recipe].training.get(field.name, field.default) if recipe in shown else field.default)
+    print_text(f"{one.entry.name} ({one.entry.distribution} {one.entry.version}): {one.recipe.about}")
+    if one.recipe.formula:
+        print_text(f"Formula: {one.recipe.formula}")
+    if one.recipe.paper:
+        print_text(f"Paper: {one.recipe.paper}")
+    print_text("")
+    if fields:
+        rows = [
+            (field.name, field.type, *map(spell, (field.default, one.value(field))), field.help) for field in fields
+        ]
+        table(("-t setting", "type", "default", one.entry.name, "meaning"), rows)
+    else:
+        print_text("It changes no setting; `lfsgan recipes` lists all of them.")
+    for adapter, settings in one.recipe.options.items():
+        pairs = " ".join(f"-o {key}={spell(value)}" for key, value in settings.items())
+        print_text(f"\nFor the adapter {adapter} it also sets: {pairs}")
 
 
-def _document(field: "Field", shown: "dict[str, Recipe]") -> dict[str, Any]:
-    values = {name: recipe.training.get(field.name, field.default) for name, recipe in shown.items()}
+def _setting(field: "Field", shown: "list[Installed]") -> dict[str, Any]:
+    values = {one.entry.name: one.value(field) for one in shown}
     return {"name": field.name, "type": field.type, "default": field.default, "help": field.help, "values": values}

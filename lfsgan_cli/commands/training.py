@@ -344,8 +344,6 @@ def duration(seconds: float) -> str:
 
 def recipe_names(incomplete: str) -> Proposals:
     """The recipes."""
-    from typing import get_args
+    from lfsgan_cli import registry
 
-    from lfsgan_cli.training.recipes import Name
-
-    return sorted(name for name in get_args(Name) if name.startswith(incomplete))
+    return [name for name in registry.names(registry.RECIPES) if name.startswith(incomplete)]

@@ -113,6 +113,7 @@ LEARNING_PASSES = 2.2
 COMPARING_PASSES = 0.6  # for a batch of compared samples
 PRETRAINING_PASSES = 2.5
 RECONSTRUCTION_PASSES = 1.1
+LOSS_PASSES = 1.0  # for a recipe's own loss, by the cost of `cdc` and `dcl`
 
 
 def of_learning(network: NetworkConfig, training: LearnConfig, device: torch.device) -> float:
@@ -121,6 +122,8 @@ def of_learning(network: NetworkConfig, training: LearnConfig, device: torch.dev
     if training.compares_samples:
         compared = training.mode_seeking
         passes += COMPARING_PASSES * compared.batch / training.batch / compared.every
+    if training.loss_weight:
+        passes += LOSS_PASSES
     return training.steps * passes * seconds_per_pass(network, training.batch, device)
 
 

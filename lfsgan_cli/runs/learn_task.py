@@ -38,7 +38,6 @@ from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training.anchors import Advance
 from lfsgan_cli.training.batches import reference_images
 from lfsgan_cli.training.config import CHOSEN, LearnConfig
-from lfsgan_cli.training.discriminator import check_fits
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.perceptual import perceptual_distance_to
 from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, setting_values, task_recipe
@@ -153,7 +152,7 @@ class TaskPlan(Plan):
         """The plan that a task was learned by; ImportedTaskError where it was not learned by lfsgan."""
         if "recipe" not in info.training:
             raise ImportedTaskError(info.name)
-        known = {name: info.training[name] for name in LearnConfig.__dataclass_fields__}
+        known = {name: info.training[name] for name in LearnConfig.__dataclass_fields__ if name in info.training}
         rest = ("shots", "recipe", "init_from", "init_from_sha256", "fit", "crop_position", "lengthened")
         return cls.from_json({
             "name": info.name, "adapter": info.adapter, "options": info.config, "base": info.base.identity,
@@ -265,7 +264,7 @@ def plan_task(
         start = source.adapter(base.average).state_dict()
         plan = replace(plan, init_from=init_from, init_from_sha256=source.sha256)
     shots = load_images(images, base.average.config.resolution, framing)
-    check_fits(way.training, base.average.config)
+    way.check(base.average)
     plan = replace(plan, shots=shots.identity, framing=framing)
     return TaskRun(workspace, plan, shots, RunFolder(workspace.task_run(name)), resumed=False, start=start)
 
@@ -377,6 +376,7 @@ class Learner(Session[TaskSummary]):
             perceptual_distance_to(reference_images(images, training.seed), training.perceptual, device),
             training,
             advance,
+            registry.load_recipe(job.plan.recipe).loss,
         )
         super().__init__(job.folder, job.plan, self.run, device, resumed=job.resumed)
         self._grid_every = max(1, -(-self.run.total // GRIDS))

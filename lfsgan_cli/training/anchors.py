@@ -56,7 +56,8 @@ class Anchors:
 
 def anchor_work(config: AnchorsConfig, images: int) -> int:
     """How many generated images `anchor_points` looks at, for so many training images."""
-    return 0 if config.kind == "random" else max(config.candidates, images) + images * config.inversion_steps
+    relative = config.kind == "relative"
+    return max(config.candidates, images) + images * config.inversion_steps if relative else 0
 
 
 def anchor_points(
@@ -67,9 +68,12 @@ def anchor_points(
     dtype: torch.dtype,
     advance: Advance,
 ) -> Tensor:
-    """A latent for each of K training images, [K, D], as `config` asks for. advance: told of each generated image."""
-    count = len(perceptual.images)
-    if config.kind == "random":
+    """A latent for each of K training images, [K, D], as `config` asks for, or none of them, [0, D].
+
+    advance: told of each generated image.
+    """
+    count = len(perceptual.images) if config.kind != "none" else 0
+    if config.kind != "relative":
         return random.normal(count, base.config.w_dim)
     compared = relative(perceptual.to_images)
 

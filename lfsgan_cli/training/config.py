@@ -119,7 +119,9 @@ class AnchorsConfig(_Checked):
 
     section = "anchors."
     kind: Annotated[
-        Literal["relative", "random"], "relative: latents whose images resemble one training image most; random: any"
+        Literal["relative", "random", "none"],
+        "relative: latents whose images resemble one training image most; random: any; "
+        "none: no anchors and no patches, every step scores whole images of random latents",
     ] = "relative"
     every: Annotated[
         int, "steps between two on whole images near the anchors; all others score patches", AT_LEAST_1
@@ -134,10 +136,10 @@ class AnchorsConfig(_Checked):
     def __post_init__(self) -> None:
         """Random anchors stand for no training image, and cannot be drawn to one."""
         super().__post_init__()
-        if self.kind == "random" and (self.inversion_steps, self.weight) != (0, 0):
+        if self.kind != "relative" and (self.inversion_steps, self.weight) != (0, 0):
             raise TrainingConfigError(
-                f"anchors.kind is 'random' with anchors.inversion_steps {self.inversion_steps} and anchors.weight "
-                f"{self.weight}: expected 0 for both, or anchors.kind=relative, since random anchors stand for no image"
+                f"anchors.kind is {self.kind!r} with anchors.inversion_steps {self.inversion_steps} and anchors.weight "
+                f"{self.weight}: expected 0 for both, or anchors.kind=relative, since only those stand for an image"
             )
 
 
@@ -184,6 +186,22 @@ class DiscriminatorConfig(_Checked):
     r1_every: Annotated[
         int, "steps between R1 updates; odd, so that whole images and patches take turns", AT_LEAST_1
     ] = 15
+
+
+@dataclass(frozen=True)
+class AugmentConfig(_Checked):
+    """Augmentation of all images that the discriminator sees (Karras et al., 2020, with limited data)."""
+
+    section = "augment."
+    mode: Annotated[
+        Literal["none", "adaptive", "fixed"], "adaptive: its probability follows the overfitting; fixed: it stays at p"
+    ] = "none"
+    p: Annotated[float, "probability of each transformation; adaptive starts with it", SHARE] = 0.0
+    target: Annotated[
+        float, "mean sign of the logits of training images above which the probability rises", Bounds(-1, 1)
+    ] = 0.6
+    rise: Annotated[float, "images in which the probability can rise from 0 to 1", AT_LEAST_1] = 2000.0
+    most: Annotated[float, "largest adaptive probability; above 0.8, generated images can look augmented", SHARE] = 0.8
 
 
 @dataclass(frozen=True)
@@ -239,9 +257,11 @@ class LearnConfig(_Checked):
         "penalty on samples that are as near to a training image as near training images to each other",
         AT_LEAST_0,
     ] = 100.0
+    loss_weight: Annotated[float, "weight of the recipe's own loss, of those that have one", AT_LEAST_0] = 0.0
     anchors: AnchorsConfig = field(default_factory=AnchorsConfig)
     mode_seeking: ModeSeekingConfig = field(default_factory=ModeSeekingConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
@@ -270,4 +290,8 @@ class LearnConfig(_Checked):
 
     def is_anchored(self, step: int) -> bool:
         """Whether a step, counted from 0, scores whole images near the anchors."""
-        return step % self.anchors.every == 0
+        return self.anchors.kind != "none" and step % self.anchors.every == 0
+
+    def scores_patches(self, step: int) -> bool:
+        """Whether a step, counted from 0, scores patches; all others score whole images."""
+        return self.anchors.kind != "none" and not self.is_anchored(step)

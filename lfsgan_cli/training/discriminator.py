@@ -14,6 +14,7 @@ from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator, block_count, blocks_before_patches, patch_head
 from lfsgan_cli.networks.layers import resized, translated
+from lfsgan_cli.training.augmentation import Augmentation
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import Gradients, LearnConfig, TrainingConfigError
 from lfsgan_cli.training.loop import Phase, Rated, lazy_adam
@@ -33,6 +34,7 @@ class PatchDiscriminator:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.head = patch_head(discriminator.config, self.layer).to(device)
+        self.augmentation = None if config.augment.mode == "none" else Augmentation(config.augment, random.rng)
         self._frozen = list(discriminator.first_blocks(frozen_blocks(config, discriminator.config)))
         nn.ModuleList(self._frozen).requires_grad_(requires_grad=False)  # or their gradients would be computed in vain
 
@@ -44,14 +46,17 @@ class PatchDiscriminator:
 
     def whole(self, images: Tensor, sets: int = 1) -> Tensor:
         """Logits [N, 1], computed in the images' dtype. sets: so many, one after another, each scored by itself."""
-        logits: Tensor = self.discriminator(shifted(images, self.shift, self.random.choices), sets)
+        logits: Tensor = self.discriminator(self._augmented(images), sets)
         return logits
 
     def patches(self, images: Tensor) -> Tensor:
         """A map of logits, [N, 1, side, side]."""
-        moved = shifted(images, self.shift, self.random.choices)
-        logits: Tensor = self.head(self.discriminator.patch_features(moved, self.layer))
+        logits: Tensor = self.head(self.discriminator.patch_features(self._augmented(images), self.layer))
         return logits
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        moved = shifted(images, self.shift, self.random.choices)
+        return moved if self.augmentation is None else self.augmentation(moved)
 
 
 def frozen_blocks(config: LearnConfig, network: NetworkConfig) -> int:

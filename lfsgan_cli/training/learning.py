@@ -12,6 +12,7 @@ from lfsgan_cli.adapter import Adapter
 from lfsgan_cli.apply import adapt
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.recipe import RecipeLoss, TrainedNetworks
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.training import losses
 from lfsgan_cli.training.anchors import Advance, Anchors, Near, anchor_points
@@ -33,7 +34,8 @@ class Learning(TrainingLoop):
     """One task's adapter, learned from few images.
 
     base: the frozen generator. discriminator: a copy of the base's, trained and then discarded. images: all training
-    images. perceptual: distances to `reference_images(images, config.seed)`. advance: told of `anchor_work`.
+    images. perceptual: distances to `reference_images(images, config.seed)`. advance: told of `anchor_work`. loss: the
+    recipe's own, if it has one.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Learning(TrainingLoop):
         perceptual: PerceptualDistance,
         config: LearnConfig,
         advance: Advance = lambda _images: None,
+        loss: type[RecipeLoss] | None = None,
     ) -> None:
         super().__init__(config.seed, base.w_mean.device)
-        self.generator, self.adapter = adapt(base, adapter), adapter
+        self.base, self.generator, self.adapter = base, adapt(base, adapter), adapter
         self.ema = EMA(adapter, config.optim.ema_steps, EMA_RAMP)
         self.images, self.perceptual, self.config = images, perceptual, config
         self.dtype = dtype_of(choose(config.precision, self.device, base.config.resolution), base.w_mean.dtype)
@@ -66,13 +69,24 @@ class Learning(TrainingLoop):
             self.features = FeatureDiscriminator(config.seed, self.random.choices, self.device, width=FEATURE_WIDTH)
             self.features.calibrate(self.references)
             self.modules = {**self.modules, "features": self.features}
+        if self.discriminator.augmentation is not None:
+            self.modules = {**self.modules, "augmentation": self.discriminator.augmentation}
+        self.loss = None
+        if loss is not None and config.loss_weight:
+            parts = TrainedNetworks(
+                base, adapter, self.generator, discriminator, self.references, config.batch, self.dtype,
+                self.random.rng, self.random.choices,
+            )  # fmt: skip
+            self.loss = loss(parts).to(self.device)
+            self.modules = {**self.modules, "loss": self.loss}
         self.set_phases()
 
     def set_phases(self) -> None:
         """Make optimizers and phases for the modules as they are now."""
         config, r1_every, path_every = self.config, self.config.discriminator.r1_every, self.config.path_every
         has_r1, has_path, gradients = config.discriminator.r1_gamma, config.path_weight, config.optim.gradients
-        g, d = list(self.adapter.parameters()), self.discriminator.parameters
+        own = [] if self.loss is None else list(self.loss.parameters())
+        g, d = list(self.adapter.parameters()), [*self.discriminator.parameters, *own]
         g_adam = lazy_adam(rated(self.adapter, config), path_every if has_path else 0, gradients)
         d_adam = lazy_adam([Rated(d, config.discriminator.lr)], r1_every if has_r1 else 0, gradients)
         self.optimizers = {"g": g_adam, "d": d_adam}
@@ -96,6 +110,8 @@ class Learning(TrainingLoop):
 
     def begin(self) -> None:
         """Continue in the images' order, and at the learning rates, after the steps that are done."""
+        if self.loss is not None and not self.done:
+            self.loss.start()
         self._indices = shuffled(len(self.images), self.config.seed, self.done * self.config.batch)
         self._set_rates()
 
@@ -111,10 +127,10 @@ class Learning(TrainingLoop):
             set_rate(optimizer, self.rate_share)
 
     def _score(self, images: Tensor, step: int, sets: int = 1) -> Tensor:
-        """Logits of whole images in anchored steps, of patches in all others; computed in the images' dtype."""
-        if self.config.is_anchored(step):
-            return self.discriminator.whole(images, sets)
-        return self.discriminator.patches(images)
+        """Logits of patches between anchored steps, of whole images otherwise; computed in the images' dtype."""
+        if self.config.scores_patches(step):
+            return self.discriminator.patches(images)
+        return self.discriminator.whole(images, sets)
 
     def _generate(self, step: int) -> tuple[Tensor, Near | None]:
         """Images near the anchors, and where these are, in anchored steps; of random latents otherwise."""
@@ -137,7 +153,12 @@ class Learning(TrainingLoop):
         with torch.no_grad():
             fakes, _ = self._generate(step)
         both = torch.cat([self._reals, fakes])  # one pass costs less than two
-        yield losses.logistic_d(*self._score(both.to(self.dtype), step, sets=2).chunk(2))
+        real, fake = self._score(both.to(self.dtype), step, sets=2).chunk(2)
+        yield losses.logistic_d(real, fake)
+        if self.discriminator.augmentation is not None:
+            self.discriminator.augmentation.observe(real, len(self._reals))
+        if self.loss is not None and (own := self.loss.discriminator_loss(step, self._reals)) is not None:
+            yield self.config.loss_weight * own
 
     def _r1_loss(self, step: int) -> Iterator[Tensor]:
         config = self.config.discriminator
@@ -155,6 +176,8 @@ class Learning(TrainingLoop):
             weight = config.weight * risen(step, config.ramp) * self.rate_share
             loss = loss + self.features.generator_loss(fakes, weight)
         yield loss
+        if self.loss is not None and (own := self.loss.generator_loss(step)) is not None:
+            yield self.config.loss_weight * own
         if self.config.compares_samples_at(step):
             yield self.comparison.loss(self._reals)
 

@@ -108,6 +108,8 @@ def of_learning(network: NetworkConfig, training: LearnConfig, images: int, devi
     references = min(images, MOST_REFERENCES) * (3 * NUMBER * pixels + EMBEDDING_BYTES)  # with mirror images
     held = PROGRAM + PERCEPTUAL + NUMBER * weights + LOADED * images * pixels + references
     held += training.batch * FROZEN if training.features.weight else 0
+    if training.loss_weight:  # a recipe's own samples, and weights that it may keep
+        held += NUMBER * (2 * generator + training.batch * GRAPH * numbers)
     return held + NUMBER * max(training.batch * GRAPH * numbers, samples)
 
 

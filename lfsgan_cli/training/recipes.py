@@ -1,31 +1,23 @@
-"""Named recipes for learning a task: the default, and that of the public LFS-GAN code; and a user's changes to them."""
+"""What a task is learned with: a named recipe, an adapter, and the user's changes to both (no torch on import)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lfsgan_cli import options, registry
-from lfsgan_cli.errors import LfsganError, choices
-from lfsgan_cli.training.config import LearnConfig
+from lfsgan_cli.training.config import LearnConfig, TrainingConfigError
 
 if TYPE_CHECKING:
     import torch
 
     from lfsgan_cli.networks.config import NetworkConfig
+    from lfsgan_cli.networks.generator import Generator
+    from lfsgan_cli.recipe import Recipe
 
-Name: TypeAlias = Literal["default", "paper"]
 C = TypeVar("C")
-NAMES: tuple[Name, ...] = get_args(Name)
-DEFAULT: Name = "default"
-
-
-class UnknownRecipeError(LfsganError):
-    """A name that stands for no recipe."""
-
-    def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"there is no recipe {name!r}; the known ones are: {choices(known, name)}")
+DEFAULT = "default"
 
 
 class SettingError(options.OptionError):
@@ -33,81 +25,6 @@ class SettingError(options.OptionError):
 
     def __init__(self, flag: str, error: options.OptionError, command: str) -> None:
         super().__init__(f"{flag}: {error}; `{command}` lists all of them with their meaning")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What differs from the defaults. training: of `LearnConfig`, by dotted names; options: of adapters, by name."""
-
-    training: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-# JJuOn/LFS-GAN at 17c12f7, its defaults and the options of its README, including its departures from the paper: mode
-# seeking compares the first samples of the batch and sums over their pairs, clusters are the step's few images, the raw
-# generator is trained on and the EMA generator sampled from, nothing is averaged, R1 never reaches the patches. What it
-# shares with the default is stated too, so that a new default does not change it.
-PAPER = Recipe(
-    training={
-        "steps": 3002,
-        "batch": 4,
-        "lr": 0.002,
-        "mirror": True,
-        "precision": "fp32",
-        "perceptual": "auto",
-        "generator": "raw",
-        "mixing": 0.9,
-        "path_weight": 2.0,
-        "path_every": 4,
-        "energy_weight": 0.0,
-        "memorization_weight": 0.0,
-        "anchors.kind": "random",
-        "anchors.every": 4,
-        "anchors.spread": 0.1,
-        "anchors.noise": "fixed",
-        "anchors.weight": 0.0,
-        "anchors.inversion_steps": 0,
-        "mode_seeking.weight": 1.0,
-        "mode_seeking.every": 1,
-        "mode_seeking.batch": 16,
-        "mode_seeking.pairs": "first",
-        "mode_seeking.reduction": "sum",
-        "mode_seeking.centers": "batch",
-        "mode_seeking.noise": "random",
-        "mode_seeking.epsilon": 1e-5,
-        "discriminator.lr": 0.002,
-        "discriminator.freeze_blocks": 0,
-        "discriminator.shift": 0.0,
-        "discriminator.r1_gamma": 10.0,
-        "discriminator.r1_scaled": False,
-        "discriminator.r1_every": 16,
-        "features.weight": 0.0,
-        "features.ramp": 0,
-        "features.lr": 0.0,
-        "optim.mapping_lr_scale": 1.0,
-        "optim.adapter_rates": False,
-        "optim.decay": 0.0,
-        "optim.gradients": "zeroed",
-        "optim.ema_steps": 0.0,
-    },
-    options={"left": {"rank": 1, "init": "paper", "gates": "hard", "biases": False, "crossed": False}},
-)
-RECIPES: Mapping[str, Recipe] = {"default": Recipe(), "paper": PAPER}
-
-
-def recipe_of(name: str) -> Recipe:
-    """The recipe of that name; UnknownRecipeError."""
-    if name not in RECIPES:
-        raise UnknownRecipeError(name, RECIPES)
-    return RECIPES[name]
-
-
-def settings_of(name: str) -> list[options.Field]:
-    """Every training setting in that recipe: dotted name, type, default there, and meaning with its source.
-
-    The default of `lr` is that of an adapter without one of its own. UnknownRecipeError.
-    """
-    return options.describe(options.changed(LearnConfig(), recipe_of(name).training))
 
 
 @dataclass(frozen=True)
@@ -134,6 +51,19 @@ class TaskRecipe:
         training = replace(self.training, precision=precision, perceptual=chosen)
         return replace(self, training=fitted(training, network))
 
+    def check(self, base: Generator) -> None:
+        """TrainingConfigError, UnsuitableAdapterError where it cannot be used on such a base, of any weights."""
+        from lfsgan_cli.adapter import construct  # imports torch
+        from lfsgan_cli.recipe import UnsuitableAdapterError
+        from lfsgan_cli.training.discriminator import check_fits
+
+        check_fits(self.training, base.config)
+        loss = registry.load_recipe(self.recipe).loss
+        if loss is not None and loss.needs_weights:
+            cls = registry.load(self.adapter)
+            if not construct(cls, base, cls.settled(self.options, base.config)).mergeable:
+                raise UnsuitableAdapterError(self.recipe, self.adapter)
+
 
 def task_recipe(
     recipe: str, adapter: str, pairs: Sequence[str], settings: Sequence[str], given: Mapping[str, Any]
@@ -144,11 +74,17 @@ def task_recipe(
     each of them once.
 
     Raises:
-        UnknownRecipeError, what loading an adapter raises, OptionError, TrainingConfigError for a value out of range.
+        What loading a recipe or an adapter raises, OptionError, TrainingConfigError for a value out of range.
     """
-    chosen, cls = recipe_of(recipe), registry.load(adapter)
+    chosen, cls = registry.load_recipe(recipe), registry.load(adapter)
     config = adapter_options(chosen, adapter, cls.Config, pairs)
-    return TaskRecipe(adapter, config, training_of(chosen, cls.lr, settings, given), recipe)
+    training = training_of(chosen, cls.lr, settings, given)
+    if training.loss_weight and chosen.loss is None:
+        raise TrainingConfigError(
+            f"loss_weight is {training.loss_weight:g}, and the recipe {recipe!r} has no loss of its own: leave it out, "
+            "or pass a --recipe that has one; see `lfsgan recipes`"
+        )
+    return TaskRecipe(adapter, config, training, recipe)
 
 
 def training_of(recipe: Recipe, lr: float, settings: Sequence[str], given: Mapping[str, Any]) -> LearnConfig:

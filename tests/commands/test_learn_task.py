@@ -52,7 +52,7 @@ def shown(program: "Program", name: str) -> Any:
         ((*LEARN, "new", "--lr", "nan"), "lr is nan: expected at least 0"),
         ((*LEARN, "new", "-t", "lr=-1"), "lr is -1.0: expected at least 0"),
         ((*LEARN, "new", "-t", "anchor=random"), "unknown option 'anchor'; the known ones are: "),
-        ((*LEARN, "new", "-t", "anchors.kind=none"), "option anchors.kind='none': expected relative|random"),
+        ((*LEARN, "new", "-t", "anchors.kind=some"), "option anchors.kind='some': expected relative|random|none"),
         ((*LEARN, "new", "--steps", 3, "-t", "steps=4"), "option 'steps' is given twice"),
         (
             (*LEARN, "new", "-t", "discriminator.freeze_blocks=9"),
@@ -66,7 +66,7 @@ def shown(program: "Program", name: str) -> Any:
             (*LEARN, "new", "-t", "perceptual=vgg"),
             "perceptual is 'vgg' with anchors.weight 30.0 and energy_weight 100.0: expected efficientnet-lite0, the",
         ),
-        ((*LEARN, "new", "--recipe", "papper"), "--recipe"),
+        ((*LEARN, "new", "--recipe", "papper"), "there is no recipe 'papper'"),
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
         ((*LEARN, "new", "--device", "gpu"), "device 'gpu': no such device; use one of auto, cpu, cuda, cuda:N, mps"),
         ((*LEARN, "new", "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.install
 
 ROOT = Path(__file__).parents[2]
 BUILT_IN = {"left", "full", "cam", "lora", "adafm", "kml", "svd", "delta-w", "stylespace"}
+RECIPES = {"default", "paper", "tgan", "freezed", "ada", "ewc", "cdc", "dcl"}
 Program = Callable[..., str]
 
 
@@ -56,6 +57,7 @@ def test_the_wheel_names_its_licences_program_and_adapters(wheel: zipfile.Path) 
     points.read_string((metadata / "entry_points.txt").read_text(encoding="utf-8"))
     assert dict(points["console_scripts"]) == {"lfsgan": "lfsgan_cli.app:app"}
     assert set(points["lfsgan.adapters"]) >= BUILT_IN
+    assert set(points["lfsgan.recipes"]) >= RECIPES
 
 
 def test_the_sdist_brings_what_its_tests_need_and_no_leftovers(built: Path) -> None:
@@ -64,7 +66,7 @@ def test_the_sdist_brings_what_its_tests_need_and_no_leftovers(built: Path) -> N
         names = {name.partition("/")[2] for name in archive.getnames()}
     for path in ("README.md", "NOTICE", "constraints.txt", "docs/adapters.md", "tests/commands/test_main.py"):
         assert path in names
-    assert "examples/lfsgan-bitfit/lfsgan_bitfit.py" in names
+    assert {"examples/lfsgan-bitfit/lfsgan_bitfit.py", "examples/lfsgan-palette/lfsgan_palette.py"} <= set(names)
     assert len([name for name in names if name.startswith("examples/few_shots/")]) == 30
     assert not [name for name in names if "__pycache__" in name or ".venv" in name or "node_modules" in name]
 
@@ -75,11 +77,14 @@ def test_the_installed_program_introduces_itself(run: Program) -> None:
     assert run("python", "-m", "lfsgan_cli", "--version") == run("lfsgan", "--version")
 
 
-def test_the_installed_program_finds_the_built_in_adapters(run: Program) -> None:
+def test_the_installed_program_finds_the_built_in_adapters_and_recipes(run: Program) -> None:
     adapters = run("lfsgan", "adapters")
     for name in BUILT_IN:
         assert name in adapters.split()
     assert "cannot be used" not in adapters
+    recipes = run("lfsgan", "recipes")
+    assert set(recipes.split()) >= RECIPES
+    assert "cannot be used" not in recipes
 
 
 def test_the_installed_program_is_not_this_checkout(run: Program) -> None:

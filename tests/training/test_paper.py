@@ -15,7 +15,8 @@ from lfsgan_cli.networks.rosinality import discriminator_names, generator_names
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.learning import Learning
-from lfsgan_cli.training.recipes import PAPER, adapter_options, training_of
+from lfsgan_cli.training.recipe_settings import PAPER
+from lfsgan_cli.training.recipes import adapter_options, training_of
 from tests.training.conftest import fill
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from lfsgan_cli.options import describe
 from lfsgan_cli.training.config import LearnConfig
-from lfsgan_cli.training.recipes import PAPER
+from lfsgan_cli.training.recipe_settings import PAPER
 
 # What the eight steps of that code in the golden numbers do not tell, or test_paper.py replaces. Of train.py and
 # train_lfsgan's options at 17c12f7, as the notes on the public code have them: batch 4, four times as many latents for
@@ -36,6 +36,7 @@ LEFT_OPEN = {
     "seed",
     "anchors.candidates",  # anchors.kind=random
     "anchors.focus",  # anchors.weight=0
+    *(f"augment.{name}" for name in ("p", "target", "rise", "most")),  # augment.mode=none
 }
 
 

@@ -30,6 +30,7 @@ class LeFT(Adapter):
     lr = 0.005  # at half of it lines are less clear and diversity is lower (docs/quality.md)
     stored = "fp16"
     paper = "LFS-GAN, Seo et al., 2023"
+    formula = "W' = W ∘ Σ I gate(O T + B) + C, of low rank"
 
     @dataclass(frozen=True)
     class Config:
