@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from lfsgan_cli.generation.interpolation import slerp
+from lfsgan_cli.system.memory import STEP, PeakMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +82,34 @@ def test_smooth_easing_is_slower_near_keyframes(learned: "Program") -> None:
         learned.done("interpolate", "--task", "cats", *options, "--easing", easing, "--out", easing)
     first = [np.abs(np.diff(frames(learned, easing)[:2], axis=0)).mean() for easing in ("linear", "smooth")]
     assert first[1] < first[0]
+
+
+def test_an_mp4_has_every_frame(learned: "Program") -> None:
+    av = pytest.importorskip("av")
+    learned.done(*WALK, "--seeds", "0-1", "--out", "walk.mp4")
+    with av.open(str(learned.folder / "walk.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_a_walk_of_a_thousand_frames_takes_no_more_memory_than_one_of_a_hundred(
+    learned: "Program", suffix: str
+) -> None:
+    """Frames of 96×64 pixels: a thousand of them would be 18 MB."""
+
+    def peak(frames: int) -> float:
+        grid = ("--seeds", "0-47", "--grid", "6x4", "--frames", frames // 2)
+        memory = PeakMemory(torch.device("cpu"))
+        if memory.kind != STEP:
+            pytest.skip("this system does not tell the peak of one piece of work")
+        learned.done("interpolate", "--task", "cats", *grid, "--out", f"walk{frames}{suffix}", "--overwrite")
+        assert memory.mb is not None
+        return memory.mb
+
+    peak(100)  # libraries are loaded, and buffers are made
+    short, long = peak(100), peak(1000)
+    whole = (learned.folder / f"walk1000{suffix}").stat().st_size / 1e6  # a WebP's own bytes are held until it is whole
+    assert long - short < 4 + (3 * whole if suffix == ".webp" else 0)
 
 
 @pytest.mark.parametrize("suffix", ["webp", "gif", "png"])
