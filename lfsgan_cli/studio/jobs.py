@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from lfsgan_cli import registry
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import FileWriteError, check_name, write_atomic
 from lfsgan_cli.io.json import read_lines, read_object
@@ -31,8 +32,7 @@ from lfsgan_cli.workspace import listing, locks
 from lfsgan_cli.workspace.manage import TaskExistsError, check_free
 from lfsgan_cli.workspace.paths import STATS, UnknownTaskError, run_folder, run_names, task_names, task_path
 
-# Training steps by the names that the page has for them; None is the command's default.
-LENGTHS: dict[str, int | None] = {"quick": 300, "default": None, "best": 2000}
+RECIPES = ("quick", "default", "best")  # that the page offers
 NICE = 5  # redraws come before training where both want the processor
 SIGNALLED = ("Terminated.", "Interrupted.")  # what the command says when it is ended before the first checkpoint
 _TAIL = 1 << 14  # bytes of a log
@@ -49,19 +49,22 @@ class BusyError(LfsganError):
 class Order:
     """What to learn: all that the command line is made of.
 
-    draft: of the images; empty to resume. length: see `LENGTHS`. own_steps: another number of training steps.
+    draft: of the images; empty to resume. recipe: one of `RECIPES`. own_steps: another number of training
+    steps.
     """
 
     name: str
     draft: str = ""
-    length: str = "default"
+    recipe: str = "default"
     mirror: bool = True
     own_steps: int | None = None
 
     @property
     def steps(self) -> int:
         """Training steps of the whole run."""
-        return self.own_steps or LENGTHS[self.length] or LearnConfig.steps
+        if self.own_steps is not None:
+            return self.own_steps
+        return int(registry.load_recipe(self.recipe).training.get("steps", LearnConfig.steps))
 
     def words(self, drafts: Drafts, *, make: bool = False) -> list[str]:
         """The command's words, without those of workspace and device. make: write the folder of images that is named.
@@ -73,7 +76,8 @@ class Order:
         draft = drafts.open(self.draft)
         folder = draft.folder_to_learn_from() if make else draft.folder / "images"
         words = ["learn-task", "--images", str(folder), "--name", self.name]
-        words += ["--steps", str(self.steps)] if self.own_steps or LENGTHS[self.length] else []
+        words += ["--recipe", self.recipe] if self.recipe != "default" else []
+        words += ["--steps", str(self.own_steps)] if self.own_steps is not None else []
         words += [] if self.mirror else ["--no-mirror"]
         return words + (["--fit", draft.fit] if draft.fit != "crop" else [])
 
@@ -309,9 +313,9 @@ def _read_orders(path: Path) -> list[Order]:
     for entry in document if isinstance(document, list) else []:
         match entry:
             case {
-                "name": str(name), "draft": str(draft), "length": str(length), "mirror": bool(mirror),
+                "name": str(name), "draft": str(draft), "recipe": str(recipe), "mirror": bool(mirror),
                 "own_steps": int() | None as steps,
-            } if length in LENGTHS and (steps is None or 0 < steps <= MOST):  # fmt: skip
+            } if recipe in RECIPES and (steps is None or 0 < steps <= MOST):  # fmt: skip
                 with suppress(LfsganError):
-                    found.append(Order(check_name(name), draft, length, mirror, steps))
+                    found.append(Order(check_name(name), draft, recipe, mirror, steps))
     return found

@@ -17,7 +17,7 @@ from lfsgan_cli.io.files import check_name
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.options import MOST
 from lfsgan_cli.studio.drafts import MAX_IMAGES, MAX_ZIP_BYTES, Draft
-from lfsgan_cli.studio.jobs import LENGTHS, Order
+from lfsgan_cli.studio.jobs import RECIPES, Order
 from lfsgan_cli.studio.pages import (
     MAX_PARTS,
     ParameterError,
@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
 
 async def _show(request: Request, draft: Draft) -> Response:
     studio = studio_of(request)
-    return page(request, "learn.html", **await _described(studio, draft), lengths=LENGTHS, steps=_steps())
+    return page(request, "learn.html", **await _described(studio, draft), steps=await run_in_threadpool(_steps))
 
 
 async def upload(request: Request) -> Response:
@@ -132,21 +132,21 @@ async def command(request: Request) -> Response:
 
 def _order(form: Mapping[str, str], name: str) -> Order:
     """What a form asks for; ParameterError."""
-    length = form.get("length", "default")
-    if length not in LENGTHS:
-        raise ParameterError("length", length, " or ".join(LENGTHS))
+    recipe = form.get("recipe", "default")
+    if recipe not in RECIPES:
+        raise ParameterError("recipe", recipe, " or ".join(RECIPES))
     steps = whole(form.get("steps"), "steps", 0, 1, MOST) or None
-    return Order(name, form.get("draft", ""), length, "mirror" in form, steps)
+    return Order(name, form.get("draft", ""), recipe, "mirror" in form, steps)
 
 
 async def estimates(request: Request) -> Response:
-    """How long each length of a run takes on this machine."""
+    """How long each recipe takes on this machine."""
     studio = studio_of(request)
     network = json.dumps(studio.base().network.to_json(), sort_keys=True)
     seconds = await run_in_threadpool(_seconds_per_step, network, studio.device)
     return page(
         request, "fragments/estimates.html", busy=bool(studio.jobs.running()),
-        estimates={length: seconds * steps for length, steps in _steps().items()},
+        estimates={recipe: seconds * steps for recipe, steps in _steps().items()},
     )  # fmt: skip
 
 
@@ -246,7 +246,7 @@ def _side(studio: Studio) -> int:
 
 
 def _steps() -> dict[str, int]:
-    return {length: Order("", length=length).steps for length in LENGTHS}
+    return {recipe: Order("", recipe=recipe).steps for recipe in RECIPES}
 
 
 ROUTES = [

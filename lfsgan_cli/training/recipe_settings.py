@@ -6,6 +6,16 @@ Each is an entry point of the group `lfsgan.recipes` in pyproject.toml.
 from lfsgan_cli.recipe import Recipe
 
 DEFAULT = Recipe(about="LFS-GAN, fixed and extended: the default.", paper="LFS-GAN, Seo et al., 2023")
+QUICK = Recipe(
+    training={"steps": 250},
+    about="The default in a quarter of its steps: faces are whole, but less in the style of the images.",
+    paper="LFS-GAN, Seo et al., 2023",
+)
+BEST = Recipe(
+    training={"steps": 2500},
+    about="The default with two and a half times as many steps: closer to the style of the images.",
+    paper="LFS-GAN, Seo et al., 2023",
+)
 
 # JJuOn/LFS-GAN at 17c12f7, its defaults and the options of its README, including its departures from the paper: mode
 # seeking compares the first samples of the batch and sums over their pairs, clusters are the step's few images, the raw

@@ -96,7 +96,7 @@ def test_what_is_no_run_is_refused(page: Page) -> None:
         "[]",
         "{",
         '{"orders": 1}',
-        '{"orders": [{"name": "../x", "draft": "", "length": "quick", "mirror": true, "own_steps": null}]}',
+        '{"orders": [{"name": "../x", "draft": "", "recipe": "quick", "mirror": true, "own_steps": null}]}',
     ],
 )
 def test_a_queue_that_is_damaged_or_planted_is_left_out(page: Page, text: str) -> None:

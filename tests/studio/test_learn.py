@@ -142,14 +142,14 @@ def test_images_far_from_what_the_base_draws_are_warned_of_and_its_own_samples_a
 def test_the_command_says_what_the_form_says(page: Page, learned: "Program") -> None:
     draft = draft_of(page, *sorted(learned.folder.joinpath("dogs").iterdir()))
     page.post(f"/learn/{draft}/fit", data={"fit": "pad"})
-    text = page.get(f"/learn/command?draft={draft}&name=two words&length=quick").text
+    text = page.get(f"/learn/command?draft={draft}&name=two words&recipe=quick").text
     (words,) = commands(text)
     assert words[0] == "learn-task"
     assert words[words.index("--name") + 1] == "two words"
-    assert words[words.index("--steps") + 1] == "300"
+    assert words[words.index("--recipe") + 1] == "quick"
     assert words[words.index("--fit") + 1] == "pad"
     assert "--no-mirror" in words
-    assert "--steps" not in page.get(f"/learn/command?draft={draft}&mirror=1").text
+    assert "--recipe" not in page.get(f"/learn/command?draft={draft}&mirror=1").text
 
 
 def test_a_task_learned_by_the_page_is_the_commands_byte_for_byte(page: Page, learned: "Program") -> None:
