@@ -16,6 +16,7 @@ from lfsgan_cli.commands.evaluate import evaluate
 from lfsgan_cli.commands.generate import generate
 from lfsgan_cli.commands.help import GENERATE, LEARN, MANAGE, MEASURE, help_
 from lfsgan_cli.commands.interpolate import interpolate
+from lfsgan_cli.commands.learn_all import learn_all
 from lfsgan_cli.commands.learn_task import learn_task
 from lfsgan_cli.commands.main import Cli
 from lfsgan_cli.commands.options import everywhere, register
@@ -62,6 +63,12 @@ register(
     "lfsgan learn-task --images ./few_shots --name cats",
     "lfsgan learn-task --images cats.zip --name cats --adapter lora --steps 500",
     panel=LEARN, configured=True,
+)  # fmt: skip
+register(
+    app, "learn-all", learn_all,
+    "lfsgan learn-all ./domains --jobs 4",
+    "lfsgan learn-all tasks.toml --steps 500 --dry-run",
+    panel=LEARN,
 )  # fmt: skip
 register(
     app, "pretrain", pretrain,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.runs.estimate import Estimate
     from lfsgan_cli.runs.learn_task import TaskRun
     from lfsgan_cli.runs.pretrain import PretrainRun
+    from lfsgan_cli.runs.queue import Expected, Outcome, QueuedTask
     from lfsgan_cli.runs.session import Session
     from lfsgan_cli.training.loop import Step
     from lfsgan_cli.workspace.base_file import BaseSummary
@@ -74,7 +75,7 @@ class LearnOptions(TrainingOptions, total=False):
     """Keyword arguments of `learn_task`; what is left out is as in `lfsgan learn-task`.
 
     adapter_options, settings: as `-o` and `-t` take them, under the names of `lfsgan adapters NAME` and
-    `lfsgan recipes`.
+    `lfsgan recipes`. threads: of the CPU, recorded, since another number ends in other bytes.
     """
 
     adapter: str
@@ -83,6 +84,7 @@ class LearnOptions(TrainingOptions, total=False):
     settings: Mapping[str, Any]
     init_from: str
     steps: int
+    threads: int
     snapshot_every: int
     snapshots: int
 
@@ -134,6 +136,7 @@ class Training(Opened):
         """
         from lfsgan_cli.runs.learn_task import Learner
         from lfsgan_cli.runs.session import seen_as
+        from lfsgan_cli.system.device import threads
         from lfsgan_cli.workspace.locks import hold_tasks
         from lfsgan_cli.workspace.task_file import TaskSummary
 
@@ -143,13 +146,83 @@ class Training(Opened):
             job = self._open_task(name, images, how, run)
             if isinstance(job, TaskSummary):
                 return job
-            learner = Learner(job, self._pick(), **taken)
-            _log_to(learner, run.tensorboard, name)
-            again = f"{self!r}.learn_task({name!r}, resume=True)"
-            steps = learner.complete(
-                save_every=run.save_every, resume_command=again, keep_checkpoint=run.keep_checkpoint
-            )
-            return (yield from seen_as(steps, _view(learner.total)))
+            with threads(job.plan.threads):
+                learner = Learner(job, self._pick(), **taken)
+                _log_to(learner, run.tensorboard, name)
+                again = f"{self!r}.learn_task({name!r}, resume=True)"
+                steps = learner.complete(
+                    save_every=run.save_every, resume_command=again, keep_checkpoint=run.keep_checkpoint
+                )
+                return (yield from seen_as(steps, _view(learner.total)))
+
+    def learn_all(
+        self,
+        tasks: PathLike | Mapping[str, PathLike | Sequence[PathLike]],
+        *,
+        jobs: int = 1,
+        ray: str | None = None,
+        gpus: float = 0.0,
+        progress: Callable[[Outcome], object] | None = None,
+        **options: Unpack[LearnOptions],
+    ) -> list[Outcome]:
+        """Learn many tasks, each in a process of its own, as `lfsgan learn-all` does; what became of each.
+
+        tasks: a folder with a folder of images for each, a TOML file, or the images by the tasks' names. jobs: tasks
+        at a time. ray: the address of a Ray cluster, or "local"; gpus: of each task there. progress: called with each
+        outcome as it comes. A task that fails does not raise: its outcome says why.
+        """
+        from contextlib import closing
+
+        from lfsgan_cli.runs.queue import THREADS
+        from lfsgan_cli.runs.workers import RayWorker, Worker
+
+        found, threads = self._tasks(tasks, options), options.get("threads", THREADS)
+        worker = (
+            Worker(self.root, found, jobs=jobs, threads=threads, device=self.device)
+            if ray is None
+            else RayWorker(self.root, found, ray, jobs=jobs, threads=threads, device=self.device, gpus=gpus)
+        )
+        outcomes = []
+        with closing(worker.run()) as events:
+            for outcome in events:
+                if outcome is not None:
+                    outcomes.append(outcome)
+                    if progress is not None:
+                        progress(outcome)
+        return outcomes
+
+    def plan_all(
+        self, tasks: PathLike | Mapping[str, PathLike | Sequence[PathLike]], **options: Unpack[LearnOptions]
+    ) -> Expected:
+        """What `learn_all` would need on this machine, as the command says it with `--dry-run`; nothing is written."""
+        from lfsgan_cli.runs.queue import THREADS, Queue
+        from lfsgan_cli.system.device import threads
+
+        count = options.get("threads", THREADS)
+        with threads(count):
+            return Queue(self.root, self._tasks(tasks, options), threads=count).expected(self._pick())
+
+    def _tasks(
+        self, tasks: PathLike | Mapping[str, PathLike | Sequence[PathLike]], options: Mapping[str, Any]
+    ) -> list[QueuedTask]:
+        from lfsgan_cli.runs.queue import QueuedTask, check_tasks, read_tasks
+
+        if options.get("resume") or options.get("overwrite"):
+            raise CallError("learn_all takes neither resume nor overwrite: it resumes by itself, and replaces nothing")
+        common = {key: value for key, value in options.items() if key not in ("resume", "overwrite")}
+        common |= {
+            name: [f"{key}={spell(value)}" for key, value in options[given].items()]
+            for given, name in (("settings", "settings"), ("adapter_options", "pairs"))
+            if given in options
+        }
+        common.pop("adapter_options", None)
+        if isinstance(tasks, Mapping):
+            several = {name: [images] if isinstance(images, str | Path) else images for name, images in tasks.items()}
+            found = [QueuedTask(name, tuple(map(path_of, images)), common) for name, images in several.items()]
+        else:
+            found = list(read_tasks(path_of(tasks), common).tasks)
+        check_tasks(Path("tasks") if isinstance(tasks, Mapping) else path_of(tasks), found, self._place())
+        return found
 
     def pretrain(
         self,

@@ -15,8 +15,14 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.features import Progress
 from lfsgan_cli.runs import learn_task
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
-from lfsgan_cli.runs.learn_task import ChangedImagesError, Learner, OtherStartError, Repeated, TaskRun
-from lfsgan_cli.runs.plan import AlreadyPassedError, ChangedPlanError, NoCheckpointError
+from lfsgan_cli.runs.learn_task import Learner, Repeated, TaskRun
+from lfsgan_cli.runs.plan import (
+    AlreadyPassedError,
+    ChangedImagesError,
+    ChangedPlanError,
+    NoCheckpointError,
+    OtherStartError,
+)
 from lfsgan_cli.runs.session import stop_on_signals
 from lfsgan_cli.training.loop import Step as TrainingStep
 from lfsgan_cli.workspace.checkpoint_file import UnusableStateError

@@ -157,6 +157,33 @@ def progress(title: str, total: int, *, done: int = 0, unit: str = "", every: fl
         yield _Log(title, total, done, unit, every)
 
 
+@contextmanager
+def live_table(title: str, headings: Sequence[str]) -> Iterator[Any]:
+    """A table on the terminal that changes while the block runs: call what is yielded with its title and its rows.
+
+    None is yielded where there is no terminal, and under `--quiet`.
+    """
+    if is_quiet() or not err().is_terminal or err().is_dumb_terminal:
+        yield None
+        return
+    from rich.live import Live
+    from rich.table import Table
+
+    def show(title: str, rows: Iterable[Sequence[object]]) -> None:
+        grid = Table(*headings, title=one_line(title), title_justify="left", box=None, pad_edge=False)
+        for row in rows:
+            grid.add_row(*map(_cell, row))
+        shown.update(grid)
+
+    with Live(console=err(), transient=True, refresh_per_second=4) as shown:
+        show(title, [])
+        _State.bar = True
+        try:
+            yield show
+        finally:
+            _State.bar = False
+
+
 class _Log:
     def __init__(self, title: str, total: int, done: int, unit: str, every: float) -> None:
         self._title, self._total, self._unit, self._every = title, total, unit, every

@@ -32,6 +32,7 @@ from lfsgan_cli.commands.training import (
     Seed,
     Shown,
     TensorboardDir,
+    Threads,
     check_resume,
     duration,
     overwrite_option,
@@ -144,6 +145,7 @@ def learn_task(
     seed: Seed = LearnConfig.seed,
     mirror: Mirror = LearnConfig.mirror,
     precision: PrecisionChoice = LearnConfig.precision,
+    threads: Threads = None,
     save_every: SaveEvery = 120.0,
     keep_checkpoint: KeepCheckpoint = True,
     tensorboard: TensorboardDir = None,
@@ -165,6 +167,7 @@ def learn_task(
     """
     from lfsgan_cli.runs.learn_task import Learner, TaskRun, open_run
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.system.device import threads as computing_with
     from lfsgan_cli.training import memory
     from lfsgan_cli.training.anchors import anchor_work
     from lfsgan_cli.training.batches import MOST_REFERENCES
@@ -179,6 +182,7 @@ def learn_task(
     values = {
         "recipe": recipe, "adapter": adapter, "init_from": init_from, "steps": steps, "batch": batch, "lr": lr,
         "seed": seed, "mirror": mirror, "precision": precision, "fit": fit, "crop_position": crop_position,
+        "threads": threads,
     }  # fmt: skip
     job = open_run(
         place, name, images or None, given_options(ctx, values), pairs or [], settings or [],
@@ -188,6 +192,7 @@ def learn_task(
         say(f"Task {name!r} is learned already, nothing is left to do.")
         _tell_task(place.root, name, job, device, {}, as_json=as_json)
         return
+    ctx.with_resource(computing_with(job.plan.threads))
     if not dry_run:
         _tell_machine(job, where)
     if not job.resumed:

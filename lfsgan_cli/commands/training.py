@@ -28,7 +28,7 @@ from lfsgan_cli.commands.console import (
     say,
     warn,
 )
-from lfsgan_cli.commands.help import INPUT, OPTIONAL_DIR, OUTPUT, TRAINING
+from lfsgan_cli.commands.help import INPUT, MACHINE, OPTIONAL_DIR, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import AUTO, Proposals
 from lfsgan_cli.errors import one_line
 from lfsgan_cli.images.framing import CropPosition, Fit
@@ -61,6 +61,13 @@ Mirror = Annotated[
         "--mirror/--no-mirror", rich_help_panel=TRAINING, help="Flip images at random; not for images with text."
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, max=1024, rich_help_panel=MACHINE,
+        help="CPU threads. Another number ends in other bytes, so it is recorded.  [default: what torch finds]",
+    ),
+]  # fmt: skip
 SaveEvery = Annotated[
     float, typer.Option("--save-every", min=0, rich_help_panel=OUTPUT, help="Seconds between checkpoints.")
 ]

@@ -14,7 +14,6 @@ from torch import Tensor
 from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct, read_config
 from lfsgan_cli.apply import adapt
-from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.retention_record import forget, record
 from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.images.dataset import LoadedImages, load_images
@@ -26,8 +25,12 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs import snapshots as snapshots_of
 from lfsgan_cli.runs.folder import RunFolder
 from lfsgan_cli.runs.plan import (
+    BaseInTrainingError,
+    ChangedImagesError,
     ImportedTaskError,
     NoCheckpointError,
+    OtherBaseError,
+    OtherStartError,
     Plan,
     SourceAdapterError,
     SourceOptionsError,
@@ -49,46 +52,7 @@ from lfsgan_cli.workspace.workspace import Workspace
 GRIDS = 4  # image grids, and snapshots, in one run unless the user says otherwise
 # Settings with an option of their own; all others are passed by -t.
 FLAGS = ("recipe", "steps", "batch", "lr", "seed", "mirror", "precision")
-
-
-class ChangedImagesError(LfsganError):
-    """A run whose own copies of the images were changed."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"the images in {str(path)!r} were changed since the run began; "
-            "start again with --images and --overwrite instead of --resume"
-        )
-
-
-class OtherBaseError(LfsganError):
-    """A run that began on another base."""
-
-    def __init__(self, name: str, began: str, now: str) -> None:
-        super().__init__(
-            f"learning {name!r} began on the base {began[:12]}…, but this workspace has {now[:12]}… now: "
-            "bring that base back, or start again with --overwrite instead of --resume"
-        )
-
-
-class BaseInTrainingError(LfsganError):
-    """A workspace that will have a base of its own."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(
-            f"the base of {str(root)!r} is not trained to its end: finish it with `lfsgan pretrain --resume`, "
-            "or learn the task in another --workspace"
-        )
-
-
-class OtherStartError(LfsganError):
-    """A task to start from that was learned anew since."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"task {name!r} is not the one that this run started from, it was learned anew since: leave --init-from "
-            "out to resume, or start again with --overwrite instead of --resume"
-        )
+NO_SETTINGS = ("recipe", "adapter", "init_from", "threads")  # options that are no settings of the training
 
 
 @dataclass(frozen=True)
@@ -97,7 +61,8 @@ class TaskPlan(Plan):
 
     options: of the adapter, an instance of its `Config`. shots: identity of the images. base: identity. init_from,
     init_from_sha256: the task whose weights it starts from, and the hash of its tensors; None is the base. lengthened:
-    for each end that was planned before, `steps`, and the step `at` which the run was given more.
+    for each end that was planned before, `steps`, and the step `at` which the run was given more. threads: of the CPU,
+    since another number rounds otherwise; None is what torch finds on the machine.
     """
 
     END: ClassVar[str] = "--steps"
@@ -113,6 +78,7 @@ class TaskPlan(Plan):
     init_from_sha256: str | None = None
     framing: Framing = CROPPED
     lengthened: Sequence[Mapping[str, int]] = ()
+    threads: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -126,6 +92,7 @@ class TaskPlan(Plan):
             "--init-from": self.init_from,
             "--fit": self.framing.fit,
             "--crop-position": self.framing.crop_position,
+            "--threads": self.threads,
         }
 
     @property
@@ -144,7 +111,8 @@ class TaskPlan(Plan):
             {} if self.init_from is None else {"init_from": self.init_from, "init_from_sha256": self.init_from_sha256}
         )
         more = {"lengthened": list(self.lengthened)} if self.lengthened else {}
-        about = {"recipe": self.recipe, "shots": self.shots, **self.framing.changes()}
+        about: dict[str, Any] = {"recipe": self.recipe, "shots": self.shots, **self.framing.changes()}
+        about |= {"threads": self.threads} if self.threads else {}
         return {**self.training.to_json(), **about, **start, **more}
 
     @classmethod
@@ -153,7 +121,7 @@ class TaskPlan(Plan):
         if "recipe" not in info.training:
             raise ImportedTaskError(info.name)
         known = {name: info.training[name] for name in LearnConfig.__dataclass_fields__ if name in info.training}
-        rest = ("shots", "recipe", "init_from", "init_from_sha256", "fit", "crop_position", "lengthened")
+        rest = ("shots", "recipe", "init_from", "init_from_sha256", "fit", "crop_position", "lengthened", "threads")
         return cls.from_json({
             "name": info.name, "adapter": info.adapter, "options": info.config, "base": info.base.identity,
             "training": known, **{key: info.training[key] for key in rest if key in info.training},
@@ -206,6 +174,7 @@ class Repeated:
         adapter, start = said.pop("adapter", plan.adapter), said.pop("init_from", plan.init_from)
         recipe = said.pop("recipe", plan.recipe)
         asked = replace(plan, adapter=adapter, init_from=start, recipe=recipe, framing=framing)
+        asked = replace(asked, threads=said.pop("threads", plan.threads))
         asked = replace(asked, training=options.changed(plan.training, said))
         if adapter == plan.adapter:
             named = self.options
@@ -247,6 +216,7 @@ def plan_task(
     overwrite: bool,
     init_from: str | None = None,
     framing: Framing = CROPPED,
+    threads: int | None = None,
 ) -> TaskRun:
     """Check a new task, which starts at the base or at the task `init_from`.
 
@@ -265,7 +235,7 @@ def plan_task(
         plan = replace(plan, init_from=init_from, init_from_sha256=source.sha256)
     shots = load_images(images, base.average.config.resolution, framing)
     way.check(base.average)
-    plan = replace(plan, shots=shots.identity, framing=framing)
+    plan = replace(plan, shots=shots.identity, framing=framing, threads=threads)
     return TaskRun(workspace, plan, shots, RunFolder(workspace.task_run(name)), resumed=False, start=start)
 
 
@@ -309,19 +279,19 @@ def open_run(
 ) -> TaskRun | TaskSummary:
     """The run that a command or a script asks for, new or resumed; the summary if nothing is left to do.
 
-    said: the options that the user passes, under the names of `LearnConfig`, with `adapter`, `recipe` and `init_from`;
-    pairs: of `-o`, settings: of `-t`. Without images it is resumed. Raises as `plan_task` and `resume_task`.
+    said: the options that the user passes, under the names of `LearnConfig`, with those of `NO_SETTINGS`; pairs: of
+    `-o`, settings: of `-t`. Without images it is resumed. Raises as `plan_task` and `resume_task`.
     """
     if resume or images is None:
         repeated = Repeated(said, setting_values(settings), pairs, images)
         done = check_learned(workspace, name, repeated) if is_learned(workspace, name) else None
         return done or resume_task(workspace, name, repeated)
     framing, rest = Framing.taken_from(said)
-    given = {key: value for key, value in rest.items() if key not in {"recipe", "adapter", "init_from"}}
+    given = {key: value for key, value in rest.items() if key not in NO_SETTINGS}
     way = task_recipe(said.get("recipe", DEFAULT), said.get("adapter", "left"), pairs, settings, given)
     fitted = way.resolved(device, workspace.base.average.config)
-    start = said.get("init_from")
-    return plan_task(workspace, images, name, fitted, overwrite=overwrite, init_from=start, framing=framing)
+    more = {key: said[key] for key in ("init_from", "threads") if key in said}
+    return plan_task(workspace, images, name, fitted, overwrite=overwrite, framing=framing, **more)
 
 
 def is_learned(workspace: Workspace, name: str) -> bool:

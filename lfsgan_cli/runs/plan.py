@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from lfsgan_cli.errors import LfsganError
@@ -144,4 +145,44 @@ class SourceOptionsError(LfsganError):
         super().__init__(
             f"--init-from {name} continues with that task's own options, but {worded(changes)}; pass {same}, "
             "or leave --init-from out"
+        )
+
+
+class ChangedImagesError(LfsganError):
+    """A run whose own copies of the images were changed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"the images in {str(path)!r} were changed since the run began; "
+            "start again with --images and --overwrite instead of --resume"
+        )
+
+
+class OtherBaseError(LfsganError):
+    """A run that began on another base."""
+
+    def __init__(self, name: str, began: str, now: str) -> None:
+        super().__init__(
+            f"learning {name!r} began on the base {began[:12]}…, but this workspace has {now[:12]}… now: "
+            "bring that base back, or start again with --overwrite instead of --resume"
+        )
+
+
+class BaseInTrainingError(LfsganError):
+    """A workspace that will have a base of its own."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"the base of {str(root)!r} is not trained to its end: finish it with `lfsgan pretrain --resume`, "
+            "or learn the task in another --workspace"
+        )
+
+
+class OtherStartError(LfsganError):
+    """A task to start from that was learned anew since."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"task {name!r} is not the one that this run started from, it was learned anew since: leave --init-from "
+            "out to resume, or start again with --overwrite instead of --resume"
         )

@@ -195,14 +195,14 @@ class Jobs:
 
     def job(self, name: str) -> Job:
         """A run by its name; UnknownTaskError, TaskNameError."""
-        folder, run = run_folder(self.root, name), listing.unfinished_run(self.root, name)
+        run = listing.unfinished_run(self.root, name)
         waiting = next((order for order in self._queue if order.name == name), None)
         message = self._last_words(name)
         if name in self.running():
             total = self._child[0].steps if self._child and self._child[0].name == name else 0
             if run is None:
                 return Job(name, "stopping" if name in self._stopping else "starting", 0, total)
-            done = max(run.done, _last_step(folder / STATS))
+            done = max(run.done, listing.last_step(self.root, name))
             phase: Phase = "stopping" if name in self._stopping else "running"
             return Job(name, phase, done, run.total or total, self._left(name, done, run.total or total))
         if waiting is not None:
@@ -287,16 +287,6 @@ class Jobs:
             return ""
         said = [line.strip() for line in lines if line.strip() and " left" not in line]
         return said[-1] if said else ""
-
-
-def _last_step(path: Path) -> int:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            lines = file.read(_TAIL).split(b"\n")[:-1]
-        return int(json.loads(lines[-1])["step"]) if lines else 0
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
 
 
 def _written(orders: Sequence[Order]) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lfsgan_cli.errors import LfsganError
@@ -57,6 +59,22 @@ def pick(name: str) -> torch.device:
         torch.cuda.set_device(device)  # streams and random states without an index are this one's
         torch.backends.cudnn.allow_tf32 = False
     return device
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Compute with so many threads of the CPU while the block runs; None leaves them as they are.
+
+    Another number of threads sums in another order, so that training ends in other bytes.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose(choice: Choice, device: torch.device, side: int) -> Precision:

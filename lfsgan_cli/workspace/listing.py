@@ -15,7 +15,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import open_plain
 from lfsgan_cli.io.safetensors import read_header
 from lfsgan_cli.workspace import checkpoint_file, task_file
-from lfsgan_cli.workspace.paths import METRICS, RUN, run_folder, run_names, task_names, task_path
+from lfsgan_cli.workspace.paths import METRICS, RUN, STATS, run_folder, run_names, task_names, task_path
 
 _PLAN = "lfsgan.plan"  # in a checkpoint's header
 _TAIL = 1 << 16  # bytes of a log in which the latest number is looked for
@@ -134,6 +134,13 @@ def unfinished_run(root: Path, name: str) -> InterruptedRun | None:
             total = plan.get("training", {}).get("steps") if isinstance(plan.get("training"), dict) else None
             return InterruptedRun(name, checkpoint_file.step_of(newest), total if isinstance(total, int) else None)
     return None
+
+
+def last_step(root: Path, name: str) -> int:
+    """The last step in the log of a run, which has a line for every few; 0 where there is none."""
+    lines = _end_of(run_folder(root, name) / STATS).split(b"\n")[:-1]  # the last one may be half written
+    step = _object(lines[-1]).get("step") if lines else 0
+    return step if isinstance(step, int) else 0
 
 
 def _object(text: bytes) -> dict[str, Any]:

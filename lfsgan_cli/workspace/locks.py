@@ -2,6 +2,7 @@
 
 A task's name is locked while the task is learned, imported, renamed or removed; the base is locked while it is made. No
 base is made while a task is locked, and the other way round. Reading takes no lock, since files are replaced whole.
+Workers of `learn-all` claim a task's name besides, before they start the process that will lock it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from lfsgan_cli.errors import LfsganError, printable
 from lfsgan_cli.io.files import check_name
 
 FOLDER = ".locks"
 _SUFFIX = ".lock"
-_BASE, _TASK = "base", "task-"
+_BASE, _TASK, _CLAIM = "base", "task-", "claim-"
 _BASE_PATIENCE = 1.0  # seconds; a process that wants to make a base lets go once it sees a locked task
 _UNNAMED_PATIENCE = 5.0  # seconds; a lock without a name is usually held only for a look
 _POLL = 0.01  # seconds
@@ -44,9 +46,11 @@ class Holder:
 class HeldError(LfsganError):
     """A task or base that another process has locked."""
 
+    words: ClassVar[str] = "is being worked on by"  # by which another process's message is known
+
     def __init__(self, what: str, holder: Holder | None) -> None:
         way = f"wait until it ends, or stop it{_how_to_stop(holder)}"
-        super().__init__(f"{what} is being worked on by {spell(holder)}: {way}")
+        super().__init__(f"{what} {self.words} {spell(holder)}: {way}")
 
 
 class LockFileError(LfsganError):
@@ -87,9 +91,19 @@ def hold_base(root: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def claim(root: Path, name: str) -> Iterator[None]:
+    """Take a task for one worker of `learn-all` while the block runs; HeldError at once if another has it.
+
+    The lock itself belongs to the process that learns the task: it stays where the worker is killed alone.
+    """
+    with _held(_path(root, f"{_CLAIM}{check_name(name)}")):
+        yield
+
+
 def held(root: Path) -> dict[str, Holder | None]:
     """What is locked in a workspace, and by which process; None if the file does not say."""
-    return {_what(path): _read(path) for path in _paths(root) if _is_held(path)}
+    return {_what(path): _read(path) for path in _paths(root) if not path.name.startswith(_CLAIM) and _is_held(path)}
 
 
 def held_tasks(root: Path) -> dict[str, Holder | None]:
@@ -133,7 +147,7 @@ def _paths(root: Path) -> list[Path]:
 
 def _what(path: Path) -> str:
     name = path.name.removesuffix(_SUFFIX)
-    return what(name.removeprefix(_TASK) if name.startswith(_TASK) else None)
+    return what(None if name == _BASE else name.removeprefix(_TASK).removeprefix(_CLAIM))
 
 
 @contextlib.contextmanager
