@@ -127,19 +127,22 @@ class Images(Opened):
         with_base: bool = False,
         grid: GridAxes | None = None,
         overwrite: bool = False,
+        jobs: int = 1,
         progress: Callable[[Path], object] | None = None,
         **options: Unpack[GenerateOptions],
     ) -> GeneratedFiles:
         """Write images of tasks and a labelled grid of them into a folder, as `lfsgan generate` does.
 
-        grid: the axes of an X/Y grid, such as `{"strength": [0, 0.5, 1]}`. progress: called with each written file.
+        grid: the axes of an X/Y grid, such as `{"strength": [0, 0.5, 1]}`. jobs: processes that
+        share the work; a script that asks for more than one does so below `if __name__ == "__main__":`, as Python
+        requires. progress: called with each written file.
         A folder never holds images of two settings: pass `overwrite` to remove those that lfsgan wrote there.
         """
         named: list[Task | None] = [None] if with_base else []
         job = self._job([*named, *tasks_text(tasks)], seeds, grid, options, path_of(outdir))
         compute = self._compute(job, options)
         job.check(compute, overwrite=overwrite)
-        for path in job.run(compute):
+        for path in job.run(compute, jobs):
             if progress is not None:
                 progress(path)
         return GeneratedFiles(job.paths(), job.grid)

@@ -30,6 +30,7 @@ class EvaluateOptions(SamplingArguments, total=False):
     """Keyword arguments of `evaluate`; what is left out is as in `lfsgan evaluate`.
 
     images: training images, in place of those in the workspace. fakes: generated images to measure instead of tasks.
+    jobs: processes that share the work, below `if __name__ == "__main__":` in a script.
     options: of the metrics, such as `{"parts": ["eyes=0.2,0.3,0.8,0.5"]}` of `outliers`.
     """
 
@@ -48,6 +49,7 @@ class EvaluateOptions(SamplingArguments, total=False):
     vgg_weights: PathLike
     offline: bool
     batch: int
+    jobs: int
     options: Mapping[str, Sequence[str]]
 
 
@@ -100,11 +102,13 @@ class Measuring(Opened):
         }
         chosen |= {key: options[key] for key in ("features", "fid_mode", "lpips_features", "offline") if key in options}
         needs = {need for metric in wanted for need in metric.needs}
-        extractors, _ = ExtractorSettings(**chosen).load(self._pick(), needs)
+        weights = ExtractorSettings(**chosen)
+        extractors, _ = weights.load(self._pick(), needs)
         if "reals" in options:
             sets = compared_with(sets, path_of(options["reals"]))
         batch, blocks = options.get("batch", 50), options.get("blocks", 1)
-        evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values)
+        jobs = options.get("jobs", 1)
+        evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values, jobs, weights)
         evaluation.check()
         yield from evaluation.not_measured
         yield from evaluation.run(progress or (lambda _more: None))

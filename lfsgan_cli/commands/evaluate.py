@@ -16,6 +16,7 @@ from lfsgan_cli.commands.options import (
     Device,
     DryRun,
     InceptionWeights,
+    Jobs,
     Json,
     NoiseChoice,
     Offline,
@@ -164,6 +165,7 @@ def evaluate(
     strength: Strength = 1.0,
     noise: NoiseChoice = "seed",
     batch: Batch = 50,
+    jobs: Jobs = 1,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
@@ -199,7 +201,7 @@ def evaluate(
     extractors, words = weights.load(where, {need for metric in wanted for need in metric.needs})
     if reals is not None:
         sets = compared_with(sets, reals)
-    evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values)
+    evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values, jobs, weights)
     evaluation.check()
     inputs = _check_images(sets, reals, shots)
     _tell_limits(evaluation, words, few=reals is None)

@@ -12,6 +12,7 @@ from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
     Device,
     DryRun,
+    Jobs,
     Json,
     LayerStrengths,
     NoiseChoice,
@@ -137,6 +138,7 @@ def generate(
     batch: Batch = None,
     precision: PrecisionChoice = "auto",
     compile_: CompileChoice = "auto",
+    jobs: Jobs = 1,
     workspace: WorkspaceDir = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
@@ -173,7 +175,7 @@ def generate(
     compute = job.compute(where, batch, "bf16" if precision == "bf16" else "fp32", compile_)
     job.check(compute, overwrite=overwrite, dry_run=dry_run)
     if not dry_run:
-        _run(job, compute)
+        _run(job, compute, jobs)
         keep_config(ctx, outdir)
     if as_json:
         print_json({"pictures": [str(path) for path in job.paths()], "grid": str(job.grid)})
@@ -242,9 +244,9 @@ def _variants(
     return arrange(axes, chosen[0] if chosen else None, options, place)
 
 
-def _run(job: "GenerateJob", compute: "Compute") -> None:
+def _run(job: "GenerateJob", compute: "Compute", jobs: int) -> None:
     with progress("Generating", len(job.paths()) + 1, unit="images") as advance:
-        for _ in job.run(compute):
+        for _ in job.run(compute, jobs):
             advance()
     if job.not_plain:
         warn(f"{job.not_plain:,} images have no background of one colour; what was cut out there may be wrong")

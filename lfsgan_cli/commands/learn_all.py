@@ -197,7 +197,8 @@ def _conclude(outcomes: "list[Outcome]", seconds: float, *, as_json: bool) -> No
         listed = {one.name: one.to_json() for one in outcomes}
         print_json({"tasks": listed, **{state: counts[state] for state in _STATES}, "seconds": round(seconds, 1)})
     found = ", ".join(f"{counts[state]:,} {words}" for state, words in _STATES.items() if counts[state])
-    say(f"Tasks: {found}, in {duration(seconds)}.")
+    took = f"{seconds:.0f} s" if seconds < 120 else duration(seconds)
+    say(f"Tasks: {found}, in {took}.")
     failed = [one for one in outcomes if one.state == "failed"]
     if failed:
         named = "; ".join(f"{one.name!r}: {one.message}" for one in failed[:SHOWN])

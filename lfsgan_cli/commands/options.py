@@ -196,6 +196,15 @@ Batch = Annotated[
 ]
 
 
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", min=1, max=256, rich_help_panel=MACHINE,
+        help="Processes that share the work. The images are the same; each needs its own memory.",
+    ),
+]  # fmt: skip
+
+
 # Looks at what a long work needs before it starts: every picture of a large set, and memory.
 
 

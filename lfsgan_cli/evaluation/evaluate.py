@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby
@@ -18,14 +18,26 @@ from lfsgan_cli import __version__
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.extractors.pixels import PixelEmbedder
 from lfsgan_cli.evaluation.features import (
+    Batch,
+    ExtractorSettings,
     FeatureCollector,
     FeatureExtractors,
+    Packed,
     Progress,
     load_cached,
     save_cached,
 )
-from lfsgan_cli.evaluation.image_sets import ImageSet, SampleImages, StoredImages, describe
+from lfsgan_cli.evaluation.image_sets import (
+    GeneratedImages,
+    ImageSet,
+    Sampled,
+    SampleImages,
+    SavedImages,
+    StoredImages,
+    describe,
+)
 from lfsgan_cli.evaluation.registry import Collected, Collector, Metric, Need, Rows, Setting, Value
+from lfsgan_cli.generation import shards
 from lfsgan_cli.generation.output import save_grid, to_arrays
 from lfsgan_cli.io.files import FileWriteError
 from lfsgan_cli.io.json import read_lines
@@ -121,7 +133,8 @@ class RealImages:
 class Evaluation:
     """What is to be measured. reals: for all sets; None takes each one's own, or else its few shots.
 
-    blocks: disjoint runs of samples, for a spread; 1 is none. options: values of the metrics' own options.
+    blocks: disjoint runs of samples, for a spread; 1 is none. options: values of the metrics' own options. jobs:
+    processes that generate samples and pass them through the networks, which they load by `settings`.
     """
 
     sets: Sequence[ImageSet]
@@ -131,6 +144,8 @@ class Evaluation:
     batch: int
     blocks: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    jobs: int = 1
+    settings: ExtractorSettings = field(default_factory=ExtractorSettings)
 
     @cached_property
     def not_measured(self) -> Sequence[NotMeasured]:
@@ -191,7 +206,9 @@ class Evaluation:
             for several, setting in zip(metrics, settings, strict=True)
         ]
         collectors: list[Collector] = [*shared.values(), *(one for several in own for one in several.values())]
-        self.extractors.collect(samples, collectors, needs, self.batch, progress)
+        for batch in self._looked_at(sets[0], samples, needs, progress):
+            for collector in collectors:
+                collector.see(batch)
         for one, setting, several, collected in zip(sets, settings, metrics, own, strict=True):
             results = {name: collector.result for name, collector in {**shared, **collected}.items()}
             found, note, known = Collected(one.count, results), self._note(one, several), self._reals(one)
@@ -208,6 +225,23 @@ class Evaluation:
                             yield measured
                 except LfsganError as error:
                     yield NotMeasured(one.title, metric.key, error)
+
+    def _looked_at(
+        self, one: ImageSet, samples: SampleImages, needs: Collection[Need], progress: Progress
+    ) -> Iterator[Batch]:
+        """All samples in order, with what the networks made of them."""
+        if self.jobs == 1 or not isinstance(one.open, Sampled):
+            yield from self.extractors.run(samples, needs, self.batch, progress)
+            return
+        size = self.extractors.size(needs, self.batch)
+        units = shards.batches(one.count, size)
+        process = _Process(one.open, self.settings, self.extractors.device, frozenset(needs), size)
+        found = (
+            batch for several in shards.spread(process, units, self.jobs) for batch in map(Batch.unpacked, several)
+        )
+        for batch in samples.written(found, lambda batch: batch.images) if isinstance(samples, SavedImages) else found:
+            progress(len(batch.images))
+            yield batch
 
     def _setting(self, one: ImageSet) -> Setting:
         embedder, few_shots = self.extractors.embedder, None
@@ -272,6 +306,40 @@ class Evaluation:
         """The folders in which numbers cannot be recorded, each with the reason; known before work where possible."""
         logs = dict.fromkeys(one.log for one in self.sets if one.log is not None)
         return {log: why for log in logs if (why := _why_not_writable(log))}
+
+
+@dataclass
+class _Process:
+    """One of the processes of `Evaluation.jobs`."""
+
+    opened: Sampled
+    settings: ExtractorSettings
+    device: torch.device
+    needs: Collection[Need]
+    size: int
+
+    def begin(self, worker: int) -> None:
+        device = shards.device_of(self.device, worker)
+        self._samples = self.opened.generated(device)
+        self._extractors, _ = self.settings.load(device, self.needs)
+
+    def run(self, unit: slice) -> list[Packed]:
+        part = _Part(self._samples, unit)
+        return [batch.packed for batch in self._extractors.run(part, self.needs, self.size, lambda _more: None)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a task's samples."""
+
+    samples: GeneratedImages
+    part: slice
+
+    def __len__(self) -> int:
+        return int(self.part.stop - self.part.start)
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        return self.samples.part(self.part, size)
 
 
 def _why_not_writable(log: Path) -> str:

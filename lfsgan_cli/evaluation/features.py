@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
@@ -29,6 +30,7 @@ from lfsgan_cli.io.files import FileWriteError
 ExtractorName: TypeAlias = Literal["auto", "inception", "efficientnet-lite0", "efficientnet-lite2", "pixels-16"]
 ExtractorMode: TypeAlias = Literal["clean", "legacy-pytorch"]
 EmbedderName: TypeAlias = Literal["auto", "vgg", "efficientnet-lite0"]
+Packed: TypeAlias = tuple[NDArray[Any] | None, NDArray[Any] | None, NDArray[Any] | None]
 Progress: TypeAlias = Callable[[int], None]  # told how many more images were processed
 
 _INCEPTION: dict[ExtractorMode, type[InceptionFeatures]] = {
@@ -170,6 +172,20 @@ class Batch:
             raise ValueError("embeddings that no metric needs")
         return self._embeddings
 
+    @property
+    def packed(self) -> Packed:
+        """As arrays, to be sent to another process; `unpacked` is the way back."""
+        parts = self.images, self._features, self._embeddings
+        images, features, embeddings = (None if part is None else part.cpu().numpy() for part in parts)
+        return images, features, embeddings
+
+    @classmethod
+    def unpacked(cls, packed: Packed) -> Batch:
+        """Back from `packed`, on the CPU."""
+        images, features, embeddings = (None if part is None else torch.from_numpy(part) for part in packed)
+        assert images is not None  # noqa: S101 - a batch has images
+        return cls(images, features, embeddings)
+
 
 CPU = torch.device("cpu")
 
@@ -198,13 +214,17 @@ class FeatureExtractors:
         Extractor and embedder share one pass where they share a network.
         """
         embed = "embeddings" in needs
-        for levels in images.batches(min(batch, self.embedder.batch) if embed else batch):
+        for levels in images.batches(self.size(needs, batch)):
             if embed and "features" in needs and self._shared:
                 yield Batch(levels, *self._shared.views(levels))
             else:
                 features = self.extractor(levels) if "features" in needs else None
                 yield Batch(levels, features, self.embedder.embed(levels) if embed else None)
             progress(len(levels))
+
+    def size(self, needs: Collection[Need], batch: int) -> int:
+        """How many images are looked at together."""
+        return min(batch, self.embedder.batch) if "embeddings" in needs else batch
 
     def collect(
         self, images: Images, collectors: Iterable[Collector], needs: Collection[Need], batch: int, progress: Progress

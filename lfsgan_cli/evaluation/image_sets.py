@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.workspace.base_file import read_summary
 from lfsgan_cli.workspace.paths import FEW_SHOTS, RESERVED, task_names, task_path
 from lfsgan_cli.workspace.workspace import Workspace
+
+Item = TypeVar("Item")
 
 SHOWN = 4  # sizes that a message names
 CROPPED = "centre crop, Lanczos to the drawn pictures' side"  # in records of the default framing
@@ -97,6 +99,32 @@ def compared_with(sets: Sequence[ImageSet], path: Path) -> list[ImageSet]:
     return [replace(one, reals=reals[one.framing]) for one in sets]
 
 
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Opens the samples of a task, a blend, or the base with None; may be sent to another process."""
+
+    workspace: Workspace
+    task: str | None
+    style: SamplingOptions
+    device: torch.device
+    count: int
+    folder: Path | None
+    note: Mapping[str, Any]
+
+    def __call__(self) -> SampleImages:
+        """All of them, written to the folder as they are generated, if there is one."""
+        samples = self.generated(self.device)
+        return samples if self.folder is None else SavedImages(samples, self.folder, self.note)
+
+    def generated(self, device: torch.device) -> GeneratedImages:
+        """All of them, on another device, and not written."""
+        if self.task is None:
+            generator = self.workspace.base.average.to(device)
+        else:
+            generator = generator_of(self.workspace, self.task, self.style, device)
+        return GeneratedImages(generator, range(self.count), self.style)
+
+
 @dataclass(frozen=True)
 class WorkspaceSets:
     """The sets of a workspace. save: the folder that keeps samples, if any; few_shots: in place of the tasks' own."""
@@ -131,11 +159,8 @@ class WorkspaceSets:
         few_shots = stored_images(learned_from, self.resolution, use, framing) if learned_from and known else None
         suffix = "" if self.style.strength == 1 else f" strength={self.style.note()['strength']}"
 
-        def network() -> Generator:
-            return generator_of(self.workspace, name, self.style, self.device)
-
         content = hashes[blend.task] if blend.task else hashes
-        found = self._set(blend.title, network, self.style, few_shots, content, folder)
+        found = self._set(blend.title, name, self.style, few_shots, content, folder)
         return replace(found, suffix=suffix, framing=framing)
 
     def base(self) -> ImageSet:
@@ -143,8 +168,7 @@ class WorkspaceSets:
         path = self.workspace.base_path
         framing = Framing.taken_from(read_summary(path).training if path.exists() else {})[0]
         few_shots = stored_images(self.few_shots, self.resolution, framing=framing) if self.few_shots else None
-        average, style = self.workspace.base.average, self.style.of_base
-        found = self._set(RESERVED, lambda: average.to(self.device), style, few_shots, None, self.workspace.base_run)
+        found = self._set(RESERVED, None, self.style.of_base, few_shots, None, self.workspace.base_run)
         return replace(found, is_base=True, framing=framing)
 
     @property
@@ -155,7 +179,7 @@ class WorkspaceSets:
     def _set(
         self,
         title: str,
-        network: Callable[[], Generator],
+        task: str | None,
         style: SamplingOptions,
         few_shots: StoredImages | None,
         content: str | dict[str, str] | None,
@@ -172,11 +196,9 @@ class WorkspaceSets:
             check_folder(self.save / title)
             check_ours([self.save / title / f"seed{seed:04}.png" for seed in range(self.count)])
 
-        def open_samples() -> SampleImages:
-            samples = GeneratedImages(network(), range(self.count), style)
-            return samples if self.save is None else SavedImages(samples, self.save / title, {"task": title, **note})
-
-        return ImageSet(title, open_samples, self.count, self.resolution, few_shots, note, log)
+        save_to = None if self.save is None else self.save / title
+        opened = Sampled(self.workspace, task, style, self.device, self.count, save_to, {"task": title, **note})
+        return ImageSet(title, opened, self.count, self.resolution, few_shots, note, log)
 
 
 def foreign(
@@ -239,6 +261,10 @@ class GeneratedImages:
         """Generated again."""
         return torch.cat(list(self._generate([self.seeds[index] for index in indices], len(indices))))
 
+    def part(self, part: slice, size: int) -> Iterator[Tensor]:
+        """Some of them, in batches."""
+        return self._generate(self.seeds[part], size)
+
     def _generate(self, seeds: Sequence[int], size: int) -> Iterator[Tensor]:
         style = self.style
         return sample(self.generator, seeds, truncation=style.truncation, noise=style.noise, batch=size)
@@ -286,17 +312,21 @@ class SavedImages:
 
     samples: GeneratedImages
     folder: Path
-    note: dict[str, object]
+    note: Mapping[str, Any]
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """The samples, each written before it is handed on."""
+        return self.written(self.samples.batches(size), lambda batch: batch)
+
+    def written(self, batches: Iterable[Item], images: Callable[[Item], Tensor]) -> Iterator[Item]:
+        """All batches in order, whose images are written before each is handed on."""
         self.folder.mkdir(parents=True, exist_ok=True)
         seeds = iter(self.samples.seeds)
-        for batch in self.samples.batches(size):
-            for image, seed in zip(to_arrays(batch), seeds, strict=False):
+        for batch in batches:
+            for image, seed in zip(to_arrays(images(batch)), seeds, strict=False):
                 save(self.folder / f"seed{seed:04}.png", image, {**self.note, "seed": seed})
             yield batch
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError, quoted
+from lfsgan_cli.generation import shards
 from lfsgan_cli.generation.latents import Latents
 from lfsgan_cli.generation.output import (
     MAX_IMAGES,
@@ -24,9 +24,11 @@ from lfsgan_cli.generation.output import (
     check_ours,
     labelled,
     make_room,
+    read_pixels,
     save,
     to_arrays,
     wrapped,
+    written,
 )
 from lfsgan_cli.generation.postprocess import Postprocess, is_plain
 from lfsgan_cli.generation.sampling import (
@@ -111,6 +113,7 @@ class GenerateJob:
     postprocess: Postprocess = field(default_factory=Postprocess)
     axes: Axes | None = None
     not_plain: int = 0  # images whose background was to be cut out, and that have none of one colour
+    _made: tuple[Variant, Generator] | None = field(default=None, repr=False)  # the last one
 
     @property
     def grid(self) -> Path:
@@ -136,15 +139,28 @@ class GenerateJob:
         worth = is_worth_it(choice, len(self.items), config.resolution, device)
         return Compute(device, batch or usual_batch(config, device), precision, worth)
 
-    def run(self, compute: Compute) -> Iterator[Path]:
-        """Sample everything; yields each image's file once it is written, and the grid last."""
-        rows: list[list[Pixels]] = []
-        for one in self.variants:
-            row: list[Pixels] = []
-            for path, image in self._write(one, compute):
-                row += [image] if len(row) < self._shown else []
-                yield path
-            rows.append(row)
+    def run(self, compute: Compute, jobs: int = 1) -> Iterator[Path]:
+        """Sample everything; yields each image's file once it is written, and the grid last.
+
+        jobs: processes that share the batches; see `shards`.
+        """
+        rows: list[list[Pixels]] = [[] for _ in self.variants]
+        size = min(compute.batch, self.workspace.base.average.config.largest_batch)
+        parts = [slice(None)] if jobs == 1 else shards.batches(len(self.items), size)
+        units = [(index, part) for index in range(len(self.variants)) for part in parts]
+        if jobs > 1:
+            self._made = None
+            for (index, part), missed in zip(units, shards.spread(_Process(self, compute), units, jobs), strict=True):
+                self.not_plain += missed
+                for name in self._names[part]:
+                    path = self.outdir / self.variants[index].folder / name
+                    rows[index] += [read_pixels(path)] if len(rows[index]) < self._shown else []
+                    yield path
+        else:
+            for index, part in units:
+                for path, image in self.write(self.variants[index], compute, part):
+                    rows[index] += [image] if len(rows[index]) < self._shown else []
+                    yield path
         save(self.grid, self._grid_of(rows), self._grid_note(compute), png.GRID)
         yield self.grid
 
@@ -168,36 +184,41 @@ class GenerateJob:
     def _grid_of(self, rows: list[list[Pixels]]) -> Pixels:
         return labelled(self._blocks(rows), self._heading(len(rows[0])))
 
-    def _write(self, one: Variant, compute: Compute) -> Iterator[tuple[Path, Pixels]]:
-        names = iter(zip(self._names, self._keys, strict=True))
+    def write(self, one: Variant, compute: Compute, part: slice) -> Iterator[tuple[Path, Pixels]]:
+        """Sample some of the images of a variant; yields each with its file once that is written."""
+        names = iter(zip(self._names[part], self._keys[part], strict=True))
 
         def write(item: tuple[Pixels, str, int]) -> None:
             image, name, key = item
             save(self.outdir / one.folder / name, image, self._note(one, key, compute))
 
-        named = ([(image, *next(names)) for image in batch] for batch in self._finished(one, compute))
+        named = ([(image, *next(names)) for image in batch] for batch in self._finished(one, compute, part))
         for image, name, _ in written(named, write):
             yield self.outdir / one.folder / name, image
 
-    def _finished(self, one: Variant, compute: Compute) -> Iterator[list[Pixels]]:
+    def _finished(self, one: Variant, compute: Compute, part: slice = slice(None)) -> Iterator[list[Pixels]]:
         """Batches of images with background and size as asked for."""
         keep_freed()
-        for batch in self._batches(one, compute):
+        for batch in self._batches(one, compute, part):
             images = to_arrays(batch)
             if self.postprocess.background == "transparent":
                 self.not_plain += sum(not is_plain(image) for image in images)
             yield [self.postprocess(image) for image in images]
 
-    def _batches(self, one: Variant, compute: Compute) -> Iterator[Tensor]:
-        generator = self._generator(one, compute)
+    def _batches(self, one: Variant, compute: Compute, part: slice) -> Iterator[Tensor]:
+        if self._made is None or self._made[0] != one:
+            self._made = None  # frees the one before
+            self._made = one, self._generator(one, compute)
+        generator = self._made[1]
         options, dtype = one.options, dtype_of(compute.precision, generator.w_mean.dtype)
         if not isinstance(self.items, Latents):
             return sample(
-                generator, self.items, truncation=options.truncation, noise=options.noise,
+                generator, self.items[part], truncation=options.truncation, noise=options.noise,
                 batch=compute.batch, dtype=dtype,
             )  # fmt: skip
-        ws = generator.w_mean.lerp(self.items.w.to(generator.w_mean), options.truncation)
-        noise = self.items.noise if options.noise == "seed" else None
+        items = self.items.some(part)
+        ws = generator.w_mean.lerp(items.w.to(generator.w_mean), options.truncation)
+        noise = items.noise if options.noise == "seed" else None
         if options.noise == "none":
             noise = noise_maps("none", [], generator.config, torch.device("cpu"))
         return synthesize(generator, ws, noise, batch=compute.batch, dtype=dtype)
@@ -281,29 +302,22 @@ class GenerateJob:
         return ", ".join(words)
 
 
-T = TypeVar("T")
+@dataclass
+class _Process:
+    """One of the processes of `GenerateJob.run`."""
 
-THREADS = 4  # they mostly wait: each file is forced to the disk before it gets its name
+    job: GenerateJob
+    compute: Compute
 
+    def begin(self, worker: int) -> None:
+        self.compute = replace(self.compute, device=shards.device_of(self.compute.device, worker))
 
-def written(batches: Iterable[list[T]], write: Callable[[T], None]) -> Iterator[T]:
-    """Each item of each batch in order, once it is written, while the next batch is sampled.
-
-    At most two batches wait. An error of `write` is raised when its item's turn comes; what was begun is finished.
-    """
-    with ThreadPoolExecutor(THREADS) as pool:
-        before: list[tuple[T, Future[None]]] = []
-        for batch in batches:
-            begun = [(item, pool.submit(write, item)) for item in batch]
-            yield from _finished(before)
-            before = begun
-        yield from _finished(before)
-
-
-def _finished(begun: list[tuple[T, Future[None]]]) -> Iterator[T]:
-    for item, future in begun:
-        future.result()
-        yield item
+    def run(self, unit: tuple[int, slice]) -> int:
+        """Write a batch; how many backgrounds are not plain."""
+        before = self.job.not_plain
+        for _ in self.job.write(self.job.variants[unit[0]], self.compute, unit[1]):
+            pass
+        return self.job.not_plain - before
 
 
 # X/Y grids: one or two settings take several values, and an image is sampled for every combination.

@@ -50,6 +50,11 @@ class Latents:
         """Latents that no file holds yet, with the hash that their file will have."""
         return cls(w, list(noise), sha256(_packed(w, noise)).hexdigest())
 
+    def some(self, part: slice) -> Latents:
+        """Those in a part of the file."""
+        noise = self.noise and [layer[part] if len(layer) > 1 else layer for layer in self.noise]
+        return Latents(self.w[part], noise, self.sha256)
+
     def write(self, path: Path) -> None:
         """Write `w`, and the noise as `noise0`, `noise1`, …, in the order of the convolutions."""
         write_atomic(path, _packed(self.w, self.noise or []))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ GAP = 2  # pixels between images
 FONT_SIZE = 12  # pixels
 LINE = 16  # pixels, the height of a line of text
 MAX_LABEL = 60  # characters
+THREADS = 4  # they mostly wait: each file is forced to the disk before it gets its name
+
+T = TypeVar("T")
 
 Pixels = NDArray[np.uint8]
 Note = Mapping[str, Any]
@@ -68,6 +72,26 @@ def save(path: Path, image: Pixels, note: Note, kind: str = "") -> None:
     write_atomic(path, encode(image, {NOTE: json.dumps(note, sort_keys=True)}, kind))
 
 
+def written(batches: Iterable[list[T]], write: Callable[[T], None]) -> Iterator[T]:
+    """Each item of each batch in order, once it is written, while the next batch is sampled.
+
+    At most two batches wait. An error of `write` is raised when its item's turn comes; what was begun is finished.
+    """
+    with ThreadPoolExecutor(THREADS) as pool:
+        before: list[tuple[T, Future[None]]] = []
+        for batch in batches:
+            begun = [(item, pool.submit(write, item)) for item in batch]
+            yield from _finished(before)
+            before = begun
+        yield from _finished(before)
+
+
+def _finished(begun: list[tuple[T, Future[None]]]) -> Iterator[T]:
+    for item, future in begun:
+        future.result()
+        yield item
+
+
 def read_note(path: Path) -> dict[str, Any] | None:
     """The note of a PNG that lfsgan wrote; None for all other files. The pixels are not read."""
     try:
@@ -76,6 +100,12 @@ def read_note(path: Path) -> dict[str, Any] | None:
     except Exception:  # noqa: BLE001 - on foreign or damaged bytes Pillow's parsers raise nearly anything
         return None
     return note if isinstance(note, dict) else None
+
+
+def read_pixels(path: Path) -> Pixels:
+    """An image that `save` wrote, uint8 [H, W, 3 or 4]."""
+    with Image.open(path, formats=["PNG"]) as image:
+        return np.asarray(image)
 
 
 def check_ours(paths: Iterable[Path]) -> None:

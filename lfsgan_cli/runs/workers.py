@@ -37,7 +37,7 @@ from lfsgan_cli.workspace.locks import HeldError, claim, is_held
 from lfsgan_cli.workspace.manage import TaskExistsError, UnfinishedTaskError
 
 ATTEMPTS = 3  # for a task whose process was killed
-POLL, WAIT = 0.1, 2.0  # seconds: between looks at processes, and at tasks that other workers hold
+POLL, WAIT = 0.2, 2.0  # seconds: between looks at processes, and at tasks that other workers hold
 
 
 class Worker(Queue):
@@ -110,8 +110,8 @@ class Worker(Queue):
 
     def _ended(self, child: _Child) -> Generator[Outcome]:
         """The outcome of a process that ended, unless its task is to be tried again."""
-        with child.claimed:
-            outcome = child.outcome()
+        outcome = child.outcome()
+        child.close()
         name, self._look_again = child.task.name, 0.0
         begun_by_others = {str(UnfinishedTaskError(name)), str(TaskExistsError(name))}
         if child.process.returncode == 1 and (HeldError.words in outcome.message or outcome.message in begun_by_others):
@@ -134,7 +134,7 @@ class Worker(Queue):
                     other.process.kill()
                 raise
             finally:
-                child.claimed.close()
+                child.close()
         self._children.clear()
 
 
@@ -160,6 +160,11 @@ class _Child:
             self._total = run.total
         return Running(name, listing.last_step(root, name), self._total, time.monotonic() - self._start)
 
+    def close(self) -> None:
+        """Give the task and the files back, once it has ended."""
+        for file in (self._out, self._err, self.claimed):
+            file.close()
+
     def outcome(self) -> Outcome:
         """What became of it, once it has ended."""
         seconds, said = time.monotonic() - self._start, [line.strip() for line in _text(self._err).splitlines()]
@@ -177,9 +182,7 @@ class _Child:
 
 def _text(file: Any) -> str:
     file.seek(0)
-    text = file.read().decode("utf-8", "replace")
-    file.close()
-    return str(text)
+    return str(file.read().decode("utf-8", "replace"))
 
 
 # On a Ray cluster: the same units, placed by Ray. The workspace and the images are in a folder that all nodes share.

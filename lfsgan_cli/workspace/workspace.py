@@ -74,6 +74,10 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def __reduce__(self) -> tuple[type[Workspace], tuple[Path]]:
+        """Sent to another process as its folder: the base is read again there."""
+        return Workspace, (self.root,)
+
     @property
     def base_path(self) -> Path:
         """The base's file."""

@@ -326,3 +326,16 @@ def test_beside_a_fid_stand_the_floor_of_the_real_images_and_the_base(learned: "
     assert line.split()[-2:] == [f"{alone['floor']:.2f}", f"{base['value']:.2f}"]
     assert "between two halves of the real images" in result.stderr
     assert results(learned, "--reals", "many")[0]["base_value"] == base["value"]
+
+
+def test_several_processes_measure_and_save_what_one_does(learned: "Program") -> None:
+    words = ("evaluate", "--fid", "--lpips", "-n", 12, "--batch", 5, "--reals", "data", "--with-base", "--json")
+    one, many = (
+        json.loads(learned.done(*words, "--save", folder, "--jobs", jobs).stdout)["results"]
+        for folder, jobs in (("one", 1), ("many", 2))
+    )
+    assert len(one) == len(many) > 4
+    for first, second in zip(one, many, strict=True):
+        assert first["name"] == second["name"]
+        assert second["value"] == pytest.approx(first["value"], rel=1e-6, abs=1e-6)
+    assert learned.tree("many") == {path.replace("one", "many", 1): data for path, data in learned.tree("one").items()}

@@ -383,3 +383,11 @@ def test_an_image_says_its_strength_and_the_bases_has_none(learned: "Program") -
 )
 def test_a_strength_that_says_nothing_is_refused(learned: "Program", arguments: tuple[object, ...], words: str) -> None:
     assert words in learned.refused(*arguments)
+
+
+def test_several_processes_write_the_bytes_of_one(learned: "Program") -> None:
+    words = ("generate", "--task", "cats", "--with-base", "-n", 10, "--batch", 4)
+    learned.done(*words, "--outdir", "one")
+    learned.done(*words, "--outdir", "many", "--jobs", 2)
+    assert len(learned.tree("one")) == 2 * 10 + 3  # images, two folders and the grid
+    assert learned.tree("many") == {path.replace("one", "many", 1): data for path, data in learned.tree("one").items()}

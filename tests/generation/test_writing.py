@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lfsgan_cli.generation.generate import written
+from lfsgan_cli.generation.output import written
 
 
 def test_items_come_in_order_each_after_it_was_written() -> None:
