@@ -159,7 +159,7 @@ class Training(Opened):
         self,
         tasks: PathLike | Mapping[str, PathLike | Sequence[PathLike]],
         *,
-        jobs: int = 1,
+        jobs: int | None = None,
         ray: str | None = None,
         gpus: float = 0.0,
         progress: Callable[[Outcome], object] | None = None,
@@ -167,9 +167,10 @@ class Training(Opened):
     ) -> list[Outcome]:
         """Learn many tasks, each in a process of its own, as `lfsgan learn-all` does; what became of each.
 
-        tasks: a folder with a folder of images for each, a TOML file, or the images by the tasks' names. jobs: tasks
-        at a time. ray: the address of a Ray cluster, or "local"; gpus: of each task there. progress: called with each
-        outcome as it comes. A task that fails does not raise: its outcome says why.
+        tasks: a folder with a folder of images for each, a TOML file, or the images by the tasks' names. jobs: tasks at
+        a time; None is one, or what fits on a cluster. ray: the address of a Ray cluster, or "local"; gpus: of each
+        task there. progress: called with each outcome as it comes. A task that fails does not raise: its outcome says
+        why.
         """
         from contextlib import closing
 
@@ -178,7 +179,7 @@ class Training(Opened):
 
         found, threads = self._tasks(tasks, options), options.get("threads", THREADS)
         worker = (
-            Worker(self.root, found, jobs=jobs, threads=threads, device=self.device)
+            Worker(self.root, found, jobs=jobs or 1, threads=threads, device=self.device)
             if ray is None
             else RayWorker(self.root, found, ray, jobs=jobs, threads=threads, device=self.device, gpus=gpus)
         )

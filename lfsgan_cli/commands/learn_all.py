@@ -106,6 +106,8 @@ def learn_all(
 
     if gpus and ray is None:
         raise typer.BadParameter("belongs to --ray; without it, each job has its own GPU", param_hint="--gpus")
+    if ray is None:
+        pick(device)
     place = workspace_at(workspace)
     listed = read_tasks(source, given_options(ctx, (*common, "threads")))
     check_tasks(source, listed.tasks, place)
@@ -113,8 +115,6 @@ def learn_all(
     if listed.skipped:
         shown = ", ".join(listed.skipped[:SHOWN]) + (", …" if len(listed.skipped) > SHOWN else "")
         say(f"Skipped {len(listed.skipped):,} that are no folder or zip file of images: {shown}.")
-    if ray is None:
-        pick(device)
     if dry_run:
         _tell_plan(place.root, listed.tasks, threads, jobs or 1, device, as_json=as_json)
         return

@@ -154,7 +154,8 @@ def _of_table(table: Mapping[str, Any], folder: Path, common: Mapping[str, Any])
     rest = {key.replace("-", "_"): value for key, value in table.items()}
     name, images = rest.pop("name", None), rest.pop("images", None)
     several = [images] if isinstance(images, str) else images
-    if not isinstance(name, str) or not several or not all(isinstance(path, str) for path in several):
+    paths = isinstance(several, list) and several and all(isinstance(path, str) for path in several)
+    if not isinstance(name, str) or not paths:
         raise LfsganError(f"[[task]] with name {quoted(name)} and images {quoted(images)}: expected two texts")
     merged = dict(common)
     for key, param in {"options": "pairs", "training": "settings"}.items():
@@ -270,12 +271,13 @@ class Expected:
 
 
 class Queue:
-    """Tasks of a workspace that are still to be learned, in their order. running: what is at work for this queue."""
+    """Tasks of a workspace, in their order. pending: not yet begun. at_work: begun for this queue. running: how far."""
 
     def __init__(self, root: Path, tasks: Sequence[QueuedTask], *, threads: int = THREADS) -> None:
         self.workspace, self.threads = Workspace(root), threads
         self.pending = {task.name: task for task in tasks}
         self.running: list[Running] = []
+        self.at_work: set[str] = set()
         self._seen: set[str] = set()  # that were not learned when this worker first looked
 
     def look(self, task: QueuedTask) -> Outcome | bool:
@@ -299,7 +301,7 @@ class Queue:
     def ready(self, task: QueuedTask) -> bool:
         """Whether the task that it starts from, if any, is not one that this queue still has to learn."""
         source = task.settings.get("init_from")
-        return source == task.name or (source not in self.pending and source not in {one.name for one in self.running})
+        return source == task.name or not (source in self.pending or source in self.at_work)
 
     def expected(self, device: torch.device, each: Callable[[], object] = lambda: None) -> Expected:
         """What all of it needs on this machine, by timing it; raises as learning the tasks would. each: called a task.

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class Worker(Queue):
                 for slot, child in list(self._children.items()):
                     if child.process.poll() is not None:
                         del self._children[slot]
+                        self.at_work.discard(child.task.name)
                         yield from self._ended(child)
                 yield from self._start()
                 self.running = [child.running(self.workspace.root) for child in self._children.values()]
@@ -92,6 +93,7 @@ class Worker(Queue):
                         continue
                     slot = next(slot for slot in range(self.jobs) if slot not in self._children)
                     self._children[slot] = _Child(task, self._command(task, slot, resume=found), stack.pop_all())
+                    self.at_work.add(task.name)
                     del self.pending[task.name]
                     if len(self._children) == self.jobs:
                         return
@@ -189,7 +191,8 @@ def _text(file: Any) -> str:
 
 
 NODES_SEEN = 30.0  # seconds after which a node that tells nothing is not shown any more
-AHEAD = 2  # units that wait, for each that runs: so that a cluster that grows by itself sees the need
+AHEAD = 3  # units that Ray has, for each that runs: so that a cluster that grows by itself sees the need
+STOPPING = 60.0  # seconds that interrupted units have for their checkpoints
 
 
 class RayError(LfsganError):
@@ -213,39 +216,46 @@ class RayWorker(Queue):
 
     def run(self) -> Generator[Outcome | None]:
         """As `Worker.run`. RayError."""
-        ray = self._connected()
-        self.workspace.ensure_base()  # by which a node knows that it sees this folder
+        ray, begun = self._connected(), dict[Any, QueuedTask]()
         try:
-            here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-                ray.get_runtime_context().get_node_id(), soft=False
-            )
-            board = ray.remote(num_cpus=0, scheduling_strategy=here)(_Board).remote()
-            places = int(ray.cluster_resources().get("CPU", 1)) // self.threads
-            most, begun = self._jobs or max(16, (1 + AHEAD) * places), dict[Any, QueuedTask]()
-            while self.pending or begun:
-                for task in list(self.pending.values()):
-                    if len(begun) >= most:
-                        break
-                    found = self.look(task)
-                    if isinstance(found, Outcome):
-                        del self.pending[task.name]
-                        yield found
-                    elif self.ready(task) and task.settings.get("init_from") not in {
-                        one.name for one in begun.values()
-                    }:
-                        begun[self._submit(ray, task, board)] = self.pending.pop(task.name)
+            yield from self._place(ray, begun)
+        finally:
+            for reference in begun:
+                with suppress(Exception):  # a node that is lost
+                    ray.cancel(reference)  # as Ctrl-C: the unit stops its process with a checkpoint
+            if begun:
+                ray.wait(list(begun), num_returns=len(begun), timeout=STOPPING)
+            ray.shutdown()
+
+    def _place(self, ray: Any, begun: dict[Any, QueuedTask]) -> Generator[Outcome | None]:
+        """Hand the units to Ray, some ahead, and take what became of them. begun: those that Ray has."""
+        self.workspace.ensure_base()  # by which a node knows that it sees this folder
+        here = ray.get_runtime_context().get_node_id()
+        affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
+        board = ray.remote(num_cpus=0, scheduling_strategy=affinity)(_Board).remote()
+        places = int(ray.cluster_resources().get("CPU", 1)) // self.threads
+        most = self._jobs or max(16, AHEAD * places)
+        while self.pending or begun:
+            for task in list(self.pending.values()):
+                if len(begun) >= most:
+                    break
+                found = self.look(task)
+                if isinstance(found, Outcome):
+                    del self.pending[task.name]
+                    yield found
+                elif self.ready(task):
+                    begun[self._submit(ray, task, board)] = self.pending.pop(task.name)
+                    self.at_work.add(task.name)
+            if begun:
                 done, _ = ray.wait(list(begun), num_returns=1, timeout=1.0)
                 for reference in done:
-                    yield self._result(ray, reference, begun.pop(reference))
-                names = {task.name for task in begun.values()}
-                self.running = [one for one in ray.get(board.all.remote()) if one.name in names]
-                yield None
-        finally:
-            for reference in locals().get("begun", ()):
-                with suppress(Exception):
-                    ray.cancel(reference)
-            ray.wait(list(locals().get("begun", ())) or [ray.put(0)], num_returns=1, timeout=WAIT)
-            ray.shutdown()
+                    task = begun.pop(reference)
+                    self.at_work.discard(task.name)
+                    yield self._result(ray, reference, task)
+                self.running = [one for one in ray.get(board.all.remote()) if one.name in self.at_work]
+            else:
+                time.sleep(WAIT)
+            yield None
 
     def _connected(self) -> Any:
         if self._address == "local":  # it listens on all addresses of this machine, so that it must know its users
@@ -269,7 +279,7 @@ class RayWorker(Queue):
 
     def _submit(self, ray: Any, task: QueuedTask, board: Any) -> Any:
         threads = task.settings.get("threads", self.threads)
-        unit = ray.remote(num_cpus=threads, num_gpus=self._gpus, max_retries=-1, max_calls=1)(_attend)
+        unit = ray.remote(num_cpus=threads, num_gpus=self._gpus, max_retries=-1)(_attend)
         found = replace(task, images=tuple(path.absolute() for path in task.images))
         place = str(self.workspace.root.absolute()), self.threads, self._device
         return unit.options(name=f"learn {task.name}").remote(found, *place, __version__, board)
@@ -311,10 +321,11 @@ def _attend(task: QueuedTask, root: str, threads: int, device: str, version: str
         why = f"node {node} does not see {root!r}: share that folder among all nodes, at the same path"
         return Outcome(task.name, "failed", message=why), ""
     outcome, told = None, 0.0
-    for event in worker.run():
-        outcome = event or outcome
-        if worker.running and time.monotonic() - told > 1:
-            told = time.monotonic()
-            board.put.remote(replace(worker.running[0], where=node))
+    with closing(worker.run()) as events:
+        for event in events:
+            outcome = event or outcome
+            if worker.running and time.monotonic() - told > 1:
+                told = time.monotonic()
+                board.put.remote(replace(worker.running[0], where=node))
     assert outcome is not None  # noqa: S101 - a worker ends with the outcome of each of its tasks
     return outcome, hardware(pick(device))
