@@ -68,7 +68,7 @@ register(
     app, "learn-all", learn_all,
     "lfsgan learn-all ./domains --jobs 4",
     "lfsgan learn-all tasks.toml --steps 500 --dry-run",
-    panel=LEARN,
+    panel=LEARN, configured=True,
 )  # fmt: skip
 register(
     app, "pretrain", pretrain,

@@ -217,6 +217,8 @@ class Training(Opened):
             if given in options
         }
         common.pop("adapter_options", None)
+        if log := common.pop("tensorboard", False):
+            common["tensorboard"] = "auto" if log is True else str(path_of(log))
         if isinstance(tasks, Mapping):
             several = {name: [images] if isinstance(images, str | Path) else images for name, images in tasks.items()}
             found = [QueuedTask(name, tuple(map(path_of, images)), common) for name, images in several.items()]

@@ -15,7 +15,7 @@ import typer
 from lfsgan_cli.commands.console import EVERY, live_table, print_json, progress, say, warn
 from lfsgan_cli.commands.help import MACHINE
 from lfsgan_cli.commands.learn_task import learn_task
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
+from lfsgan_cli.commands.options import AUTO, DEFAULT_WORKSPACE, Device, DryRun, Json, WorkspaceDir, given_options
 from lfsgan_cli.commands.training import duration
 from lfsgan_cli.errors import LfsganError
 
@@ -109,7 +109,8 @@ def learn_all(
     if ray is None:
         pick(device)
     place = workspace_at(workspace)
-    listed = read_tasks(source, given_options(ctx, (*common, "threads")))
+    given = given_options(ctx, (*common, "threads")) | ({"tensorboard": AUTO} if common["tensorboard"] == AUTO else {})
+    listed = read_tasks(source, given)
     check_tasks(source, listed.tasks, place)
     say(f"Tasks: {len(listed.tasks):,} in {str(source)!r}.")
     if listed.skipped:

@@ -6,7 +6,6 @@ The workspace is the queue: a task is finished once its file is there, and at wo
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from lfsgan_cli.errors import LfsganError, choices, one_line, quoted
 from lfsgan_cli.images.framing import CropPosition, Fit, Framing
 from lfsgan_cli.images.source import SourceNotFoundError
 from lfsgan_cli.io.files import check_name, read_plain
+from lfsgan_cli.io.json import loads_toml
 from lfsgan_cli.runs.estimate import of_task
 from lfsgan_cli.runs.folder import RunFolder
 from lfsgan_cli.runs.learn_task import FLAGS, NO_SETTINGS, Repeated, TaskRun, check_learned, is_learned, open_run
@@ -48,15 +48,10 @@ _TYPES: Mapping[str, options.OptionType] = {
         "keep_checkpoint": bool,
         "snapshot_every": int,
         "snapshots": int,
+        "tensorboard": str,
     }.items()
 }
-_NO_PLAN = (
-    "save_every",
-    "keep_checkpoint",
-    "snapshot_every",
-    "snapshots",
-    *_PAIRS,
-)  # the task's bytes depend on others
+_PLAN = {*FLAGS, *NO_SETTINGS, "fit", "crop_position"}  # what the task's bytes depend on, but for `-o` and `-t`
 
 
 class TasksError(LfsganError):
@@ -80,7 +75,7 @@ class QueuedTask:
     @property
     def said(self) -> dict[str, Any]:
         """What the task's plan depends on, but for `-o` and `-t`."""
-        return {name: value for name, value in self.settings.items() if name not in _NO_PLAN}
+        return {name: value for name, value in self.settings.items() if name in _PLAN}
 
     def pairs(self, name: str) -> list[str]:
         """Those of `-o` or `-t`."""
@@ -98,6 +93,8 @@ class QueuedTask:
             option = name.replace("_", "-")
             if name in _PAIRS:
                 words += [word for pair in value for word in (_PAIRS[name], pair)]
+            elif name == "tensorboard":
+                words += ["--tensorboard", value if value == "auto" else str(Path(value).absolute())]
             elif isinstance(value, bool):
                 words.append(f"--{option}" if value else f"--no-{option}")
             else:
@@ -121,11 +118,11 @@ def read_tasks(source: Path, common: Mapping[str, Any]) -> TaskList:
     try:
         if source.is_dir():
             return _in_folder(source, common)
-        values = tomllib.loads(read_plain(source, MOST_BYTES).decode("utf-8"))
+        values = loads_toml(read_plain(source, MOST_BYTES))
     except OSError as error:
         way = "expected a folder with a folder of images for each task, or a TOML file of tasks"
         raise TasksError(source, f"{error.strerror or 'it cannot be read'}; {way}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise TasksError(source, f"expected TOML, and it is none: {one_line(str(error))[:200]}") from error
     tables = values.get("task")
     if values.keys() != {"task"} or not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
