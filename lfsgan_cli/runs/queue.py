@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_type_hints
@@ -24,6 +25,7 @@ from lfsgan_cli.runs.learn_task import FLAGS, NO_SETTINGS, Repeated, TaskRun, ch
 from lfsgan_cli.runs.plan import BaseInTrainingError
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT, setting_values, spelled, task_recipe
+from lfsgan_cli.workspace import listing
 from lfsgan_cli.workspace.manage import ReservedNameError
 from lfsgan_cli.workspace.paths import BASE_FILE, stands_for, task_path
 from lfsgan_cli.workspace.workspace import Workspace
@@ -52,6 +54,7 @@ _TYPES: Mapping[str, options.OptionType] = {
     }.items()
 }
 _PLAN = {*FLAGS, *NO_SETTINGS, "fit", "crop_position"}  # what the task's bytes depend on, but for `-o` and `-t`
+_OF_IMAGES = ("shots", "shot_count")  # what differs between tasks that one command learned
 
 
 class TasksError(LfsganError):
@@ -275,6 +278,7 @@ class Queue:
         self.pending = {task.name: task for task in tasks}
         self.running: list[Running] = []
         self.at_work: set[str] = set()
+        self._fine: set[str] = set()
         self._seen: set[str] = set()  # that were not learned when this worker first looked
 
     def look(self, task: QueuedTask) -> Outcome | bool:
@@ -285,15 +289,29 @@ class Queue:
         root, name = self.workspace.root, task.name
         try:
             if is_learned(self.workspace, name):
-                repeated = Repeated(task.said, setting_values(task.pairs("settings")), task.pairs("pairs"))
-                if check_learned(self.workspace, name, repeated) is None:
-                    return True
+                origin = self._origin(task)
+                if origin not in self._fine:
+                    repeated = Repeated(task.said, setting_values(task.pairs("settings")), task.pairs("pairs"))
+                    if check_learned(self.workspace, name, repeated) is None:
+                        return True
+                    self._fine.add(origin)
                 return Outcome(name, "elsewhere" if name in self._seen else "already")
         except (LfsganError, OSError) as error:
             if task_path(root, name).exists():  # else it was renamed or removed in this moment
                 return Outcome(name, "failed", message=one_line(str(error)))
         self._seen.add(name)
         return RunFolder(self.workspace.task_run(name)).unfinished
+
+    def _origin(self, task: QueuedTask) -> str:
+        """All that the check of a learned task depends on: of thousands that one command learned, one is checked."""
+        about: dict[str, Any] = listing.metadata_of(task_path(self.workspace.root, task.name))[0]
+        with suppress(KeyError, ValueError, AttributeError):
+            training = {
+                key: value for key, value in json.loads(about["lfsgan.training"]).items() if key not in _OF_IMAGES
+            }
+            header = [about[f"lfsgan.{key}"] for key in ("format", "adapter", "adapter_version", "config", "base")]
+            return json.dumps([header, training, dict(task.settings)], sort_keys=True)
+        return task.name  # which is checked on its own, and refused
 
     def ready(self, task: QueuedTask) -> bool:
         """Whether the task that it starts from, if any, is not one that this queue still has to learn."""

@@ -79,7 +79,7 @@ def read(root: Path) -> Listing:
 def task(root: Path, name: str) -> ListedTask:
     """One task; raises as `task_file.read_info`, TaskNameError."""
     path, run = task_path(root, name), run_folder(root, name)
-    metadata, size = _metadata(path)
+    metadata, size = metadata_of(path)
     adapter, training = metadata.get("lfsgan.adapter"), _object(str(metadata.get("lfsgan.training", "")).encode())
     if metadata.get("lfsgan.format") != task_file.FORMAT or not isinstance(adapter, str) or not training:
         info = task_file.read_info(path)  # which says what is wrong
@@ -90,7 +90,7 @@ def task(root: Path, name: str) -> ListedTask:
     return ListedTask(name, adapter, training, size, finished, _latest_fid(run / METRICS))
 
 
-def _metadata(path: Path) -> tuple[dict[str, Any], int]:
+def metadata_of(path: Path) -> tuple[dict[str, Any], int]:
     """The metadata and size of a safetensors file; no metadata where it is not a whole one.
 
     A strict reading of a header takes some milliseconds, which are seconds for a thousand tasks.
