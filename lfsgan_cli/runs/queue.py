@@ -147,7 +147,8 @@ def _in_folder(folder: Path, common: Mapping[str, Any]) -> TaskList:
         one = f"for one task, `lfsgan learn-task --images {folder} --name NAME`"
         raise TasksError(folder, f"no folder or zip file of images in it, of which each would be a task; {one}")
     tasks = (QueuedTask(path.name if path.is_dir() else path.stem, (path,), common) for path in used)
-    return TaskList(tuple(tasks), tuple(path.name for path in found if path not in used))
+    rest = set(found) - set(used)
+    return TaskList(tuple(tasks), tuple(path.name for path in found if path in rest))
 
 
 def _of_table(table: Mapping[str, Any], folder: Path, common: Mapping[str, Any]) -> QueuedTask:

@@ -59,7 +59,8 @@ def _word(param: Any) -> str:
         case float():
             return "0.5"
         case _:
-            return "20" if param.name in {"lr", "batch", "snapshot_every", "count", "size", "side"} else "x"
+            numbers = {"lr", "batch", "snapshot_every", "count", "size", "side", "threads", "jobs"}
+            return "20" if param.name in numbers else "x"
 
 
 def test_options_of_the_command_line_win(program: Program) -> None:

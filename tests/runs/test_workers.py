@@ -36,7 +36,7 @@ def task_files(home: Path) -> dict[str, bytes]:
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + 5 * PATIENCE
     while not happened():
         assert time.monotonic() < give_up
         time.sleep(0.02)
