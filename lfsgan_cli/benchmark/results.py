@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeAlias
@@ -43,6 +45,25 @@ class Measured:
             more = range(decimals, decimals + 2)
             decimals = next((enough for enough in more if round(self.error, enough)), decimals + 2)
         return f"{_fixed(self.value, decimals)} ± {_fixed(self.error, decimals)}"
+
+
+@dataclass(frozen=True)
+class Interval(Measured):
+    """A mean over seeds with its 95 % interval; low and high are None of one seed."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        """As people read it: '-12.3 (-15.1 to -9.4)'."""
+        if self.low is None or self.high is None:
+            return spell_number(self.value)
+        return f"{spell_number(self.value)} ({spell_number(self.low)} to {spell_number(self.high)})"
+
+    @property
+    def holds_zero(self) -> bool:
+        """Whether a difference of this size is within noise: 0 is inside, or one seed says nothing of noise."""
+        return self.low is None or self.high is None or self.low <= 0 <= self.high
 
 
 def spell_number(value: float) -> str:
@@ -260,6 +281,47 @@ def over_seeds(values: Sequence[float]) -> Measured | None:
     if not values:
         return None
     return Measured(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+# Noise: intervals over seeds, and differences of two methods that share domains and seeds.
+
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+FEW = 5  # values of which all resamples are taken, 3,125 of five
+
+
+def interval(values: Sequence[float]) -> Interval | None:
+    """The mean with its percentile bootstrap interval (Efron, 1979); None of no value.
+
+    All resamples of up to five values count, and 10,000 random ones of more, always the same. Of two values the
+    interval is their range.
+    """
+    if len(values) < 2:
+        return Interval(values[0]) if values else None
+    count = len(values)
+    if count <= FEW:
+        means = sorted(fmean(sample) for sample in product(values, repeat=count))
+    else:
+        source = random.Random(0)  # noqa: S311 - no secret
+        means = sorted(fmean(source.choices(values, k=count)) for _ in range(RESAMPLES))
+    cut = int(len(means) * (1 - CONFIDENCE) / 2)
+    return Interval(fmean(values), None, means[cut], means[-1 - cut])
+
+
+def differences(
+    matrices: Mapping[str, Mapping[int, Matrix]], method: str, reference: str, domain: int
+) -> Interval | None:
+    """A method less the reference on one domain, counted from 1: paired by seed, after the last step that both have.
+
+    matrices: of one metric, by method and seed, as `matrices` returns them. None where they share no seed.
+    """
+    found = []
+    for seed in matrices.get(method, {}).keys() & matrices.get(reference, {}).keys():
+        mine, theirs = matrices[method][seed], matrices[reference][seed]
+        if both := [step for step, index in mine if index == domain and (step, index) in theirs]:
+            found.append(mine[max(both), domain] - theirs[max(both), domain])
+    return interval(found)
 
 
 @dataclass(frozen=True)

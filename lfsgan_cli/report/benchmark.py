@@ -12,7 +12,9 @@ from lfsgan_cli.benchmark.results import (
     Measured,
     Run,
     average_forgetting,
+    differences,
     domains,
+    interval,
     matrices,
     metrics,
     over_seeds,
@@ -20,7 +22,7 @@ from lfsgan_cli.benchmark.results import (
 from lfsgan_cli.evaluation.registry import LEGEND, less_is_better, marked
 from lfsgan_cli.io.files import read_plain
 from lfsgan_cli.report.images import Samples, training_images, within
-from lfsgan_cli.report.model import Block, Chart, Gap, Listing, Page, Row, Section, SeedRows, Series, Table
+from lfsgan_cli.report.model import Block, Chart, Gap, Listing, Page, Row, Scatter, Section, SeedRows, Series, Table
 from lfsgan_cli.workspace.paths import FEW_SHOTS, run_folder
 
 MOST_BYTES = 1 << 20  # of the suite's file
@@ -42,6 +44,11 @@ FADING = (
     "A method with one network for all domains generates an earlier one with what it learned last. "
     "A column is one seed: what changes along it is forgotten."
 )
+COMPARISON = (
+    "Means over seeds with 95 % bootstrap intervals, and each method less the first one, paired by seed. Of two seeds "
+    "an interval is their range, so that it says little; with one seed there is none."
+)
+ONE_SEED = "Only one seed ran: whether a difference is more than noise is not known."
 MATRIX_NOTE = "A[t][i]: measured on the domain of the column, after the step of the row was learned."
 
 
@@ -61,6 +68,12 @@ class Score:
     def values(self, method: str, step: int, domain: int) -> list[float]:
         """A[step][domain] of every seed that has got so far."""
         return [one[step, domain] for one in self.matrices.get(method, {}).values() if (step, domain) in one]
+
+    def over_domains(self, matrix: Matrix) -> float | None:
+        """The mean over all domains after a matrix's last step; None before the first."""
+        last = max((step for step, _ in matrix), default=0)
+        values = [value for (step, _), value in matrix.items() if step == last]
+        return fmean(values) if values else None
 
     def last_step(self, method: str) -> int:
         """The last step that any seed has finished; 0 before the first."""
@@ -97,9 +110,10 @@ def page_of(folder: Path, runs: Sequence[Run], samples: Samples) -> Page:
         results = [Gap("No number yet", "No run has been measured.", resume)]
     sections = (
         Section("results", "After the last step", tuple(results), SPREAD),
+        _comparison(scores, methods, order),
         _samples(folder, runs, samples),
-        _costs(runs, methods),
-        _forgetting(scores, methods, order, _fading_rows(runs, samples)),
+        _costs(runs, methods, scores),
+        _forgetting(scores, runs, order, _fading_rows(runs, samples)),
         _suite(folder),
     )
     facts = (
@@ -155,6 +169,47 @@ def _after_last(score: Score, methods: Sequence[str], order: Sequence[str]) -> T
     return Table(score.heading, ("method", *order, "mean"), tuple(rows), " ".join(notes))
 
 
+def _comparison(scores: Sequence[Score], methods: Sequence[str], order: Sequence[str]) -> Section:
+    """Every method's mean over all domains, and how it differs from the first method on each."""
+    blocks: list[Block] = []
+    for score in scores:
+        if (less := less_is_better(score.metric)) is None:
+            continue
+        means: list[Row] = []
+        for method in methods:
+            each = [score.over_domains(matrix) for matrix in score.matrices.get(method, {}).values()]
+            means.append((method, interval([one for one in each if one is not None])))
+        blocks.append(Table(f"{score.heading}, mean over all domains", ("method", "mean (interval)"), tuple(means)))
+        if len(methods) > 1:
+            blocks.append(_against_first(score, methods, order, less=less))
+    if not blocks:
+        blocks = [Gap("Nothing to compare", "No metric that is better one way has been measured.")]
+    return Section("comparison", "Differences between methods", tuple(blocks), COMPARISON)
+
+
+def _against_first(score: Score, methods: Sequence[str], order: Sequence[str], *, less: bool) -> Table:
+    reference, *others = methods
+    rows: list[Row] = []
+    said = []
+    for method in others:
+        found = [differences(score.matrices, method, reference, index) for index in range(1, len(order) + 1)]
+        rows.append((method, *found))
+        groups: dict[str, list[str]] = {"better": [], "worse": [], "noise": []}
+        for domain, one in zip(order, found, strict=True):
+            if one is not None:
+                better = (one.value < 0) is less
+                groups["noise" if one.holds_zero else "better" if better else "worse"].append(domain)
+        words = [
+            f"{word} than {reference} on {', '.join(groups[word])}" for word in ("better", "worse") if groups[word]
+        ]
+        if groups["noise"]:
+            words.append(f"as good as {reference}, within noise, on {', '.join(groups['noise'])}")
+        said += [f"{method} is {'; '.join(words)}."] if words else []
+    if all(len(seeds) < 2 for seeds in score.matrices.values()):
+        said = [ONE_SEED]
+    return Table(f"{score.heading}, less {reference}", ("method", *order), tuple(rows), " ".join(said))
+
+
 def _samples(folder: Path, runs: Sequence[Run], samples: Samples) -> Section:
     """Every domain's training images and samples."""
     left_out: list[Block] = [Gap(f"{name} is left out", f"{why}.") for name, why in samples.refused.items()]
@@ -192,7 +247,7 @@ def _seed_rows(runs: Sequence[Run], domain: str, samples: Samples) -> Block:
     return SeedRows("The same seeds from every method", samples.seeds, tuple(rows), " ".join(notes))
 
 
-def _costs(runs: Sequence[Run], methods: Sequence[str]) -> Section:
+def _costs(runs: Sequence[Run], methods: Sequence[str], scores: Sequence[Score]) -> Section:
     columns = ("method", "adapter", "parameters per task", "MB per task", "seconds per task", "peak memory, MB")
     rows: list[Row] = []
     for method in methods:
@@ -206,7 +261,39 @@ def _costs(runs: Sequence[Run], methods: Sequence[str]) -> Section:
             max((run.peak_memory_mb for run in mine if run.peak_memory_mb is not None), default=None),
         ))  # fmt: skip
     note = "Peak memory: the highest of all runs."
-    return Section("costs", "Costs", (Table("Mean ± standard deviation over all runs", columns, tuple(rows), note),))
+    blocks: list[Block] = [Table("Mean ± standard deviation over all runs", columns, tuple(rows), note)]
+    judged = next((score for score in scores if less_is_better(score.metric) is not None), None)
+    if judged is not None and len(methods) > 1:
+        sizes = {method: fmean(run.bytes for run in runs if run.method == method) / 1000 for method in methods}
+        blocks.append(_size_and_quality(judged, sizes))
+    return Section("costs", "Costs", tuple(blocks))
+
+
+def _size_and_quality(score: Score, sizes: Mapping[str, float]) -> Scatter:
+    """Every method by the size of a task file and its mean over domains, with the Pareto front."""
+    points = []
+    for method, size in sizes.items():
+        each = [score.over_domains(matrix) for matrix in score.matrices.get(method, {}).values()]
+        if known := [value for value in each if value is not None]:
+            points.append((method, size, fmean(known)))
+    sign = 1 if less_is_better(score.metric) else -1
+
+    def beaten(size: float, value: float) -> bool:
+        return any(
+            x <= size and sign * y <= sign * value and (x, y) != (size, value) for _, x, y in points
+        )  # fmt: skip
+
+    front = tuple(name for name, size, value in points if not beaten(size, value))
+    said = "; ".join(f"{name} {size:,.4g} kB, {value:.4g}" for name, size, value in points)
+    return Scatter(
+        f"Size of a task file and {score.heading}",
+        f"{score.name}, mean over all domains, against kB: {said}. Not beaten in both: {', '.join(front)}.",
+        "kB of a task file",
+        score.heading,
+        tuple(points),
+        front,
+        f"The dashed line joins the methods that no other beats in size and in quality: {', '.join(front)}.",
+    )
 
 
 def _fading_rows(runs: Sequence[Run], samples: Samples) -> list[SeedRows]:
@@ -221,9 +308,8 @@ def _fading_rows(runs: Sequence[Run], samples: Samples) -> list[SeedRows]:
     return found
 
 
-def _forgetting(
-    scores: Sequence[Score], methods: Sequence[str], order: Sequence[str], fading: Sequence[Block]
-) -> Section:
+def _forgetting(scores: Sequence[Score], runs: Sequence[Run], order: Sequence[str], fading: Sequence[Block]) -> Section:
+    methods = list(dict.fromkeys(run.method for run in runs))
     rows, parts = [], []
     for number, score in enumerate(scores, start=1):
         if (less := less_is_better(score.metric)) is not None:
@@ -233,7 +319,31 @@ def _forgetting(
         parts.append(Section(f"forgetting-{number}", score.heading, tuple(blocks), MATRIX_NOTE))
     note = "Above 0 is forgotten; – where there are not yet two steps."
     table = Table("Average forgetting", ("metric", *methods), tuple(rows), note)
-    return Section("forgetting", "Forgetting", (table, *fading), FORGETTING, tuple(parts))
+    judged = next((score for score in scores if less_is_better(score.metric) is not None), None)
+    figure = [] if judged is None or len(order) < 2 else [_forgetting_figure(judged, runs, len(order))]
+    return Section("forgetting", "Forgetting", (table, *figure, *fading), FORGETTING, tuple(parts))
+
+
+def _forgetting_figure(score: Score, runs: Sequence[Run], steps: int) -> Chart:
+    """Average forgetting after every step: of single networks, and of methods with a file for each task."""
+    less, series = bool(less_is_better(score.metric)), []
+    for method, seeds in score.matrices.items():
+        points = [(1.0, 0.0)]
+        for step in range(2, steps + 1):
+            until = [{key: value for key, value in one.items() if key[0] <= step} for one in seeds.values()]
+            found = [average_forgetting(one, less_is_better=less) for one in until if (step, 1) in one]
+            if known := [value for value in found if value is not None]:
+                points.append((float(step), fmean(known)))
+        series.append(Series(method, tuple(points)))
+    single = list(dict.fromkeys(run.method for run in runs if run.sequential))
+    files = [one.name for one in series if one.name not in single]
+    ends = "; ".join(f"{one.name} {one.points[-1][1]:.4g}" for one in series)
+    note = (
+        f"One file for each task, which never changes, so that nothing can be forgotten: {', '.join(files) or 'none'}."
+    )
+    note += f" One network for all tasks: {', '.join(single) or 'none'}."
+    title = "Average forgetting as further domains are learned"
+    return Chart(title, f"{score.name}, after the last step: {ends}.", "step", tuple(series), note)
 
 
 def _forgotten(score: Score, method: str, *, less_is_better: bool) -> Measured | None:

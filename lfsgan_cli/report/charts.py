@@ -8,7 +8,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from lfsgan_cli.errors import printable
-from lfsgan_cli.report.model import Chart
+from lfsgan_cli.report.model import Chart, Scatter
 
 Points = Sequence[tuple[float, float]]
 
@@ -76,6 +76,41 @@ def svg(chart: Chart, anchor: str) -> Markup:
     if not points:
         return Markup("")
     across, up = tight([x for x, _ in points]), wide([y for _, y in points])
+    parts = [_frame(chart, anchor, up)]
+    parts += [_tick(_x(one, across), HEIGHT - BOTTOM + 20, tick_label(one, across)) for one in across.ticks]
+    parts += [_curve(line, index, across, up) for index, line in enumerate(shown) if line]
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def scatter_svg(scatter: Scatter, anchor: str) -> Markup:
+    """The points as an SVG element, with the powers of ten as ticks of x, and a line through the front."""
+    points = [point for point in scatter.points if point[1] > 0 and math.isfinite(point[2])]
+    if not points:
+        return Markup("")
+    powers = [math.log10(x) for _, x, _ in points]
+    ticks = tuple(
+        map(float, range(math.floor(min(powers)), max(math.ceil(max(powers)), math.floor(min(powers)) + 1) + 1))
+    )
+    across, up = Axis(ticks[0], ticks[-1], ticks), wide([y for *_, y in points])
+    places = {name: (_x(math.log10(x), across), _y(y, up)) for name, x, y in points}
+    parts = [_frame(scatter, anchor, up)]
+    parts += [_tick(_x(one, across), HEIGHT - BOTTOM + 20, f"{10**one:,.10g}") for one in ticks]
+    front = sorted(places[name] for name in scatter.front if name in places)
+    corners = " ".join(f"{x},{y}" for x, y in front)
+    parts.append(Markup('<polyline class="front" points="{}"/>').format(corners))
+    dot = Markup(
+        '<circle class="point{}" cx="{}" cy="{}" r="4"/><text class="label" x="{}" y="{}" text-anchor="{}">{}</text>'
+    )
+    for name, (x, y) in places.items():
+        left = x > WIDTH * 0.7  # where a label to the right would leave the image
+        beaten = "" if name in scatter.front else " beaten"
+        side, end = (round(x - 8, 1), "end") if left else (round(x + 8, 1), "start")
+        parts.append(dot.format(beaten, x, y, side, round(y - 5, 1), end, printable(name)))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _frame(chart: Chart | Scatter, anchor: str, up: Axis) -> Markup:
+    """The opening tag, title, description, rules with the ticks of y, and the name of x."""
     head = Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-desc">'
         '<title id="{}-title">{}</title><desc id="{}-desc">{}</desc>'
@@ -88,11 +123,12 @@ def svg(chart: Chart, anchor: str) -> Markup:
     for one in up.ticks:
         y = _y(one, up)
         parts.append(rule.format(LEFT, WIDTH - RIGHT, y, y, LEFT - 8, round(y + 4.5, 1), tick_label(one, up)))
-    tick = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
-    parts += [tick.format(_x(one, across), HEIGHT - BOTTOM + 20, tick_label(one, across)) for one in across.ticks]
-    parts.append(tick.format(round((LEFT + WIDTH - RIGHT) / 2, 1), HEIGHT - 6, chart.x_label))
-    parts += [_curve(line, index, across, up) for index, line in enumerate(shown) if line]
-    return Markup("").join([*parts, Markup("</svg>")])
+    parts.append(_tick(round((LEFT + WIDTH - RIGHT) / 2, 1), HEIGHT - 6, chart.x_label))
+    return Markup("").join(parts)
+
+
+def _tick(x: float, y: float, text: str) -> Markup:
+    return Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(x, y, text)
 
 
 def thinned(points: Points, most: int = MOST) -> list[tuple[float, float]]:

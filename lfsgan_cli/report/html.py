@@ -10,8 +10,8 @@ from markupsafe import Markup
 from lfsgan_cli import __version__
 from lfsgan_cli.benchmark.results import Measured
 from lfsgan_cli.errors import printable_lines
-from lfsgan_cli.report.charts import COLOURS, NOISY, svg
-from lfsgan_cli.report.model import Cell, Chart, Page
+from lfsgan_cli.report.charts import COLOURS, NOISY, scatter_svg, svg
+from lfsgan_cli.report.model import Cell, Chart, Page, Scatter
 from lfsgan_cli.report.text import spell
 
 MARK = '<meta name="generator" content="lfsgan report">'
@@ -27,6 +27,9 @@ def to_html(page: Page) -> str:
     def curve(chart: Chart) -> Markup:
         return svg(chart, f"chart-{next(numbers)}")
 
+    def dots(scatter: Scatter) -> Markup:
+        return scatter_svg(scatter, f"chart-{next(numbers)}")
+
     def is_number(cell: Cell) -> bool:
         return cell is None or isinstance(cell, int | float | Measured)
 
@@ -37,6 +40,7 @@ def to_html(page: Page) -> str:
         mark=Markup(MARK),  # noqa: S704 - a constant
         version=__version__,
         curve=curve,
+        dots=dots,
         spell=spell,
         is_number=is_number,
         is_noisy=is_noisy,

@@ -96,6 +96,20 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """Named points (x, y) with x on a logarithmic scale; `front` names those that no other point beats in both."""
+
+    kind: ClassVar[str] = "scatter"
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    points: tuple[tuple[str, float, float], ...]
+    front: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """Terms with their values."""
 
@@ -123,7 +137,7 @@ class Gap:
     command: str = ""
 
 
-Block: TypeAlias = Table | Gallery | SeedRows | ImageGrid | Chart | Facts | Listing | Gap
+Block: TypeAlias = Table | Gallery | SeedRows | ImageGrid | Chart | Scatter | Facts | Listing | Gap
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from lfsgan_cli.report.model import (
     ImageGrid,
     Listing,
     Page,
+    Scatter,
     Section,
     SeedRows,
     Table,
@@ -55,8 +56,8 @@ def _block(block: Block, link: str) -> str:
             return f"**{_text(title)}**\n\n{_fenced(text)}"
         case Gap(title=title, why=why, command=command):
             return f"> **{_text(title)}.** {_text(why)}" + (f"\n\n{_fenced(command)}" if command else "")
-        case Chart() | Gallery() | SeedRows() | ImageGrid():
-            said = f" {_text(block.description)}" if isinstance(block, Chart) else ""
+        case Chart() | Scatter() | Gallery() | SeedRows() | ImageGrid():
+            said = f" {_text(block.description)}" if isinstance(block, Chart | Scatter) else ""
             return f"*{_text(block.title)}: see [{_text(link.partition('#')[0])}]({link}).{said}*"
 
 
@@ -84,7 +85,7 @@ def _text(text: str) -> str:
 
 
 def to_csv(page: Page) -> str:
-    """All numbers in full precision, one a line: cells of tables, points of curves (row: x, column: the curve)."""
+    """All numbers in full precision, one a line: cells of tables, points of charts (row: x, column: whose)."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(HEADER)
@@ -108,6 +109,8 @@ def _lines(section: str, block: Block) -> Iterator[tuple[str, str, str, str, str
         case Chart(title=title, series=series):
             for curve in series:
                 yield from ((section, title, f"{x:g}", curve.name, repr(y), "") for x, y in curve.points)
+        case Scatter(title=title, points=points):
+            yield from ((section, title, f"{x:g}", name, repr(y), "") for name, x, y in points)
         case _:
             return
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lfsgan_cli.benchmark.results import Measured
+from lfsgan_cli.benchmark.results import Interval, Measured
 from lfsgan_cli.io.json import DamagedLinesError
-from lfsgan_cli.report.model import Chart, Gap, Listing, Page, Table
+from lfsgan_cli.report.model import Chart, Gap, Listing, Page, Scatter, Table
 from tests.report.conftest import COVERAGE, FID, about, benchmark_page
 
 SPREAD = about(2**0.5)  # of two seeds that lie 2 apart
@@ -35,6 +35,50 @@ def test_forgetting_has_the_sign_of_worse_for_either_kind_of_metric(bench: Path)
         (FID, Measured(0.0, 0.0), Measured(25.0, 0.0)),
         (COVERAGE, Measured(0.0, 0.0), Measured(about(0.45), 0.0)),
     )
+
+
+def test_one_figure_shows_forgetting_of_one_network_beside_files_that_never_change(bench: Path) -> None:
+    [section] = [one for one in benchmark_page(bench).walk() if one.anchor == "forgetting"]
+    [chart] = [block for block in section.flat() if isinstance(block, Chart)]
+    assert {series.name: series.points for series in chart.series} == {
+        "left": ((1.0, 0.0), (2.0, 0.0), (3.0, 0.0)),
+        "full": ((1.0, 0.0), (2.0, 10.0), (3.0, 25.0)),
+    }
+    assert "nothing can be forgotten: left." in chart.note
+    assert "One network for all tasks: full." in chart.note
+
+
+def test_methods_are_compared_with_the_first_one_domain_by_domain(bench: Path) -> None:
+    found = tables(benchmark_page(bench), "comparison")
+    means = found[f"{FID} ↓, mean over all domains"]
+    assert means.rows[0] == ("left", Interval(22.0, None, 21.0, 23.0))
+    against = found[f"{FID} ↓, less left"]
+    # The seeds shift both methods alike: what is left is the same with every seed.
+    assert against.rows == (
+        ("full", Interval(30.0, None, 30.0, 30.0), Interval(20.0, None, 20.0, 20.0), Interval(0.0, None, 0.0, 0.0)),
+    )
+    assert against.note == "full is worse than left on cats, dogs; as good as left, within noise, on owls."
+    assert "full is worse than left on cats, dogs;" in found[f"{COVERAGE} ↑, less left"].note
+
+
+def test_one_seed_is_said_to_tell_nothing_of_noise(bench: Path, lines: list[dict[str, Any]]) -> None:
+    some = [line for line in lines if line["seed"] == 0]
+    bench.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in some))
+    against = tables(benchmark_page(bench), "comparison")[f"{FID} ↓, less left"]
+    assert against.rows[0][1] == Interval(30.0)
+    assert against.note == "Only one seed ran: whether a difference is more than noise is not known."
+
+
+def test_size_is_plotted_against_quality_with_the_front_of_what_nothing_beats(
+    bench: Path, lines: list[dict[str, Any]]
+) -> None:
+    small = [{**line, "method": "small", "bytes": 8000} for line in lines if line["method"] == "full"]
+    bench.joinpath("runs.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in [*lines, *small]))
+    [section] = [one for one in benchmark_page(bench).walk() if one.anchor == "costs"]
+    [scatter] = [block for block in section.flat() if isinstance(block, Scatter)]
+    assert [name for name, *_ in scatter.points] == ["left", "full", "small"]
+    assert scatter.points[2] == ("small", 8.0, about((42 + 42 + 32) / 3))
+    assert scatter.front == ("left", "small")  # full is as large as left, and worse
 
 
 def test_the_matrix_has_a_row_for_each_step_and_nothing_above_the_diagonal(bench: Path) -> None:

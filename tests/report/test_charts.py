@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from lfsgan_cli.report.charts import HEIGHT, MOST, NOISY, WIDTH, smoothed, svg, thinned
-from lfsgan_cli.report.model import Chart, Series
+from lfsgan_cli.report.charts import HEIGHT, MOST, NOISY, WIDTH, scatter_svg, smoothed, svg, thinned
+from lfsgan_cli.report.model import Chart, Scatter, Series
 
 
 def parsed(chart: Chart) -> ET.Element:
@@ -64,3 +64,22 @@ def test_thinning_keeps_the_mean_and_the_ends_of_what_is_short() -> None:
 
 def test_smoothing_takes_the_mean_of_neighbours_and_moves_no_point() -> None:
     assert smoothed([(0, 0), (1, 3), (2, 0)], 1) == [(0, 1.5), (1, 1), (2, 1.5)]
+
+
+def test_points_stand_by_the_power_of_ten_with_their_names_and_a_line_through_the_front() -> None:
+    points = (("tiny", 5.0, 30.0), ("small", 50.0, 20.0), ("large", 5000.0, 25.0))
+    scatter = Scatter("Size <and> quality", "As it is.", "kB", "FID", points, ("tiny", "small"))
+    root = ET.fromstring(str(scatter_svg(scatter, "c1")))  # noqa: S314 - our own
+    found = {(one.get("class"), float(one.attrib["cx"]), float(one.attrib["cy"])) for one in root.findall("circle")}
+    [tiny, small, large] = sorted(found, key=lambda each: each[1])
+    assert [each[0] for each in (tiny, small, large)] == ["point", "point", "point beaten"]
+    assert small[1] - tiny[1] == pytest.approx((large[1] - small[1]) / 2, abs=0.2)  # one power of ten, and two
+    assert small[2] > large[2] > tiny[2]
+    [line] = root.findall("polyline")
+    assert len(line.attrib["points"].split()) == 2
+    texts = [one.text for one in root.findall("text")]
+    assert {"tiny", "small", "large", "1", "10,000", "kB"} <= set(texts)
+
+
+def test_points_of_one_size_have_an_axis_too() -> None:
+    assert "circle" in str(scatter_svg(Scatter("t", "d", "kB", "FID", (("one", 10.0, 3.0),), ("one",)), "c1"))
