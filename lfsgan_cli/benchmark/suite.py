@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from lfsgan_cli.evaluation.registry import Need
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import TaskNameError, check_name, read_plain
 from lfsgan_cli.options import option_type
+from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, spelled, task_recipe
 from lfsgan_cli.workspace.paths import stands_for
 from lfsgan_cli.workspace.workspace import EMBEDDED
@@ -25,7 +26,7 @@ LONGEST = 100  # characters of a key that is compared with the known ones
 MOST_BYTES = 1 << 20  # of the file
 LONGEST_MESSAGE = 200  # characters of its messages
 
-_SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features")
+_SUITE = ("name", "base", "count", "seeds", "metrics", "features", "fid_mode", "lpips_features", "sweep")
 _TASK = ("name", "shots", "reals")
 _METHOD = ("name", "recipe", "adapter", "options", "sequential", "training")
 
@@ -64,12 +65,14 @@ class Domain:
 class Method:
     """One configuration to learn all tasks with.
 
-    sequential: one network learns all tasks, and each task starts where the one before it ended.
+    sequential: one network learns all tasks, and each task starts where the one before it ended. source: its name in
+    the suite's file, where a sweep makes several of it.
     """
 
     name: str
     recipe: TaskRecipe
     sequential: bool
+    source: str
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,15 @@ class Suite:
 
     def some(self, names: Sequence[str]) -> tuple[Method, ...]:
         """The methods of these names, in the suite's order; all methods for no names. UnknownMethodError."""
-        known = [method.name for method in self.methods]
+        known = {name for method in self.methods for name in (method.source, method.name)}
         for name in names:
             if name not in known:
-                raise UnknownMethodError(name, known)
-        return tuple(method for method in self.methods if not names or method.name in names)
+                raise UnknownMethodError(name, [method.name for method in self.methods])
+        return tuple(one for one in self.methods if not names or one.name in names or one.source in names)
 
 
-def read_suite(path: Path, data: Path | None) -> Suite:
-    """The suite in a file. data: the folder of its paths; its own folder if None.
+def read_suite(path: Path, data: Path | None, sweep: str = "") -> Suite:
+    """The suite in a file. data: the folder of its paths; its own folder if None. sweep: one of `[suite]`, to be added.
 
     Raises NoSuiteError, and SuiteError for whatever in it cannot be run: both in one line.
     """
@@ -117,6 +120,7 @@ def read_suite(path: Path, data: Path | None) -> Suite:
         content = read_plain(path, MOST_BYTES)
     except OSError as error:
         raise NoSuiteError(path, error.strerror or "it cannot be read") from error
+    content = _with_sweep(path, content, sweep) if sweep else content
     try:
         values = strictjson.loads_toml(content)
     except ValueError as error:
@@ -124,6 +128,10 @@ def read_suite(path: Path, data: Path | None) -> Suite:
     document = Table(path, "the suite", values, ("suite", "task", "method"))
     settings = Table(path, "[suite]", document.table("suite"), _SUITE)
     folder, known = path.parent if data is None else data, registry.metrics()
+    swept = Sweep.read(settings) if "sweep" in settings.values else None
+    methods = tuple(method for table in document.tables("method", _METHOD) for method in _methods(table, swept))
+    if swept and all(method.name == method.source for method in methods):
+        raise settings.error(f"sweep of {quoted(swept.key)}: no method has such an option, and training has none")
     return Suite(
         name=_name(settings, "a suite"),
         base=_base(settings, folder),
@@ -136,7 +144,7 @@ def read_suite(path: Path, data: Path | None) -> Suite:
         fid_mode=settings.get("fid_mode", ExtractorMode, "clean"),
         lpips_features=settings.get("lpips_features", EmbedderName, "auto"),
         tasks=tuple(_task(table, folder) for table in document.tables("task", _TASK)),
-        methods=tuple(_method(table) for table in document.tables("method", _METHOD)),
+        methods=methods,
         content=content,
     )
 
@@ -182,6 +190,53 @@ def _task(table: Table, folder: Path) -> Domain:
     return Domain(name, folder / places["shots"], folder / places["reals"])
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """Several values of one option of the adapters, or of one setting of training."""
+
+    key: str
+    values: tuple[str, ...]
+
+    @classmethod
+    def read(cls, settings: Table) -> Sweep:
+        """From `sweep = "rank=1,4,14"` in [suite]."""
+        text: str = settings.need("sweep", str)
+        key, equals, listed = (part.strip() for part in text.partition("="))
+        values = tuple(value.strip() for value in listed.split(","))
+        if not (key and equals and all(values)) or len(set(values)) < len(values):
+            raise settings.error(f"sweep = {quoted(text)} in [suite]: expected KEY=VALUE,VALUE with different values")
+        return cls(key, values)
+
+
+def _with_sweep(path: Path, content: bytes, sweep: str) -> bytes:
+    """The suite's file with a sweep in it, so that its copy in the benchmark's folder runs the same again."""
+    if '"' in sweep or "\\" in sweep or not sweep.isprintable():
+        raise SuiteError(path, f"--sweep {quoted(sweep)}: expected KEY=VALUE,VALUE")
+    lines = content.split(b"\n")
+    heads = [index for index, line in enumerate(lines) if line.split(b"#")[0].strip() == b"[suite]"]
+    if len(heads) != 1:
+        raise SuiteError(path, f"--sweep is kept below the line [suite], of which there are {len(heads)}: expected one")
+    lines.insert(heads[0] + 1, f'sweep = "{sweep}"'.encode())
+    return b"\n".join(lines)
+
+
+def _methods(table: Table, sweep: Sweep | None) -> list[Method]:
+    """The method of a table, or one for each value of a sweep where it has such an option or setting."""
+    method = _method(table)
+    if sweep is None:
+        return [method]
+    configs = {"options": type(method.recipe.options), "training": LearnConfig}
+    places = [place for place, config in configs.items() if sweep.key in {one.name for one in options.describe(config)}]
+    if not places:
+        return [method]
+    found = []
+    for value in sweep.values:
+        values = {**options.flat(table.table(places[0])), sweep.key: value}
+        one = replace(table, values={**table.values, places[0]: values, "name": f"{method.name}-{sweep.key}-{value}"})
+        found.append(replace(_method(one), source=method.name))
+    return found
+
+
 def _method(table: Table) -> Method:
     name, adapter = _name(table, "a method"), table.need("adapter", str)
     if name.lower() in {SUITE, RUNS}:
@@ -196,7 +251,7 @@ def _method(table: Table) -> Method:
         found = task_recipe(recipe, adapter, pairs, spelled(said), {})
     except LfsganError as error:
         raise table.error(f"method {name!r}: {error}") from error
-    return Method(name, found, table.get("sequential", bool, default=False))
+    return Method(name, found, table.get("sequential", bool, default=False), name)
 
 
 def _name(table: Table, what: str) -> str:

@@ -40,6 +40,13 @@ Methods = Annotated[
         "--method", metavar="NAME", rich_help_panel=INPUT, help="Method to run; may be repeated.  [default: all]"
     ),
 ]
+Swept = Annotated[
+    str,
+    typer.Option(
+        "--sweep", metavar="KEY=VALUE,VALUE", rich_help_panel=INPUT, show_default=False,
+        help="Run each method once for each value of an adapter option or training setting.",
+    ),
+]  # fmt: skip
 
 
 def benchmark(
@@ -48,6 +55,7 @@ def benchmark(
     data: Data = None,
     out: Out = None,
     method: Methods = None,
+    sweep: Swept = "",
     inception_weights: given.InceptionWeights = None,
     vgg_weights: given.VggWeights = None,
     offline: given.Offline = False,
@@ -69,7 +77,7 @@ def benchmark(
     from lfsgan_cli.images.summary import images_json
     from lfsgan_cli.system.device import pick
 
-    asked = read_suite(suite, data)
+    asked = read_suite(suite, data, sweep)
     methods, where = asked.some(method or []), pick(device)
     # The copy of a suite in a benchmark's folder resumes that benchmark.
     out_folder = out or (suite.parent if suite.name == SUITE else Path(asked.name))
@@ -95,6 +103,7 @@ def benchmark(
         paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
         given_words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]
         given_words += [word for name in method or [] for word in ("--method", name)]
+        given_words += ["--sweep", sweep] if sweep else []
         again = to_repeat("benchmark", str(suite), *given_words, workspace=DEFAULT_WORKSPACE, device=device)
         run(work, todo, _Progress(total, total - len(todo)), again)
         keep_config(ctx, out_folder)

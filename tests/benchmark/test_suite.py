@@ -8,7 +8,7 @@ import pytest
 
 from lfsgan_cli.benchmark.suite import COUNT, NoSuiteError, Suite, SuiteError, UnknownMethodError, read_suite
 from lfsgan_cli.networks.config import NetworkConfig
-from lfsgan_cli.registry import load
+from lfsgan_cli.registry import entries, load
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.discriminator import check_fits
 
@@ -229,7 +229,19 @@ def test_the_quality_suite_compares_adapters_under_the_default_recipe_with_the_p
     assert [one.training.steps for one in recipes if one.recipe == "paper"] == [1000, 1400, 3002]
 
 
-@pytest.mark.parametrize("name", ["ablation", "quality", "unseen", "photographs"])
+def test_the_field_has_every_adapter_every_recipe_and_one_network_with_and_without_ewc(tmp_path: Path) -> None:
+    suite = example("field", tmp_path)
+    assert (len(suite.tasks), suite.seeds, suite.count) == (2, (0, 1), 1000)
+    assert {method.recipe.training.steps for method in suite.methods} == {300}
+    assert {one.recipe.adapter for one in suite.methods} == {
+        entry.name for entry in entries() if entry.distribution == "lfsgan"
+    }
+    published = {"paper", "tgan", "freezed", "ada", "ewc", "cdc", "dcl"}
+    assert {one.recipe.recipe for one in suite.methods} == {"default", *published}
+    assert {method.recipe.recipe for method in suite.methods if method.sequential} == {"tgan", "ewc"}
+
+
+@pytest.mark.parametrize("name", ["ablation", "quality", "unseen", "photographs", "field"])
 def test_the_embedded_base_is_large_enough_for_all_methods(name: str, tmp_path: Path) -> None:
     for method in example(name, tmp_path).methods:
         check_fits(method.recipe.training, NetworkConfig.standard(64))
