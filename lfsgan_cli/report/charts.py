@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 480, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44  # room for labels around the curves
 MOST = 160  # points of a curve; more could not be told apart
 NOISY = 40  # from so many points on, a mean is drawn over the raw values
+LETTER, LINE = 7.5, 13.0  # width of a letter of a label, and height of its line
 COLOURS = 6  # that the page's style knows; further curves begin again
 _STEPS = (1, 2, 5, 10)  # a tick is one of these times a power of ten
 
@@ -94,18 +95,24 @@ def scatter_svg(scatter: Scatter, anchor: str) -> Markup:
     across, up = Axis(ticks[0], ticks[-1], ticks), wide([y for *_, y in points])
     places = {name: (_x(math.log10(x), across), _y(y, up)) for name, x, y in points}
     parts = [_frame(scatter, anchor, up)]
-    parts += [_tick(_x(one, across), HEIGHT - BOTTOM + 20, f"{10**one:,.10g}") for one in ticks]
+    # The last one would leave the image with its middle at the end of the axis.
+    parts += [_tick(min(_x(one, across), WIDTH - 26), HEIGHT - BOTTOM + 20, f"{10**one:,.10g}") for one in ticks]
     front = sorted(places[name] for name in scatter.front if name in places)
     corners = " ".join(f"{x},{y}" for x, y in front)
     parts.append(Markup('<polyline class="front" points="{}"/>').format(corners))
-    dot = Markup(
-        '<circle class="point{}" cx="{}" cy="{}" r="4"/><text class="label" x="{}" y="{}" text-anchor="{}">{}</text>'
-    )
-    for name, (x, y) in places.items():
-        left = x > WIDTH * 0.7  # where a label to the right would leave the image
+    labels: list[tuple[float, float, float]] = []  # left end, right end and line of those that are placed
+    for name, (x, y) in sorted(places.items(), key=lambda place: place[1][1]):
         beaten = "" if name in scatter.front else " beaten"
-        side, end = (round(x - 8, 1), "end") if left else (round(x + 8, 1), "start")
-        parts.append(dot.format(beaten, x, y, side, round(y - 5, 1), end, printable(name)))
+        parts.append(Markup('<circle class="point{}" cx="{}" cy="{}" r="4"/>').format(beaten, x, y))
+        width = LETTER * len(name)
+        left = x - 8 - width if x + 8 + width > WIDTH else x + 8
+        line = y + 4
+        for begin, end, taken in labels:  # from the top down, so that one pass is enough
+            if begin < left + width and left < end and taken > line - LINE:
+                line = taken + LINE
+        labels.append((left, left + width, line))
+        label = Markup('<text class="label" x="{}" y="{}">{}</text>')
+        parts.append(label.format(round(left, 1), round(line, 1), printable(name)))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
