@@ -68,7 +68,7 @@ def shown(program: "Program", name: str) -> Any:
         ),
         ((*LEARN, "new", "--recipe", "papper"), "there is no recipe 'papper'"),
         ((*LEARN, "new", "-t", "loss_weight=1"), "the recipe 'default' has no loss of its own: leave it out"),
-        ((*LEARN, "new", "--recipe", "ewc", "--adapter", "cam"), "recipe 'ewc' compares weights, and the adapter 'cam'"),
+        ((*LEARN, "new", "--recipe", "ewc", "--adapter", "cam"), "recipe 'ewc' compares weights, and the adapter"),
         ((*LEARN, "new", "--device", "cuda:99"), "device 'cuda:99': "),
         ((*LEARN, "new", "--device", "gpu"), "device 'gpu': no such device; use one of auto, cpu, cuda, cuda:N, mps"),
         ((*LEARN, "new", "--workspace", "a_file"), "'a_file' is a file, and a workspace is a folder"),
