@@ -105,6 +105,9 @@ def bytes_(folder: Path) -> None:
             parts = path.relative_to(folder / "tasks" / "one").parts if "one" in path.parts else (path.name,)
             kind = parts[0].rstrip("0123456789") if len(parts) > 1 else "".join(c for c in parts[0] if not c.isdigit())
             sizes[kind] = sizes.get(kind, 0) + path.stat().st_size
+    print(
+        f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024:>12,}  of memory at most, while it is learned"
+    )
     for kind, size in sorted(sizes.items(), key=lambda item: -item[1]):
         print(f"{size:>12,}  {kind}")
 

@@ -2,10 +2,11 @@
 
 import inspect
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,16 +120,20 @@ def learn_all(
     if dry_run:
         _tell_plan(place.root, listed.tasks, threads, jobs or 1, device, as_json=as_json)
         return
+    worker: Worker | RayWorker
     if ray is not None:
-        _show(
-            RayWorker(place.root, listed.tasks, ray, jobs=jobs, threads=threads, device=device, gpus=gpus),
-            as_json=as_json,
+        worker = RayWorker(place.root, listed.tasks, ray, jobs=jobs, threads=threads, device=device, gpus=gpus)
+    else:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        more = (
+            f"; --jobs {cores // threads} uses them all" if (jobs or 1) * threads < cores // threads * threads else ""
         )
-        return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    more = f"; --jobs {cores // threads} uses them all" if (jobs or 1) * threads < cores // threads * threads else ""
-    say(f"Jobs: {jobs or 1}, CPU threads of each: {threads}. Cores: {cores}{more}.")
-    _show(Worker(place.root, listed.tasks, jobs=jobs or 1, threads=threads, device=device), as_json=as_json)
+        say(f"Jobs: {jobs or 1}, CPU threads of each: {threads}. Cores: {cores}{more}.")
+        worker = Worker(place.root, listed.tasks, jobs=jobs or 1, threads=threads, device=device)
+    start = time.monotonic()
+    with redirect_stdout(sys.stderr):  # where Ray, too, prints what becomes of nodes
+        outcomes = _watch(worker)
+    _conclude(outcomes, time.monotonic() - start, as_json=as_json)
 
 
 def _tell_plan(
@@ -158,8 +163,8 @@ _STATES: "dict[State, str]" = {
 }  # fmt: skip
 
 
-def _show(worker: "Worker | RayWorker", *, as_json: bool) -> None:
-    """Work to the end, with a live table, or with a line now and then; LfsganError at the end if a task failed."""
+def _watch(worker: "Worker | RayWorker") -> "list[Outcome]":
+    """Work to the end, with a live table, or with a line now and then."""
     start, said, total = time.monotonic(), time.monotonic(), len(worker.pending)
     outcomes: list[Outcome] = []
     try:
@@ -180,7 +185,7 @@ def _show(worker: "Worker | RayWorker", *, as_json: bool) -> None:
         raise
     if len(models := sorted(getattr(worker, "hardware", ()))) > 1:
         warn(f"the nodes differ ({', '.join(models)}): the same task may end in other bytes on another model")
-    _conclude(outcomes, time.monotonic() - start, as_json=as_json)
+    return outcomes
 
 
 def _rows(worker: "Worker | RayWorker") -> list[tuple[str, str, str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import secrets
 import signal
@@ -269,7 +270,8 @@ class RayWorker(Queue):
             raise RayError("--ray needs the package ray: install it with `pip install 'lfsgan[ray]'`") from error
         size = {"num_cpus": (self._jobs or 1) * self.threads, "include_dashboard": False}
         try:
-            ray.init(address=self._address, log_to_driver=False, **(size if self._address == "local" else {}))
+            own = size if self._address == "local" else {}
+            ray.init(address=self._address, log_to_driver=False, logging_level=logging.WARNING, **own)
         except Exception as error:
             raise RayError(
                 f"no Ray cluster at {self._address!r}: {one_line(str(error))[:200]}; expected HOST:PORT of a running "

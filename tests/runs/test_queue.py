@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from lfsgan_cli.api import CallError, LearnOptions, open_workspace
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.runs.queue import Outcome, Queue, QueuedTask, TasksError, read_tasks
 from tests.conftest import paint
@@ -134,6 +135,15 @@ def test_what_is_learned_with_the_same_settings_is_left_alone_and_other_settings
     assert found.state == "failed"
     assert "--resume continues with the run's own settings, but --lr was " in found.message
     assert "now 0.5: leave it out" in found.message
+
+
+def test_python_does_what_the_command_does(learned: "Program") -> None:
+    workspace = open_workspace(ROOT)
+    how: LearnOptions = {"adapter_options": {"rank": 1}, "steps": 3}
+    assert workspace.learn_all({"cats": "cats"}, **how) == [Outcome("cats", "already")]
+    assert workspace.plan_all({"cats": "cats"}, **how).finished == 1
+    with pytest.raises(CallError, match="takes neither resume nor overwrite"):
+        workspace.learn_all({"cats": "cats"}, resume=True)
 
 
 def test_a_task_waits_for_the_one_that_it_starts_from(program: "Program") -> None:

@@ -1,5 +1,6 @@
 """On a Ray cluster, a node that is killed costs no task, and the bytes are those of one worker (marker `ray`)."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,10 @@ def test_two_nodes_one_of_them_killed_end_in_the_bytes_of_one_worker(one_by_one:
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert run.returncode == 0, run.stdout + run.stderr
     assert "killed a node" in run.stdout
-    assert f"Tasks: {TASKS} learned" in run.stderr
+    found = json.loads(run.stdout.removeprefix("killed a node\n"))
+    # What the killed node had begun, its process may finish by itself, while Ray tries it again elsewhere.
+    assert found["learned"] + found["elsewhere"] == TASKS
+    assert (found["learned"] >= TASKS - 2, found["failed"]) == (True, 0)
     assert task_files(home) == task_files(one_by_one)
 
 
