@@ -316,3 +316,25 @@ def test_what_changes_the_mapping_learns_at_a_share_of_the_rate() -> None:
     assert {id(parameter) for parameter in mapping["params"]} == {
         id(parameter) for name, parameter in run.adapter.named_parameters() if "mapping/" in name
     }
+
+
+def test_without_anchors_every_step_scores_whole_images_of_random_latents(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(config=options.changed(CONFIG, {"anchors.kind": "none", "anchors.weight": 0.0}))
+    assert run.anchors.points.shape == (0, run.generator.config.w_dim)
+
+    def patches(_images: Tensor) -> Tensor:
+        raise AssertionError("patches were scored")
+
+    monkeypatch.setattr(run.discriminator, "patches", patches)
+    finished(run)
+
+
+def test_augmentation_follows_the_logits_of_training_images_and_is_part_of_a_checkpoint() -> None:
+    changed = {"augment.mode": "adaptive", "augment.p": 0.5, "augment.rise": 20.0, "augment.target": 1.0}
+    run = new_run(config=options.changed(CONFIG, changed))
+    whole = finished(run)
+    # The target is out of reach, so that the probability falls by 2 of 20 images in each of six steps.
+    assert float(whole["module.augmentation.p"]) == pytest.approx(0)
+    again = new_run(config=options.changed(CONFIG, changed))
+    again.unpack(whole)
+    assert torch.equal(again.modules["augmentation"].state_dict()["p"], whole["module.augmentation.p"])
