@@ -237,7 +237,7 @@ class Images(Opened):
         task: Task | None = None,
         *,
         space: Literal["w", "w+"] = "w+",
-        steps: int = 300,
+        steps: int = 600,
         seed: int = 0,
         strength: Strength = 1.0,
         outdir: PathLike | None = None,

@@ -48,7 +48,7 @@ def project(
     image: Target,
     task: OneTask = None,
     space: SpaceChoice = "w+",
-    steps: Steps = 300,
+    steps: Steps = 600,
     seed: Seed = 0,
     strength: LayerStrengths = "1",
     outdir: OutDir = Path("out/project"),

@@ -45,12 +45,12 @@ Embed: TypeAlias = Callable[[Tensor], Tensor]  # images [N, 3, R, R] in -1..1 to
 
 CANDIDATES = 2000  # samples among which the nearest is a start
 SPREAD_SAMPLES = 10_000  # for the mean and the deviation of w
-STEPS = 300
+STEPS = 600
 RATE = 0.1
 RAMP_UP, RAMP_DOWN = 0.05, 0.25  # shares of the steps in which the learning rate rises and falls
 W_NOISE, W_NOISE_UNTIL = 0.05, 0.75  # of w's deviation; share of the steps after which there is none
 NOISE_WEIGHT = 1e3  # of the penalty on noise maps
-PIXEL_WEIGHT = 1.0
+PIXEL_WEIGHT = 10.0  # with 1, projections of the base's images stay twice as far from their targets
 PLUS_FROM = 0.5  # share of the steps after which w+ is free
 BATCH = 50  # candidates at once
 EMBEDDING_SIZE = 64  # side at which EfficientNet compares, in pixels

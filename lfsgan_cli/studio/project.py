@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.studio.samples import Samples
 
 MOST = 12  # projections that stay; the oldest goes first
-STEPS = 300  # of `lfsgan project`
+STEPS = 600  # of `lfsgan project`
 FILES = {"target.png": "image/png", "projection.png": "image/png", "latents.npz": "application/octet-stream"}
 
 _ID = re.compile(r"[0-9a-f]{16}")
