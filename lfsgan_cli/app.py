@@ -145,7 +145,11 @@ register(
 app.add_typer(tasks, name="tasks", rich_help_panel=MANAGE)
 app.add_typer(base, name="base", rich_help_panel=MANAGE)
 
-register(tasks, "list", task_commands.list_, "lfsgan tasks list", "lfsgan tasks list --json")
+register(
+    tasks, "list", task_commands.list_,
+    "lfsgan tasks list",
+    "lfsgan tasks list --limit 50 --workspace s3://studio/faces",
+)  # fmt: skip
 register(tasks, "show", task_commands.show, "lfsgan tasks show cats", "lfsgan tasks show cats --full")
 register(
     tasks, "snapshots", task_commands.show_snapshots,
@@ -185,7 +189,17 @@ register(
 register(
     tasks, "import", task_files.import_task,
     "lfsgan tasks import sketches.pt --name sketches",
-    "lfsgan tasks import sketches.pt --name sketches --no-activation",
+    "lfsgan tasks import hf://me/cats --name cats",
+)  # fmt: skip
+register(
+    tasks, "push", task_files.push_tasks,
+    "lfsgan tasks push cats s3://studio/faces",
+    "lfsgan tasks push cats hf://me/cats --license cc0-1.0",
+)  # fmt: skip
+register(
+    tasks, "pull", task_files.pull_tasks,
+    "lfsgan tasks pull cats dogs s3://studio/faces",
+    "lfsgan tasks pull hf://me/cats",
 )  # fmt: skip
 register(
     tasks, "export", task_files.export_task,

@@ -1,7 +1,7 @@
 """The program's expected endings: each error words itself in one line (value, what was expected, the way out)."""
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import ClassVar
 
@@ -37,6 +37,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 LONGEST_NAME = 200
+_LISTED = 12  # names in a message
 
 
 def printable(text: str) -> str:
@@ -59,6 +60,12 @@ def choices(known: Iterable[str], name: str = "") -> str:
     ordered = sorted(known)
     near = get_close_matches(name, ordered, n=1)
     return (", ".join(ordered) or "none") + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first twelve names, and how many more there are."""
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def quoted(value: object, most: int = 80) -> str:

@@ -12,9 +12,8 @@ from lfsgan_cli.io.safetensors import SEAL, read_header
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.workspace import base_file, task_file
-from lfsgan_cli.workspace.base_file import Base, identity
+from lfsgan_cli.workspace.base_file import Base, embedded_base, identity
 from lfsgan_cli.workspace.task_file import BaseInfo, TaskFile, TaskInfo
-from lfsgan_cli.workspace.workspace import embedded_base
 
 BITS = 300  # flipped, each in a copy of its own
 LOADS = 20  # with torch: they take longer

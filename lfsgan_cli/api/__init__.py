@@ -25,6 +25,7 @@ class OpenWorkspace(Training, Images, Measuring, Files):
 def open_workspace(root: PathLike = "lfsgan_workspace", *, device: str = "auto") -> OpenWorkspace:
     """The workspace in a folder, which may be empty or missing: learning a task then puts the embedded base there.
 
+    root: may also be s3://BUCKET/PATH or hf://OWNER/NAME, to read from.
     device: what everything runs on: auto, cpu, cuda, cuda:N or mps.
     """
     from lfsgan_cli.system.device import prepare

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.io.remote import Address
 
 if TYPE_CHECKING:
     import torch
 
     from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.workspace.blend import LayerStrength
+    from lfsgan_cli.workspace.remote import RemoteWorkspace
     from lfsgan_cli.workspace.workspace import Workspace
 
 PathLike: TypeAlias = str | Path
@@ -35,19 +37,44 @@ class SamplingArguments(TypedDict, total=False):
 
 
 class Opened:
-    """A folder that is a workspace, or becomes one, and a device."""
+    """A folder that is a workspace, or becomes one, or the address of a remote one; and a device."""
 
-    def __init__(self, root: Path, device: str) -> None:
-        self.root, self.device = root, device
+    def __init__(self, workspace: Path, device: str) -> None:
+        self._workspace, self.device = workspace, device
+        self._address = Address.parse(workspace)
 
     def __repr__(self) -> str:
-        return f"open_workspace({str(self.root)!r}, device={self.device!r})"
+        return f"open_workspace({str(self._address or self._workspace)!r}, device={self.device!r})"
 
-    def _place(self, *, there: bool = False) -> Workspace:
-        """The workspace, which must be `there` or not; read anew, since a base may have been put there."""
+    @property
+    def root(self) -> Path:
+        """The folder; ReadOnlyError where the workspace is remote."""
+        if self._address is not None:
+            from lfsgan_cli.workspace.remote import ReadOnlyError
+
+            raise ReadOnlyError(self._address, "this")
+        return self._workspace
+
+    @property
+    def _remote(self) -> RemoteWorkspace | None:
+        from lfsgan_cli.workspace.remote import RemoteWorkspace
+
+        return None if self._address is None else RemoteWorkspace(self._address)
+
+    def _folder(self, tasks: Iterable[str] | None = ()) -> Path:
+        """The folder to read from; of a remote workspace a local copy with the base and these tasks, all for None."""
+        remote = self._remote
+        return self._workspace if remote is None else remote.fetch(tasks or (), every=tasks is None)
+
+    def _place(self, *, there: bool = False, root: Path | None = None) -> Workspace:
+        """The workspace, which must be `there` or not; read anew, since a base may have been put there.
+
+        root: where to read it; None where it is worked in, so that it cannot be remote.
+        """
         from lfsgan_cli.workspace.workspace import check_workspace, workspace_at
 
-        return check_workspace(self.root) if there else workspace_at(self.root)
+        folder = self.root if root is None else root
+        return check_workspace(folder) if there else workspace_at(folder)
 
     def _pick(self) -> torch.device:
         from lfsgan_cli.system.device import pick

@@ -32,17 +32,24 @@ class Files(Opened):
         """The tasks by name. Only the headers of their files are read."""
         from lfsgan_cli.workspace.task_file import read_summary
 
-        return {name: read_summary(paths.task_path(self.root, name)) for name in paths.task_names(self.root)}
+        root = self._folder(None)
+        return {name: read_summary(paths.task_path(root, name)) for name in paths.task_names(root)}
 
     def task(self, name: str) -> TaskSummary:
         """How a task was learned."""
         from lfsgan_cli.workspace.task_file import read_summary
 
-        return read_summary(paths.find_task(self.root, name))
+        return read_summary(paths.find_task(self._folder([name]), name))
 
-    def list_tasks(self) -> listing.Listing:
-        """What `lfsgan tasks list` shows: dates, latest FID and interrupted runs as well."""
-        return listing.read(self.root)
+    def list_tasks(self, *, after: str = "", limit: int | None = None) -> listing.Listing:
+        """What `lfsgan tasks list` shows: dates, latest FID and interrupted runs as well.
+
+        after, limit: at most so many tasks, those that follow a name.
+        """
+        remote = self._remote
+        if remote is None:
+            return listing.joined(listing.pages(self.root, after=after, limit=limit))
+        return listing.joined(remote.pages(after=after, limit=limit))
 
     def rename_task(self, name: str, new: str) -> None:
         """Rename a task."""
@@ -54,7 +61,45 @@ class Files(Opened):
 
     def verify(self, *names: str) -> list[manage.Finding]:
         """Check that task files, all of them if none is named, and the base are undamaged."""
-        return list(manage.verify(self.root, list(names) or None))
+        return list(manage.verify(self._folder(names or None), list(names) or None))
+
+    def push_task(
+        self,
+        name: str,
+        url: str,
+        *,
+        base: str | None = None,
+        license: str = "",  # noqa: A002 - as the option
+        private: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        """Publish a task at s3://BUCKET/PATH or hf://OWNER/NAME, whole or not at all.
+
+        base: where its base is published already. license, private: of a repository on the Hub.
+        """
+        from lfsgan_cli.io.remote import HUB
+        from lfsgan_cli.workspace.publish import plan_push
+        from lfsgan_cli.workspace.remote import remote_at
+
+        remote = remote_at(url)
+        if remote.address.scheme != HUB:
+            plan_push(self.root, name, remote, base_at=base, overwrite=overwrite).run()
+            return
+        from lfsgan_cli.generation.model_card import plan_sharing
+
+        sharing = plan_sharing(self.root, name, remote, base_at=base, license_id=license, overwrite=overwrite)
+        sharing.run(private=private)
+
+    def pull_task(self, url: str, name: str | None = None, *, new: str = "", overwrite: bool = False) -> TaskSummary:
+        """Fetch a published task, and its base if there is none here. name: None is the only one there; new: its name
+        here.
+        """
+        from lfsgan_cli.workspace.remote import remote_at
+
+        remote = remote_at(url)
+        there = name or remote.only_task()
+        remote.pull(self.root, there, new, overwrite=overwrite)
+        return self.task(new or there)
 
     def doctor(self, *, clean: bool = False) -> list[MachineReport]:
         """Check the machine and the workspace: facts, and problems with what to do about each.
@@ -112,7 +157,7 @@ class Files(Opened):
         """
         from lfsgan_cli.checkpoints import convert, onnx
 
-        out, place = path_of(file), self._place(there=True)
+        out, place = path_of(file), self._place(there=True, root=self._folder([name]))
         convert.check_out(out, overwrite=overwrite, others=[onnx.SUFFIX])
         if out.suffix == onnx.SUFFIX:
             onnx.check_installed()
@@ -125,10 +170,16 @@ class Files(Opened):
     def import_task(
         self, file: PathLike, name: str, *, activation: bool = True, overwrite: bool = False
     ) -> TaskSummary:
-        """Import a task file of the public LFS-GAN code. activation: whether it was trained with `--left_use_act`."""
+        """Import a task file of lfsgan, from a path or an address, or one of the public LFS-GAN code.
+
+        activation: whether one of the public code was trained with `--left_use_act`.
+        """
         from lfsgan_cli.checkpoints.convert import finish_import, plan_task_import
         from lfsgan_cli.workspace.locks import hold_tasks
+        from lfsgan_cli.workspace.remote import import_own
 
+        if import_own(self.root, file, name, overwrite=overwrite) is not None:
+            return self.task(name)
         with hold_tasks(self.root, name):
             job = plan_task_import(
                 self._place(there=True), path_of(file), name, activation=activation, overwrite=overwrite
@@ -142,14 +193,14 @@ class Files(Opened):
         from lfsgan_cli.checkpoints.lfsgan import write
 
         out = path_of(file)
-        write(out, plan_task_export(self.root, name, out, overwrite=overwrite).tensors)
+        write(out, plan_task_export(self._folder([name]), name, out, overwrite=overwrite).tensors)
         return out
 
     def base(self) -> BaseSummary:
         """What the base is. Only the header of its file is read."""
         from lfsgan_cli.workspace.base_file import read_summary
 
-        return read_summary(paths.base_path(self.root))
+        return read_summary(paths.base_path(self._folder()))
 
     def import_base(
         self, file: PathLike, *, part: Literal["g_ema", "g"] = "g_ema", name: str = "", overwrite: bool = False
@@ -168,5 +219,5 @@ class Files(Opened):
 
         out = path_of(file)
         convert.check_out(out, overwrite=overwrite)
-        convert.write(out, convert.base_document(self._place(there=True)))
+        convert.write(out, convert.base_document(self._place(there=True, root=self._folder())))
         return out

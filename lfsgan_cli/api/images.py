@@ -252,8 +252,8 @@ class Images(Opened):
         from lfsgan_cli.evaluation.extractors.perceptual import embed
         from lfsgan_cli.generation.projection import EMBEDDING_SIZE, Projection, plan_projection
 
-        place, device = self._place(there=task is not None), self._pick()
-        named = None if task is None else task_text(task)
+        named, device = None if task is None else task_text(task), self._pick()
+        place = self._place(there=task is not None, root=self._folder([named] if named else []))
         job = plan_projection(place, path_of(image), named, space, steps, seed, strength_of(strength), device)
         folder = None if outdir is None else path_of(outdir)
         if folder is not None:
@@ -279,7 +279,9 @@ class Images(Opened):
         from lfsgan_cli.generation.generate import GenerateJob
         from lfsgan_cli.generation.postprocess import Postprocess
 
-        place = self._place(there=grid is not None or any(task is not None for task in tasks))
+        named, axis = [task_text(task) for task in tasks if task is not None], (grid or {}).get("task", ())
+        root = self._folder(None if axis == "all" else [*named, *tasks_text(axis or [])])
+        place = self._place(there=grid is not None or bool(named), root=root)
         variants, axes = self._variants(place, tasks, grid, options)
         postprocess = Postprocess(options.get("background", "keep"), options.get("size"))
         return GenerateJob(place, variants, self._items(place, seeds, options), outdir, postprocess, axes)
@@ -331,14 +333,16 @@ class Images(Opened):
 
         if foreign := sorted({"latents", "background", "size", "compile"} & options.keys()):
             raise CallError(f"style mixing does not take {', '.join(foreign)}: leave it out")
-        place, named = self._place(there=task is not None), None if task is None else task_text(task)
+        named = None if task is None else task_text(task)
+        place = self._place(there=task is not None, root=self._folder([named] if named else []))
         return MixingJob(place, named, list(rows), list(columns), layers, sampling_options(options), outdir)
 
     def _walk(self, tasks: Task | Sequence[Task | None] | None, seeds: Iterable[int], options: WalkOptions) -> Walk:
         from lfsgan_cli.generation.interpolation import Walk, usual_grid
 
         listed = [tasks] if tasks is None or isinstance(tasks, str | Mapping) else list(tasks)
-        place = self._place(there=any(task is not None for task in listed))
+        texts = [task_text(task) for task in listed if task is not None]
+        place = self._place(there=bool(texts), root=self._folder(texts))
         named = [None if task is None else place.blend(task_text(task)).title for task in listed]
         items = self._items(place, list(seeds), options)
         columns, rows = options.get("grid") or usual_grid(len(items) if len(named) > 1 else 1)

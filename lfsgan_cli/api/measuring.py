@@ -117,7 +117,7 @@ class Measuring(Opened):
         """Whether tasks, all of them if none is named, still generate what was recorded when they were learned."""
         from lfsgan_cli.evaluation import retention
 
-        place = self._place(there=True)
+        place = self._place(there=True, root=self._folder(tasks_text(tasks) or None))
         return retention.check_all(place, tasks_text(tasks) or retention.names(place), self._pick())
 
     def report(
@@ -162,9 +162,8 @@ class Measuring(Opened):
         if "side" in options:
             raise CallError("side is passed without fakes: tasks are measured at the side of the base; leave it out")
         style, count = sampling_options(options), options.get("n", 2000)
-        return WorkspaceSets(self._place(there=True), count, style, self._pick(), images, save).chosen(
-            tasks, with_base=with_base
-        )
+        place = self._place(there=True, root=self._folder(tasks or None))
+        return WorkspaceSets(place, count, style, self._pick(), images, save).chosen(tasks, with_base=with_base)
 
 
 def _metric_options(wanted: Sequence[Metric], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:

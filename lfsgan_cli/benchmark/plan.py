@@ -26,8 +26,8 @@ from lfsgan_cli.system.machine import machine, this_machine
 from lfsgan_cli.training.config import CHOSEN
 from lfsgan_cli.training.discriminator import fitted
 from lfsgan_cli.workspace import base_file
-from lfsgan_cli.workspace.base_file import Base, BaseSummary
-from lfsgan_cli.workspace.workspace import Workspace, embedded_base
+from lfsgan_cli.workspace.base_file import Base, BaseSummary, embedded_base
+from lfsgan_cli.workspace.workspace import Workspace
 
 Difference: TypeAlias = tuple[str, object, object]  # what, as it was, as it is now
 

@@ -18,8 +18,8 @@ from lfsgan_cli.io.files import TaskNameError, check_name, read_plain
 from lfsgan_cli.options import option_type
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT, TaskRecipe, spelled, task_recipe
+from lfsgan_cli.workspace.base_file import EMBEDDED
 from lfsgan_cli.workspace.paths import stands_for
-from lfsgan_cli.workspace.workspace import EMBEDDED
 
 COUNT = 2000  # images generated for a measurement
 LONGEST = 100  # characters of a key that is compared with the known ones

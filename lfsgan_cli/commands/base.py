@@ -8,7 +8,7 @@ import typer
 
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT, Group
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, DryRun, Json, WorkspaceDir
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, AnyWorkspace, DryRun, Json, WorkspaceDir, local_copy
 
 if TYPE_CHECKING:
     from lfsgan_cli.checkpoints.convert import BaseImport
@@ -46,7 +46,7 @@ def group() -> None:
     """
 
 
-def show(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
+def show(workspace: AnyWorkspace = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
     """Show the base: its network, training and origin.
 
     Only the header of the file is read.
@@ -54,7 +54,7 @@ def show(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> 
     from lfsgan_cli.workspace.base_file import read_summary
     from lfsgan_cli.workspace.paths import base_path
 
-    summary = read_summary(base_path(workspace))
+    summary = read_summary(base_path(local_copy(workspace)))
     if as_json:
         print_json({**asdict(summary), "network": summary.network.to_json()})
     else:
@@ -93,7 +93,7 @@ def import_(
 def export(
     out: Out,
     overwrite: OverwriteOut = False,
-    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
     """Export the base as a StyleGAN2 checkpoint.
@@ -104,7 +104,7 @@ def export(
     from lfsgan_cli.workspace.workspace import check_workspace
 
     convert.check_out(out, overwrite=overwrite)
-    place = check_workspace(workspace)
+    place = check_workspace(local_copy(workspace))
     convert.write(out, convert.base_document(place))
     if as_json:
         print_json({"base": place.base.name, "file": str(out), "identity": place.base.identity})

@@ -12,6 +12,7 @@ from lfsgan_cli.commands.console import print_json, progress, say, table, warn
 from lfsgan_cli.commands.help import INPUT, METRICS, OUTPUT
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
+    AnyWorkspace,
     Batch,
     Device,
     DryRun,
@@ -23,9 +24,10 @@ from lfsgan_cli.commands.options import (
     Strength,
     Truncation,
     VggWeights,
-    WorkspaceDir,
     check_images,
     examine_images,
+    is_remote,
+    local_copy,
     task_names,
     tell_images,
 )
@@ -166,7 +168,7 @@ def evaluate(
     noise: NoiseChoice = "seed",
     batch: Batch = 50,
     jobs: Jobs = 1,
-    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -194,6 +196,7 @@ def evaluate(
     if fakes is not None:
         sets = [foreign(fakes, shots, side, examine_images)]
     else:
+        workspace = _copied(workspace, task)
         style = SamplingOptions(truncation, noise, strength)
         found = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
         sets = found.chosen(task or [], with_base=with_base)
@@ -214,6 +217,13 @@ def evaluate(
             keep_config(ctx, save)
     if retention:
         prove(workspace, task, device, dry_run=dry_run, as_json=False)
+
+
+def _copied(workspace: Path, task: list[str] | None) -> Path:
+    """The workspace's folder; of a remote one the local copy of all that is measured."""
+    if is_remote(workspace):
+        say("The workspace is remote: numbers are saved in its local copy only.")
+    return local_copy(workspace, task or [], every=not task)
 
 
 def _metric_options(wanted: Sequence[Metric], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -403,7 +413,7 @@ def prove(workspace: Path, task: list[str] | None, device: str, *, dry_run: bool
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.workspace import check_workspace
 
-    place, where = check_workspace(workspace), pick(device)
+    place, where = check_workspace(local_copy(workspace, task or [], every=not task)), pick(device)
     names = list(dict.fromkeys(task)) if task else recorded_names(place)
     if not names:
         raise NoTaskError(place.root)

@@ -10,6 +10,7 @@ from lfsgan_cli.commands.console import print_json, print_text, progress, say, w
 from lfsgan_cli.commands.help import INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
+    AnyWorkspace,
     Device,
     DryRun,
     Jobs,
@@ -17,10 +18,12 @@ from lfsgan_cli.commands.options import (
     LayerStrengths,
     NoiseChoice,
     Truncation,
-    WorkspaceDir,
+    is_remote,
+    local_copy,
+    only_task,
     task_names,
 )
-from lfsgan_cli.errors import choices
+from lfsgan_cli.errors import shortened
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
 
@@ -139,7 +142,7 @@ def generate(
     precision: PrecisionChoice = "auto",
     compile_: CompileChoice = "auto",
     jobs: Jobs = 1,
-    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -158,12 +161,12 @@ def generate(
     from lfsgan_cli.workspace.blend import parse_strength
 
     options = SamplingOptions(truncation, noise, parse_strength(strength))
-    place, where = (
-        open_for_sampling(workspace, needs_task=bool(given or all_tasks or not with_base or grid)),
-        pick(device),
-    )
+    of_tasks = [axis.partition("=")[2] for axis in grid or [] if axis.startswith("task=")]
+    workspace, given = _found(workspace, given, of_tasks, all_tasks=all_tasks, with_base=with_base)
+    needs_task = bool(given or all_tasks or not with_base or grid)
+    place, where = open_for_sampling(workspace, needs_task=needs_task), pick(device)
     chosen: list[str | None] = [None] if with_base else []
-    if not (grid and any(axis.startswith("task=") for axis in grid)):
+    if not of_tasks:
         chosen += tasks_of(place, given, all_tasks=all_tasks, with_base=with_base)
     if options.strength != 1 and not any(chosen) and not grid:
         raise typer.BadParameter("scales what a task changes; name a task with --task", param_hint="--strength")
@@ -185,9 +188,21 @@ def generate(
         print_text(str(job.grid))
 
 
+def _found(
+    workspace: Path, given: list[str], of_tasks: list[str], *, all_tasks: bool, with_base: bool
+) -> tuple[Path, list[str]]:
+    """The workspace's folder, and the tasks that are named; what is remote is fetched. of_tasks: values of an axis."""
+    if len(given) == 1 and is_remote(given[0]):  # the address of a workspace that has one task
+        workspace, given = Path(given[0]), []
+    if not (all_tasks or of_tasks or with_base):
+        given = only_task(workspace, given)
+    return local_copy(workspace, [*given, *of_tasks], every=all_tasks or "all" in of_tasks), given
+
+
 def open_for_sampling(root: Path, *, needs_task: bool) -> "Workspace":
     """The workspace; where only the base is sampled, it need not be there, and the embedded base is taken."""
-    from lfsgan_cli.workspace.workspace import EMBEDDED, check_workspace, workspace_at
+    from lfsgan_cli.workspace.base_file import EMBEDDED
+    from lfsgan_cli.workspace.workspace import check_workspace, workspace_at
 
     place = check_workspace(root) if needs_task else workspace_at(root)
     if not needs_task and not place.base_path.exists():
@@ -211,7 +226,7 @@ def tasks_of(place: "Workspace", given: list[str], *, all_tasks: bool = False, w
         )
     if len(known) > 1 and not all_tasks:
         raise typer.BadParameter(
-            f"several tasks have been learned: {choices(known)}; name some, or pass --all", param_hint="--task"
+            f"several tasks have been learned: {shortened(known)}; name some, or pass --all", param_hint="--task"
         )
     if not all_tasks:
         say(f"Task: {known[0]}, the only one here.")

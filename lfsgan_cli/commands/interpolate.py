@@ -12,13 +12,15 @@ from lfsgan_cli.commands.generate import Batch, LatentsFile, open_for_sampling, 
 from lfsgan_cli.commands.help import INPUT, OUTPUT, SAMPLING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
+    AnyWorkspace,
     Device,
     DryRun,
     Json,
     LayerStrengths,
     NoiseChoice,
     Truncation,
-    WorkspaceDir,
+    local_copy,
+    only_task,
     task_names,
 )
 
@@ -89,7 +91,7 @@ def interpolate(
     fps: FramesPerSecond = 24,
     overwrite: Overwrite = False,
     batch: Batch = None,
-    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -109,7 +111,8 @@ def interpolate(
     if latents is not None and seeds is not None:
         raise typer.BadParameter("pass either --latents or --seeds", param_hint="--latents")
     options = SamplingOptions(truncation, noise, parse_strength(strength))
-    place = open_for_sampling(workspace, needs_task=not task or set(task) != {"base"})
+    task = only_task(workspace, task or [])
+    place = open_for_sampling(local_copy(workspace, task), needs_task=not task or set(task) != {"base"})
     names = task or tasks_of(place, [])
     where, config = pick(device), place.base.average.config
     items: list[int] | Latents = parse_seeds(seeds or "0-7") if latents is None else read_latents(latents, config)

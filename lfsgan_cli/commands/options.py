@@ -58,11 +58,27 @@ def _verbose(given: bool) -> None:
         set_verbosity(Verbosity.VERBOSE)
 
 
+def _local(ctx: typer.Context, given: Path) -> Path:
+    if not ctx.resilient_parsing and is_remote(given):
+        from lfsgan_cli.workspace.remote import check_local
+
+        check_local(given, f"`{ctx.command_path}`")
+    return given
+
+
 WorkspaceDir = Annotated[
     Path,
     typer.Option(
-        "--workspace", metavar="DIR", envvar="LFSGAN_WORKSPACE", rich_help_panel=INPUT,
+        "--workspace", metavar="DIR", envvar="LFSGAN_WORKSPACE", rich_help_panel=INPUT, callback=_local,
         help="Folder of the base and its tasks.",
+    ),
+]  # fmt: skip
+# Of commands that only read: `local_copy` makes a folder of it.
+AnyWorkspace = Annotated[
+    Path,
+    typer.Option(
+        "--workspace", metavar="DIR|URL", envvar="LFSGAN_WORKSPACE", rich_help_panel=INPUT,
+        help="Folder of the base and its tasks, or s3://BUCKET/PATH, hf://OWNER/NAME.",
     ),
 ]  # fmt: skip
 Device = Annotated[
@@ -145,9 +161,13 @@ def with_options(command: Command, options: Mapping[str, Any]) -> Command:
 
 def to_repeat(*arguments: str, workspace: Path, device: str = "auto") -> str:
     """A command line to copy, quoted for a shell; workspace and device are in it where they are not the default."""
-    place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", str(workspace)]
+    place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", _spelled(workspace)]
     where = [] if device == "auto" else ["--device", device]
     return shlex.join([*_program(), *arguments, *place, *where])
+
+
+def _spelled(workspace: Path) -> str:
+    return str(workspace).replace(":/", "://", 1) if is_remote(workspace) else str(workspace)
 
 
 def _program() -> list[str]:
@@ -156,6 +176,34 @@ def _program() -> list[str]:
     if called.stem == "lfsgan" and (installed is None or not called.exists() or not called.samefile(installed)):
         return [str(called)]
     return ["python", "-m", "lfsgan_cli"] if installed is None and called.name == "__main__.py" else ["lfsgan"]
+
+
+def is_remote(workspace: str | Path) -> bool:
+    """Whether it is an address, s3://… or hf://…, and no path."""
+    return str(workspace).startswith(("s3:", "hf:"))
+
+
+def local_copy(workspace: Path, tasks: Iterable[str] = (), *, every: bool = False) -> Path:
+    """The workspace's folder; of a remote one the local copy, with the base and these tasks, or all, as they are now.
+
+    tasks: names, or blends and lists of them; `base` is none.
+    """
+    if not is_remote(workspace):
+        return workspace
+    from lfsgan_cli.workspace.remote import remote_at
+
+    return remote_at(workspace, say).fetch(tasks, every=every)
+
+
+def only_task(workspace: Path, given: list[str]) -> list[str]:
+    """The tasks that a command names; where it names none and the workspace is remote, the only one that is there."""
+    if given or not is_remote(workspace):
+        return given
+    from lfsgan_cli.workspace.remote import remote_at
+
+    name = remote_at(workspace).only_task()
+    say(f"Task: {name}, the only one there.")
+    return [name]
 
 
 def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
@@ -289,6 +337,7 @@ NoiseChoice = Annotated[
 
 
 Proposals = list[str]
+MOST_PROPOSALS = 1000
 
 
 def task_names(ctx: Any, incomplete: str) -> Proposals:
@@ -297,9 +346,11 @@ def task_names(ctx: Any, incomplete: str) -> Proposals:
 
     root = ctx.params.get("workspace") or Path("lfsgan_workspace")
     try:
-        return _starting(paths.task_names(Path(root).expanduser()), incomplete)
+        found = _starting(paths.task_names(Path(root).expanduser()), incomplete)
     except (LfsganError, OSError, RuntimeError):  # a shell has no use for an error in the middle of a line
         return []
+    # With the last one, what all have in common stays the same: that is what a shell adds to the line.
+    return [*found[: MOST_PROPOSALS - 1], found[-1]] if len(found) > MOST_PROPOSALS else found
 
 
 def adapter_names(incomplete: str) -> Proposals:

@@ -11,11 +11,12 @@ from lfsgan_cli.commands.generate import OutDir, Overwrite, open_for_sampling
 from lfsgan_cli.commands.help import INPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
+    AnyWorkspace,
     Device,
     DryRun,
     Json,
     LayerStrengths,
-    WorkspaceDir,
+    local_copy,
     task_names,
     to_repeat,
 )
@@ -53,7 +54,7 @@ def project(
     strength: LayerStrengths = "1",
     outdir: OutDir = Path("out/project"),
     overwrite: Overwrite = False,
-    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -69,7 +70,7 @@ def project(
     from lfsgan_cli.workspace.blend import parse_strength
 
     where, share = pick(device), parse_strength(strength)
-    place = open_for_sampling(workspace, needs_task=task is not None)
+    place = open_for_sampling(local_copy(workspace, [] if task is None else [task]), needs_task=task is not None)
     job = plan_projection(place, image, task, space, steps, seed, share, where)
     job.check(outdir, overwrite=overwrite, dry_run=dry_run)
     if dry_run:

@@ -11,13 +11,15 @@ from lfsgan_cli.commands.generate import Batch, OutDir, Overwrite, PrecisionChoi
 from lfsgan_cli.commands.help import INPUT, SAMPLING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
+    AnyWorkspace,
     Device,
     DryRun,
     Json,
     LayerStrengths,
     NoiseChoice,
     Truncation,
-    WorkspaceDir,
+    local_copy,
+    only_task,
     task_names,
 )
 
@@ -52,7 +54,7 @@ def style_mix(
     overwrite: Overwrite = False,
     batch: Batch = None,
     precision: PrecisionChoice = "auto",
-    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     device: Device = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -69,9 +71,9 @@ def style_mix(
 
     options = SamplingOptions(truncation, noise, parse_strength(strength))
     row_seeds, column_seeds = parse_seeds(rows), parse_seeds(columns)
-    place, chosen = open_for_sampling(workspace, needs_task=task != "base"), task
-    if chosen is None:
-        (chosen,) = tasks_of(place, [])
+    named = only_task(workspace, [] if task is None else [task])
+    place = open_for_sampling(local_copy(workspace, named), needs_task=task != "base")
+    (chosen,) = named or tasks_of(place, [])
     where = pick(device)
     name = None if chosen == "base" else chosen
     job = MixingJob(place, name, row_seeds, column_seeds, layers, options, outdir)

@@ -11,10 +11,13 @@ from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.help import OUTPUT, Group
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
+    AnyWorkspace,
     Device,
     DryRun,
     Json,
     WorkspaceDir,
+    is_remote,
+    local_copy,
     task_names,
     to_repeat,
 )
@@ -22,7 +25,7 @@ from lfsgan_cli.errors import LfsganError, printable
 from lfsgan_cli.options import spell
 
 if TYPE_CHECKING:
-    from lfsgan_cli.workspace.listing import Listing
+    from lfsgan_cli.workspace.listing import InterruptedRun, Listing
     from lfsgan_cli.workspace.manage import Finding, Removal
     from lfsgan_cli.workspace.task_file import TaskSummary
 
@@ -34,6 +37,12 @@ tasks = typer.Typer(
 TaskName = Annotated[str, typer.Argument(metavar="NAME", autocompletion=task_names, help="A task.")]
 
 
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, rich_help_panel=OUTPUT, help="List the first N only.")
+]
+After = Annotated[
+    str, typer.Option("--after", metavar="NAME", rich_help_panel=OUTPUT, help="List the tasks that follow this name.")
+]
 Full = Annotated[bool, typer.Option("--full", rich_help_panel=OUTPUT, help="Show every setting.")]
 Step = Annotated[int, typer.Argument(metavar="STEP", help="Step of a snapshot.")]
 GridFile = Annotated[
@@ -44,24 +53,48 @@ GridFile = Annotated[
 ]
 
 
-def list_(workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False) -> None:
+def list_(
+    limit: Limit = None,
+    after: After = "",
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
+    as_json: Json = False,
+) -> None:
     """List the tasks of the workspace.
 
-    With date, steps, images, adapter, size and latest FID; interrupted runs follow. Only headers and logs are read.
+    With date, steps, images, adapter, size and latest FID; interrupted runs follow. Only headers and logs are read, and
+    those of the first tasks are shown while the others are read.
     """
     from lfsgan_cli.workspace import listing
 
-    found = listing.read(workspace)
-    unreadable = dict(found.unreadable)
-    documents = list(_documents(workspace, found, unreadable)) if as_json else []
-    for name, reason in unreadable.items():
-        warn(f"task {name!r} is left out: {reason}")
+    if is_remote(workspace):
+        from lfsgan_cli.workspace.remote import remote_at
+
+        pages = remote_at(workspace).pages(after=after, limit=limit)
+    else:
+        pages = listing.pages(workspace, after=after, limit=limit)
+    documents: list[dict[str, Any]] = []
+    interrupted: list[InterruptedRun] = []
+    unreadable: dict[str, str] = {}
+    widths, cut = [0] * len(_HEADINGS), None
+    for page in pages:
+        new = dict(page.unreadable)
+        documents += _documents(workspace, page, new) if as_json else []
+        for name, reason in new.items():
+            warn(f"task {name!r} is left out: {reason}")
+        if page.tasks and not as_json:
+            widths = _print_page(page, widths)
+        interrupted += page.interrupted
+        unreadable |= new
+        cut = page.cut
     if as_json:
-        runs = [asdict(run) for run in found.interrupted]
-        print_json({"tasks": documents, "interrupted": runs, "unreadable": unreadable})
-    elif found.tasks or found.interrupted:
-        _print_list(workspace, found)
-    elif not unreadable:
+        runs = [asdict(run) for run in interrupted]
+        more = {} if cut is None else {"cut": cut}
+        print_json({"tasks": documents, "interrupted": runs, "unreadable": unreadable, **more})
+        return
+    _print_interrupted(interrupted, workspace)
+    if cut is not None:
+        say(f"There are more: {to_repeat('tasks', 'list', '--after', cut, workspace=workspace)}")
+    elif not (any(widths) or interrupted or unreadable or after):
         say("No task has been learned here yet; `lfsgan learn-task --images DIR --name NAME` learns one.")
 
 
@@ -72,40 +105,47 @@ def _documents(workspace: Path, found: "Listing", unreadable: dict[str, str]) ->
 
     for task in found.tasks:
         try:
-            document = _document(task.name, read_summary(task_path(workspace, task.name)))
+            document = task.document or _document(task.name, read_summary(task_path(workspace, task.name)))
         except LfsganError as error:
             unreadable[task.name] = str(error)
         else:
             yield {**document, "learned": task.learned, "fid": task.fid and task.fid[1]}
 
 
+_HEADINGS = ("task", "learned", "steps", "images", "adapter", "size", "FID")
 _NUMBERS = (2, 3, 5)  # columns of `tasks list` that stand to the right
 
 
-def _print_list(workspace: Path, found: "Listing") -> None:
+def _print_page(page: "Listing", widths: list[int]) -> list[int]:
+    """Print some rows, in columns at least as wide as before; the widths. The headings come before the first row."""
     rows = [
         (
             printable(task.name), _date(task.learned), _or_dash(task.steps), _or_dash(task.images),
             printable(task.adapter), f"{task.file_bytes / 1000:,.0f} kB", printable(_fid(task.fid)),
         )
-        for task in found.tasks
+        for task in page.tasks
     ]  # fmt: skip
-    if rows:  # laid out here: a table of Rich's takes half a second for a thousand tasks
-        rows.insert(0, ("task", "learned", "steps", "images", "adapter", "size", "FID"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            for at in _NUMBERS:
-                padded[at] = row[at].rjust(widths[at])
-            print_text("  ".join(padded).rstrip())
-    for run in found.interrupted:
+    if not any(widths):
+        rows.insert(0, _HEADINGS)
+    # Laid out here: a table of Rich's takes half a second for a thousand tasks, and wants all of them at once.
+    widths = [max(before, *map(len, column)) for before, column in zip(widths, zip(*rows, strict=True), strict=True)]
+    for row in rows:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        for at in _NUMBERS:
+            padded[at] = row[at].rjust(widths[at])
+        print_text("  ".join(padded).rstrip())
+    return widths
+
+
+def _print_interrupted(runs: "list[InterruptedRun]", workspace: Path) -> None:
+    for run in runs:
         total = f" of {run.total:,}" if run.total else ""
         again = to_repeat("learn-task", "--name", run.name, "--resume", workspace=workspace)
         print_text(f"{run.name}: interrupted after step {run.done:,}{total}; resume with: {again}")
 
 
 def show(
-    name: TaskName, full: Full = False, workspace: WorkspaceDir = DEFAULT_WORKSPACE, as_json: Json = False
+    name: TaskName, full: Full = False, workspace: AnyWorkspace = DEFAULT_WORKSPACE, as_json: Json = False
 ) -> None:
     """Show how a task was learned.
 
@@ -114,7 +154,7 @@ def show(
     from lfsgan_cli.workspace.paths import find_task
     from lfsgan_cli.workspace.task_file import read_summary
 
-    task = read_summary(find_task(workspace, name))
+    task = read_summary(find_task(local_copy(workspace, [name]), name))
     if as_json:
         print_json(_document(name, task))
     else:
@@ -302,7 +342,7 @@ def remove_tasks(
 
 def verify_tasks(
     names: Checked = None,
-    workspace: WorkspaceDir = DEFAULT_WORKSPACE,
+    workspace: AnyWorkspace = DEFAULT_WORKSPACE,
     as_json: Json = False,
 ) -> None:
     """Check that task files and base are undamaged.
@@ -311,7 +351,8 @@ def verify_tasks(
     """
     from lfsgan_cli.workspace import manage
 
-    findings = list(manage.verify(workspace, names or None))
+    root = local_copy(workspace, names or [], every=not names)
+    findings = list(manage.verify(root, names or None))
     whole = all(finding.whole for finding in findings)
     if as_json:
         print_json({"whole": whole, "files": [finding.to_json() for finding in findings]})

@@ -100,7 +100,7 @@ def weights() -> MachineReport:
     """The embedded base, and the feature extractors of metrics; a large one that is not here is no problem."""
     from lfsgan_cli.evaluation.extractors import inception, vgg
     from lfsgan_cli.evaluation.extractors.weights import cached, read
-    from lfsgan_cli.workspace.workspace import embedded_base
+    from lfsgan_cli.workspace.base_file import embedded_base
 
     facts, problems = [("efficientnet-lite0", "comes with its package")], []
     try:

@@ -22,10 +22,10 @@ from lfsgan_cli.evaluation.extractors.perceptual import EfficientNetEmbedder, Em
 from lfsgan_cli.evaluation.extractors.pixels import PixelFeatures
 from lfsgan_cli.evaluation.extractors.vgg import WEIGHTS as VGG
 from lfsgan_cli.evaluation.extractors.vgg import LpipsVgg
-from lfsgan_cli.evaluation.extractors.weights import cache_folder, cached, locate
+from lfsgan_cli.evaluation.extractors.weights import cached, locate
 from lfsgan_cli.evaluation.registry import Collector, Need
 from lfsgan_cli.io import safetensors
-from lfsgan_cli.io.files import FileWriteError
+from lfsgan_cli.io.files import FileWriteError, cache_folder
 
 ExtractorName: TypeAlias = Literal["auto", "inception", "efficientnet-lite0", "efficientnet-lite2", "pixels-16"]
 ExtractorMode: TypeAlias = Literal["clean", "legacy-pytorch"]

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,6 +65,20 @@ def write_atomic(path: Path, data: Chunk | Iterable[Chunk]) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise FileWriteError(path, error) from error
+
+
+def cache_folder() -> Path:
+    """$LFSGAN_CACHE_DIR, else the user's cache folder of this program. It may not exist yet.
+
+    A user without a home folder has a temporary one; what is read from it is checked by its hash anyway.
+    """
+    import platformdirs  # help pages need none
+
+    override = os.environ.get("LFSGAN_CACHE_DIR")
+    try:
+        return Path(override).expanduser() if override else platformdirs.user_cache_path("lfsgan", appauthor=False)
+    except RuntimeError:  # no home folder
+        return Path(tempfile.gettempdir()) / f"lfsgan-cache-{getattr(os, 'getuid', int)()}"
 
 
 def partials(folder: Path) -> list[Path]:

@@ -253,6 +253,15 @@ def seal(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> str:
     return hashlib.sha256(encode({key: value for key, value in metadata.items() if key != SEAL}, specs)).hexdigest()
 
 
+def with_metadata(path: Path, more: Mapping[str, str]) -> bytes:
+    """The bytes of a file with more in its metadata, sealed anew; the tensors' bytes stay. TensorFileError."""
+    header = read_header(path)
+    metadata = {key: value for key, value in {**header.metadata, **more}.items() if key != SEAL}
+    with path.open("rb") as file:
+        file.seek(header.file_bytes - max((spec.end for spec in header.tensors.values()), default=0))
+        return encode({**metadata, SEAL: seal(metadata, header.tensors)}, header.tensors) + file.read()
+
+
 def is_broken(header: Header) -> bool:
     """Whether a header is not what was saved; one that never had a seal may be anything."""
     if SEAL not in header.metadata:

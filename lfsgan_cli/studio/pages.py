@@ -67,8 +67,8 @@ class Studio:
 
     def base(self) -> BaseSummary:
         """The base's header; that of the embedded one where the workspace has none yet. Without torch."""
+        from lfsgan_cli.workspace.base_file import embedded_base
         from lfsgan_cli.workspace.paths import base_path
-        from lfsgan_cli.workspace.workspace import embedded_base
 
         try:
             return base_file.read_summary(base_path(self.root))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.networks.generator import Generator
 
 FORMAT = "base/1"
+EMBEDDED = "avatars-64"
 MISFIT = "its tensors do not fit the network that its header describes"
 _ORIGIN = "lfsgan.origin"
 _NAMES = ("lfsgan.name", "lfsgan.identity", "lfsgan.discriminator")
@@ -89,6 +92,11 @@ class Base:
         if identity(average) != summary.identity or identity(discriminator) != summary.discriminator:
             raise BaseFileError(path, "its tensors are not those of the base that its header names")
         return cls(summary.name, summary.identity, average, live, discriminator)
+
+
+def embedded_base() -> AbstractContextManager[Path]:
+    """The default base that comes with the package: a file, for as long as the block lasts."""
+    return as_file(files("lfsgan_cli") / "assets" / f"{EMBEDDED}.safetensors")
 
 
 def identity(network: nn.Module) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,16 +16,20 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.io.files import open_plain
 from lfsgan_cli.io.safetensors import read_header
 from lfsgan_cli.workspace import checkpoint_file, task_file
-from lfsgan_cli.workspace.paths import METRICS, RUN, STATS, run_folder, run_names, task_names, task_path
+from lfsgan_cli.workspace.paths import METRICS, RUN, STATS, names_in, run_folder, task_path
 
 _PLAN = "lfsgan.plan"  # in a checkpoint's header
 _TAIL = 1 << 16  # bytes of a log in which the latest number is looked for
 _MOST = 1 << 20  # bytes of a run's record
+PAGE = 50  # names
 
 
 @dataclass(frozen=True)
 class ListedTask:
-    """A task. learned: date and time, ISO 8601, of its run or its file. fid: name and value of the latest, if any."""
+    """A task. learned: date and time, ISO 8601, of its run or its file. fid: name and value of the latest, if any.
+
+    document: all that `lfsgan tasks list --json` shows, where it is known without reading the file again.
+    """
 
     name: str
     adapter: str
@@ -32,6 +37,7 @@ class ListedTask:
     file_bytes: int
     learned: str
     fid: tuple[str, float] | None
+    document: Mapping[str, Any] | None = None
 
     @property
     def steps(self) -> int | None:
@@ -57,23 +63,77 @@ class InterruptedRun:
 
 @dataclass(frozen=True)
 class Listing:
-    """A workspace's tasks. unreadable: why a file could not be read, by the name of its task."""
+    """A workspace's tasks, or some of them.
+
+    unreadable: why a file could not be read, by the name of its task. cut: the last name, where the listing was cut
+    after it because of a limit.
+    """
 
     tasks: tuple[ListedTask, ...]
     interrupted: tuple[InterruptedRun, ...]
     unreadable: dict[str, str]
+    cut: str | None = None
 
 
 def read(root: Path) -> Listing:
     """All tasks and interrupted runs, sorted by name; NoWorkspaceError."""
-    tasks: list[ListedTask] = []
-    unreadable: dict[str, str] = {}
-    for name in task_names(root):
-        try:
-            tasks.append(task(root, name))
-        except LfsganError as error:
-            unreadable[name] = str(error)
-    return Listing(tuple(tasks), tuple(_interrupted(root)), unreadable)
+    return joined(pages(root))
+
+
+def joined(parts: Iterable[Listing]) -> Listing:
+    """The parts of a listing as one."""
+    found = list(parts)
+    return Listing(
+        tuple(task for page in found for task in page.tasks),
+        tuple(run for page in found for run in page.interrupted),
+        {name: why for page in found for name, why in page.unreadable.items()},
+        found[-1].cut if found else None,
+    )
+
+
+def pages(root: Path, *, after: str = "", limit: int | None = None) -> Iterator[Listing]:
+    """As `read`, in parts of up to `PAGE` names, each read when it is asked for.
+
+    after: only names behind this one. limit: of names, in all parts together. Only the names are read of all tasks.
+    """
+    tasks, runs = names_in(root)
+    ordered = sorted(tasks | runs)
+    left = len(ordered) if limit is None else limit
+    page: list[tuple[str, ListedTask | str | None, InterruptedRun | None]] = []
+    for name in ordered[bisect_right(ordered, after) :]:
+        if left == 0:
+            yield _listing(page, cut=page[-1][0] if page else after)
+            return
+        found = (name, _task_or_why(root, name) if name in tasks else None, _run(root, name) if name in runs else None)
+        if found[1:] == (None, None):  # what a removed task or a finished import left
+            continue
+        page, left = [*page, found], left - 1
+        if len(page) == PAGE and left:
+            yield _listing(page)
+            page = []
+    yield _listing(page)
+
+
+def _listing(page: list[tuple[str, ListedTask | str | None, InterruptedRun | None]], cut: str | None = None) -> Listing:
+    return Listing(
+        tuple(found for _, found, _ in page if isinstance(found, ListedTask)),
+        tuple(run for _, _, run in page if run is not None),
+        {name: found for name, found, _ in page if isinstance(found, str)},
+        cut,
+    )
+
+
+def _task_or_why(root: Path, name: str) -> ListedTask | str:
+    try:
+        return task(root, name)
+    except LfsganError as error:
+        return str(error)
+
+
+def _run(root: Path, name: str) -> InterruptedRun | None:
+    with suppress(LfsganError):  # a folder that no task can have
+        return unfinished_run(root, name)
+    return None
 
 
 def task(root: Path, name: str) -> ListedTask:
@@ -114,14 +174,6 @@ def _latest_fid(path: Path) -> tuple[str, float] | None:
         if measured.get("metric") == "fid" and isinstance(name, str) and isinstance(value, int | float):
             return name, float(value)
     return None
-
-
-def _interrupted(root: Path) -> Iterator[InterruptedRun]:
-    for name in run_names(root):
-        with suppress(LfsganError):  # a folder that no task can have
-            run = unfinished_run(root, name)
-            if run is not None:
-                yield run
 
 
 def unfinished_run(root: Path, name: str) -> InterruptedRun | None:

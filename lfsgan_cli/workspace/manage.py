@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.io.files import FileWriteError, check_name, sync_folder
+from lfsgan_cli.io.files import FileWriteError, check_name, sync_folder, write_atomic
 from lfsgan_cli.io.safetensors import SEAL, file_hash, read_header
 from lfsgan_cli.workspace import base_file, checkpoint_file, task_file
 from lfsgan_cli.workspace.locks import hold_tasks, is_held
@@ -33,6 +35,7 @@ from lfsgan_cli.workspace.paths import (
     task_path,
     tasks_folder,
 )
+from lfsgan_cli.workspace.task_file import TaskInfo
 
 _RESUME = ("lfsgan", "learn-task", "--resume", "--name")
 
@@ -66,6 +69,26 @@ class ReservedNameError(LfsganError):
 
     def __init__(self, name: str, meaning: str) -> None:
         super().__init__(f"{name!r} cannot name a task: it stands for {meaning}; choose another --name")
+
+
+class OtherBaseError(LfsganError):
+    """A task's file that comes to a workspace of another base."""
+
+    def __init__(self, info: TaskInfo, name: str, identity: str) -> None:
+        super().__init__(
+            f"task {info.name!r} was learned on base {info.base.name!r} ({info.base.identity[:12]}…), and this "
+            f"workspace has {name!r} ({identity[:12]}…): pass another --workspace"
+        )
+
+
+class LackingBaseError(LfsganError):
+    """A task's file that comes to a workspace without a base, and whose base is not known."""
+
+    def __init__(self, info: TaskInfo) -> None:
+        super().__init__(
+            f"task {info.name!r} needs its base {info.base.name!r} ({info.base.identity[:12]}…), and this workspace "
+            "has none: import that base first with `lfsgan base import FILE`"
+        )
 
 
 def check_free(root: Path, name: str, *, overwrite: bool) -> None:
@@ -121,11 +144,11 @@ def check_rename(root: Path, old: str, new: str) -> None:
 
 def removals(root: Path, names: Sequence[str]) -> list[Removal]:
     """What `remove` would remove; UnknownTaskError where nothing of that name is there, TaskNameError."""
-    known = sorted({*task_names(root), *run_names(root)})
+    check_root(root)
     wanted = dict.fromkeys(map(check_name, names))
     for name in wanted:
-        if name not in known:
-            raise UnknownTaskError(name, known)
+        if not task_path(root, name).exists() and not run_folder(root, name).is_dir():
+            raise UnknownTaskError(name, {*task_names(root), *run_names(root)})
     return [_removal(root, name) for name in wanted]
 
 
@@ -193,6 +216,50 @@ def _removal(root: Path, name: str) -> Removal:
     return Removal(name, file if file.exists() else None, run if run.exists() else None, size)
 
 
+def adopt(
+    root: Path, file: Path, name: str, *, base: Path | None = None, overwrite: bool = False, dry_run: bool = False
+) -> TaskInfo:
+    """Put a task's file into a workspace, which may have to be made, with every byte as it is; what its header says.
+
+    base: a file of its base, for a workspace that has none; None looks beside the file, then at the embedded base.
+    Raises as `task_file.verify` and `check_free`; OtherBaseError, LackingBaseError, HeldError, FileWriteError.
+    """
+    info = task_file.verify(file)
+    with contextlib.ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(hold_tasks(root, name))
+        check_free(root, name, overwrite=overwrite)
+        if not _has_base(root, info):
+            source = stack.enter_context(_base_for(info, [base or file.parent.parent / BASE_FILE]))
+            if not dry_run:
+                write_atomic(root / BASE_FILE, source.read_bytes())
+        if not dry_run:
+            tasks_folder(root).mkdir(exist_ok=True)
+            shutil.rmtree(run_folder(root, name), ignore_errors=True)  # its record is of another file
+            write_atomic(task_path(root, name), file.read_bytes())
+    return info
+
+
+def _has_base(root: Path, info: TaskInfo) -> bool:
+    if not (root / BASE_FILE).exists():
+        return False
+    found = base_file.read_summary(root / BASE_FILE)
+    if found.identity != info.base.identity:
+        raise OtherBaseError(info, found.name, found.identity)
+    return True
+
+
+@contextlib.contextmanager
+def _base_for(info: TaskInfo, files: Sequence[Path]) -> Iterator[Path]:
+    with base_file.embedded_base() as embedded:
+        for path in (*files, embedded):
+            with contextlib.suppress(LfsganError):  # of what lies there by chance
+                if base_file.verify(path).identity == info.base.identity:
+                    yield path
+                    return
+    raise LackingBaseError(info)
+
+
 # Verifies every file of a workspace by the hashes in its header, without torch. One damaged file does not stop it.
 
 
@@ -222,10 +289,9 @@ class Finding:
 
 def verify(root: Path, names: Sequence[str] | None = None) -> Iterator[Finding]:
     """The base and the named tasks, or all; NoWorkspaceError, UnknownTaskError and TaskNameError before the first."""
-    known = task_names(root)
     for name in names or ():
         find_task(root, name)
-    return _verify(root, known if names is None else list(dict.fromkeys(names)))
+    return _verify(root, task_names(root) if names is None else list(dict.fromkeys(names)))
 
 
 def _verify(root: Path, names: Sequence[str]) -> Iterator[Finding]:

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lfsgan_cli.apply import Blended, adapt, merge
-from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.errors import LfsganError, shortened
 from lfsgan_cli.io.files import FileWriteError, write_atomic
 from lfsgan_cli.workspace import blend as blends
 from lfsgan_cli.workspace import task_file
-from lfsgan_cli.workspace.base_file import Base
+from lfsgan_cli.workspace.base_file import Base, embedded_base
 from lfsgan_cli.workspace.blend import Blend, LayerStrength
 from lfsgan_cli.workspace.checkpoint_file import is_unfinished
-from lfsgan_cli.workspace.paths import BASE_FILE, SUFFIX, NoWorkspaceError, find_task, run_folder, task_names
+from lfsgan_cli.workspace.paths import BASE_FILE, NoWorkspaceError, find_task, run_folder, task_names
 from lfsgan_cli.workspace.task_file import BaseInfo, TaskFile, TaskInfo
 
 if TYPE_CHECKING:
     import torch
 
     from lfsgan_cli.networks.generator import Generator
-
-EMBEDDED = "avatars-64"
 
 
 class WorkspaceFileError(LfsganError):
@@ -51,7 +47,7 @@ class BaseExistsError(LfsganError):
 
     def __init__(self, path: Path, tasks: list[str]) -> None:
         way = (
-            f"it carries the tasks {', '.join(tasks)}; use another --workspace"
+            f"it carries the tasks {shortened(tasks)}; use another --workspace"
             if tasks
             else "give --overwrite to replace it, or use another --workspace"
         )
@@ -178,11 +174,6 @@ class Workspace:
     def remove_run(self, name: str) -> None:
         """Delete what learning a task left beside its file."""
         shutil.rmtree(self.task_run(name), ignore_errors=True)
-
-
-def embedded_base() -> AbstractContextManager[Path]:
-    """The default base that comes with the package: a file, for as long as the block lasts."""
-    return as_file(files("lfsgan_cli") / "assets" / f"{EMBEDDED}{SUFFIX}")
 
 
 def workspace_at(root: Path) -> Workspace:

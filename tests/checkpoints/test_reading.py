@@ -16,7 +16,7 @@ from lfsgan_cli.checkpoints import lfsgan
 from lfsgan_cli.checkpoints.checkpoint import CheckpointError
 from lfsgan_cli.checkpoints.detect import read
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.workspace.workspace import embedded_base
+from lfsgan_cli.workspace.base_file import embedded_base
 
 States = dict[str, dict[str, Tensor]]
 Write = Callable[[States, Path], None]

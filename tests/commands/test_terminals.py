@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lfsgan_cli.evaluation.extractors.weights import cache_folder
+from lfsgan_cli.io.files import cache_folder
 from tests.conftest import Program
 
 

@@ -15,12 +15,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-import platformdirs
-
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.io.files import read_plain
+from lfsgan_cli.io.files import cache_folder, read_plain
 
-CACHE_VARIABLE = "LFSGAN_CACHE_DIR"
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT = 60  # seconds without a byte
 MOST_BYTES = 1 << 30  # of a file of weights; the largest, VGG16's, has 0.6 GB
@@ -72,18 +69,6 @@ class DownloadError(LfsganError):
             f"cannot fetch {weights.url} to {str(path)!r}: {cause}; "
             f"fetch it by other means and name the file with {weights.option}"
         )
-
-
-def cache_folder() -> Path:
-    """$LFSGAN_CACHE_DIR, else the user's cache folder of this program. It may not exist yet.
-
-    A user without a home folder has a temporary one; what is read from it is checked by its hash anyway.
-    """
-    override = os.environ.get(CACHE_VARIABLE)
-    try:
-        return Path(override).expanduser() if override else platformdirs.user_cache_path("lfsgan", appauthor=False)
-    except RuntimeError:  # no home folder
-        return Path(tempfile.gettempdir()) / f"lfsgan-cache-{getattr(os, 'getuid', int)()}"
 
 
 def cached(weights: Weights) -> Path:

@@ -13,11 +13,11 @@ from lfsgan_cli.evaluation.extractors.weights import (
     UnreadableWeightsError,
     Weights,
     WrongWeightsError,
-    cache_folder,
     cached,
     locate,
     read,
 )
+from lfsgan_cli.io.files import cache_folder
 
 CONTENT = b"weights" * 300_000  # two chunks of a download
 
