@@ -35,12 +35,10 @@ def lfsgan(*arguments: object) -> tuple[float, float]:
 
 
 def domains(folder: Path, count: int) -> Path:
-    """A folder of `count` tasks, whose images are the same files."""
+    """A folder of `count` tasks, whose images are the same folder."""
+    folder.joinpath("domains").mkdir(parents=True)
     for index in range(count):
-        place = folder / "domains" / f"task{index:07}"
-        place.mkdir(parents=True)
-        for image in sorted(IMAGES.iterdir()):
-            place.joinpath(image.name).symlink_to(image)
+        folder.joinpath("domains", f"task{index:07}").symlink_to(IMAGES)
     return folder / "domains"
 
 

@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
@@ -54,7 +53,7 @@ class Worker(Queue):
         self.jobs, self._children = jobs, dict[int, _Child]()
         spread = jobs > 1 and device in {"auto", "cuda"} and torch.cuda.is_available()
         self._devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if spread else [device]
-        self._tried: Counter[str] = Counter()
+        self._killed: dict[str, list[str]] = {}
         self._look_again = 0.0
 
     def run(self) -> Generator[Outcome | None]:
@@ -102,12 +101,8 @@ class Worker(Queue):
 
     def _command(self, task: QueuedTask, slot: int, *, resume: bool) -> list[str]:
         words = task.words(resume=resume, threads=self.threads)
-        place = [
-            "--workspace",
-            str(self.workspace.root.absolute()),
-            "--device",
-            self._devices[slot % len(self._devices)],
-        ]
+        device = self._devices[slot % len(self._devices)]
+        place = ["--workspace", str(self.workspace.root.absolute()), "--device", device]
         # Not the folder of the caller: Python would look for modules there.
         return [sys.executable, "-P", "-m", "lfsgan_cli", *words, *place, "--quiet", "--json"]
 
@@ -119,10 +114,10 @@ class Worker(Queue):
         begun_by_others = {str(UnfinishedTaskError(name)), str(TaskExistsError(name))}
         if child.process.returncode == 1 and (HeldError.words in outcome.message or outcome.message in begun_by_others):
             self._look_again = time.monotonic() + WAIT
-        elif child.process.returncode < 0 and self._tried[name] < ATTEMPTS - 1:
-            self._tried[name] += 1
+        elif child.process.returncode < 0 and len(self._killed.setdefault(name, [])) < ATTEMPTS - 1:
+            self._killed[name].append(f"tried again, since {outcome.message}")
         else:
-            yield outcome
+            yield replace(outcome, warnings=(*self._killed.pop(name, ()), *outcome.warnings))
             return
         self.pending[name] = child.task
 
@@ -179,7 +174,7 @@ class _Child:
         if self.process.returncode < 0:
             number = -self.process.returncode
             named = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-            message = f"its process was ended by {named}, which the system does where memory is full; run this again"
+            message = f"its process was ended by {named}, which the system does where memory is full"
         return Outcome(self.task.name, "failed", seconds, message or f"exit code {self.process.returncode}", warnings)
 
 

@@ -14,6 +14,7 @@ import pytest
 from lfsgan_cli.runs.queue import QueuedTask
 from lfsgan_cli.runs.workers import Worker
 from lfsgan_cli.workspace.locks import HeldError, claim, held, hold_base
+from tests.commands.test_live import on_terminal
 from tests.conftest import PATIENCE, Program, paint
 
 WORKSPACE = Path("lfsgan_workspace")
@@ -112,6 +113,30 @@ def test_a_task_that_is_claimed_or_locked_is_left_to_its_worker(program: Program
         with hold_base(root):  # a claim locks nothing
             assert set(held(root)) == {"the base"}
     assert not (root / "tasks" / "task00").exists()
+
+
+def test_on_a_terminal_a_table_shows_what_is_at_work(program: Program) -> None:
+    domains(program.folder, 1)
+    shown = on_terminal(program, "learn-all", "domains", "--steps", 20, *QUICK)
+    assert "0 of 1 tasks are finished." in shown
+    assert "task00" in shown
+    assert "0/20" in shown
+    assert "task00: learned from 4 images in " in shown
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_started_again_and_that_is_said(program: Program) -> None:
+    domains(program.folder, 1)
+    settings = {"steps": STEPS, "settings": list(QUICK[1:6:2]), "save_every": 0.0}
+    worker = Worker(program.folder / WORKSPACE, [QueuedTask("task00", (program.folder / "domains/task00",), settings)])
+    events, killed, outcomes = worker.run(), False, []
+    for event in events:
+        if not killed and any(one.done >= 10 for one in worker.running):
+            os.kill(children(os.getpid())[-1], signal.SIGKILL)
+            killed = True
+        outcomes += [event] if event else []
+    assert [one.state for one in outcomes] == ["learned"]
+    assert outcomes[0].warnings[0].startswith("tried again, since its process was ended by SIGKILL")
 
 
 def test_a_worker_that_is_stopped_leaves_a_checkpoint_from_which_another_resumes(program: Program) -> None:
