@@ -105,8 +105,11 @@ def benchmark(
         given_words += [word for name in method or [] for word in ("--method", name)]
         given_words += ["--sweep", sweep] if sweep else []
         again = to_repeat("benchmark", str(suite), *given_words, workspace=DEFAULT_WORKSPACE, device=device)
-        run(work, todo, _Progress(total, total - len(todo)), again)
-        keep_config(ctx, out_folder)
+        try:
+            run(work, todo, _Progress(total, total - len(todo)), again)
+        finally:
+            if out_folder.is_dir():  # it has begun, and may be interrupted for hours
+                keep_config(ctx, out_folder)
     summary = summarise(read_runs(out_folder))
     if as_json:
         print_json({"folder": str(out_folder), **images_json(read), **asdict(summary)})

@@ -11,7 +11,17 @@ from lfsgan_cli.app import app
 from tests.conftest import SMALL, Program
 
 ROOT: Any = typer.main.get_command(app)
-CONFIGURED = ["learn-task", "pretrain", "generate", "evaluate", "benchmark", "interpolate", "style-mix", "project"]
+CONFIGURED = [
+    "learn-task",
+    "learn-all",
+    "pretrain",
+    "generate",
+    "evaluate",
+    "benchmark",
+    "interpolate",
+    "style-mix",
+    "project",
+]
 
 
 def kept(program: Program, path: str) -> dict[str, Any]:

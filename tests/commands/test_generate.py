@@ -45,7 +45,8 @@ def shown(grid: "NDArray[np.int16]", picture: "NDArray[np.int16]") -> tuple[int,
 
 def test_an_image_for_each_seed_and_one_of_all(learned: "Program") -> None:
     result = learned.done(*CATS, "-n", 5)
-    assert list(learned.tree("out")) == ["out/cats", *(f"out/cats/seed000{i}.png" for i in range(5)), "out/grid.png"]
+    images = [f"out/cats/seed000{i}.png" for i in range(5)]
+    assert list(learned.tree("out")) == ["out/cats", *images, "out/config.toml", "out/grid.png"]
     assert result.stdout == "out/grid.png\n"
     sheet = pixels(learned, "out/grid.png")
     places = [shown(sheet, pixels(learned, f"out/cats/seed000{seed}.png")) for seed in range(5)]
