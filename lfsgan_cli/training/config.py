@@ -222,6 +222,9 @@ class OptimConfig(_Checked):
 
     section = "optim."
     mapping_lr_scale: Annotated[float, "share of lr for what changes the mapping network", AT_LEAST_0] = 0.1
+    noise_lr_scale: Annotated[float, "share of lr for the strengths of the noise inputs; 0: the base's", AT_LEAST_0] = (
+        1.0
+    )
     adapter_rates: Annotated[bool, "use the shares of lr that an adapter states for its tensors"] = True
     decay: Annotated[float, "last share of the steps, in which learning rates fall to zero", SHARE] = 0.3
     gradients: Annotated[

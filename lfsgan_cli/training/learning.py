@@ -27,6 +27,7 @@ from lfsgan_cli.training.perceptual import PerceptualDistance
 R1_RESOLUTION = 64  # side at which `discriminator.r1_gamma` is used unscaled
 EMA_RAMP = 0.1  # the EMA's half-life is at most this share of the steps done
 FEATURE_WIDTH = 64  # channels of the heads on frozen features: few images need fewer than pretraining's
+NOISE = "/noise/strength."  # in the names of parameters that change how strong a noise input is
 MAPPING = ("weights.mapping/", "features.mapping/")  # prefixes of parameters that change the mapping network
 
 
@@ -249,6 +250,7 @@ def rated(adapter: Adapter, config: LearnConfig) -> list[Rated]:
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in adapter.named_parameters():
         share = adapter.rates.get(name, 1.0) if config.optim.adapter_rates else 1.0
+        share *= config.optim.noise_lr_scale if NOISE in name else 1.0
         groups.setdefault((not name.startswith(MAPPING), share), []).append(parameter)
     scales = {False: config.optim.mapping_lr_scale, True: 1.0}
     return [Rated(groups[part, share], config.lr * scales[part] * share) for part, share in sorted(groups)]

@@ -61,6 +61,7 @@ PAPER = Recipe(
         "features.ramp": 0,
         "features.lr": 0.0,
         "optim.mapping_lr_scale": 1.0,
+        "optim.noise_lr_scale": 1.0,
         "optim.adapter_rates": False,
         "optim.decay": 0.0,
         "optim.gradients": "zeroed",
@@ -73,7 +74,8 @@ PAPER = Recipe(
 
 # Plain adversarial fine-tuning, which the published methods below begin with. Everything that a newer default could
 # change is stated. The learning rate is the adapter's. R1 is 10 at 256x256, as in the public code of CDC, and less on
-# smaller images; the EMA's half-life is StyleGAN2's 10,000 images in batches of 32.
+# smaller images; the EMA's half-life is StyleGAN2's 10,000 images in batches of 32. The strengths of the noise inputs
+# stay the base's: the embedded base hardly uses noise, and where `full` learns them, images turn into dots.
 FINE_TUNING = {
     "batch": 4,
     "mirror": True,
@@ -97,6 +99,7 @@ FINE_TUNING = {
     "augment.mode": "none",
     "features.weight": 0.0,
     "optim.mapping_lr_scale": 1.0,
+    "optim.noise_lr_scale": 0.0,
     "optim.adapter_rates": True,
     "optim.decay": 0.0,
     "optim.gradients": "dropped",

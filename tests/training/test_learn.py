@@ -338,3 +338,17 @@ def test_augmentation_follows_the_logits_of_training_images_and_is_part_of_a_che
     again = new_run(config=options.changed(CONFIG, changed))
     again.unpack(whole)
     assert torch.equal(again.modules["augmentation"].state_dict()["p"], whole["module.augmentation.p"])
+
+
+def test_the_strengths_of_noise_learn_at_a_share_of_the_rate_or_not_at_all() -> None:
+    def groups(scale: float) -> list[tuple[float, int]]:
+        config = options.changed(CONFIG, {"optim.noise_lr_scale": scale, "lr": 1.0, "optim.mapping_lr_scale": 1.0})
+        found = rated(new_run(FullFineTune).adapter, config)
+        return sorted((group.lr, len(group.parameters)) for group in found)
+
+    whole = sum(count for _, count in groups(1.0))
+    strengths = len(tiny_generator().config.noise_sides)
+    assert groups(1.0)[-1][0] == groups(1.0)[0][0] == 1.0
+    assert groups(0.0)[0] == (0.0, strengths)
+    assert groups(0.25)[0] == (0.25, strengths)
+    assert sum(count for _, count in groups(0.0)) == whole

@@ -14,6 +14,7 @@ UNTOLD = {
     "lr": 0.002,
     "discriminator.lr": 0.002,
     "optim.mapping_lr_scale": 1.0,
+    "optim.noise_lr_scale": 1.0,
     "optim.decay": 0.0,
     "mirror": True,
     "mixing": 0.9,
