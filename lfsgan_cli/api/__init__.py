@@ -5,13 +5,13 @@ from __future__ import annotations
 from lfsgan_cli.api.arguments import CallError, PathLike, SamplingArguments, path_of
 from lfsgan_cli.api.files import Files, Snapshots
 from lfsgan_cli.api.images import GeneratedFiles, GenerateOptions, Images, Projected, StyleMix, WalkOptions
-from lfsgan_cli.api.measuring import EvaluateOptions, Measuring, WrittenReport
+from lfsgan_cli.api.measuring import BenchmarkOptions, EvaluateOptions, Measuring, WrittenReport
 from lfsgan_cli.api.training import LearnOptions, PlannedRun, PretrainOptions, Progress, Training
 
 __all__ = [
-    "CallError", "EvaluateOptions", "GenerateOptions", "GeneratedFiles", "LearnOptions", "OpenWorkspace",
-    "PlannedRun", "PretrainOptions", "Progress", "Projected", "SamplingArguments", "Snapshots", "StyleMix",
-    "WalkOptions", "WrittenReport", "open_workspace",
+    "BenchmarkOptions", "CallError", "EvaluateOptions", "GenerateOptions", "GeneratedFiles", "LearnOptions",
+    "OpenWorkspace", "PlannedRun", "PretrainOptions", "Progress", "Projected", "SamplingArguments", "Snapshots",
+    "StyleMix", "WalkOptions", "WrittenReport", "open_workspace",
 ]  # fmt: skip
 
 

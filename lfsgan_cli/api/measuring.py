@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from lfsgan_cli.api.arguments import (
     CallError,
@@ -19,6 +20,8 @@ from lfsgan_cli.api.arguments import (
 )
 
 if TYPE_CHECKING:
+    from lfsgan_cli.benchmark.plan import BenchmarkStep
+    from lfsgan_cli.benchmark.results import Summary
     from lfsgan_cli.evaluation.evaluate import Measurement, NotMeasured
     from lfsgan_cli.evaluation.image_sets import ImageSet
     from lfsgan_cli.evaluation.registry import Metric
@@ -51,6 +54,22 @@ class EvaluateOptions(SamplingArguments, total=False):
     batch: int
     jobs: int
     options: Mapping[str, Sequence[str]]
+
+
+class BenchmarkOptions(TypedDict, total=False):
+    """Keyword arguments of `benchmark`; what is left out is as in `lfsgan benchmark`.
+
+    out: folder of the results. methods: those to run. sweep: one option over values, such as `rank=1,4,14`.
+    """
+
+    data: PathLike
+    out: PathLike
+    methods: Sequence[str]
+    sweep: str
+    inception_weights: PathLike
+    vgg_weights: PathLike
+    offline: bool
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,33 @@ class Measuring(Opened):
         place = self._place(there=True, root=self._folder(tasks_text(tasks) or None))
         return retention.check_all(place, tasks_text(tasks) or retention.names(place), self._pick())
 
+    def benchmark(
+        self,
+        suite: PathLike,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+        **options: Unpack[BenchmarkOptions],
+    ) -> Summary:
+        """Let the methods of a suite learn its tasks one after another; a finished step is never repeated.
+
+        The benchmark has workspaces of its own. progress: called with the finished steps and all steps after each.
+        """
+        from lfsgan_cli.benchmark.plan import open_benchmark
+        from lfsgan_cli.benchmark.results import read_runs, summarise
+        from lfsgan_cli.benchmark.runner import run
+        from lfsgan_cli.benchmark.suite import read_suite
+
+        chosen: dict[str, Any] = {"offline": options.get("offline", False)}
+        chosen |= {key: path_of(options[key]) for key in ("inception_weights", "vgg_weights") if key in options}
+        data, out = (path_of(options[key]) if key in options else None for key in ("data", "out"))
+        file = path_of(suite)
+        asked, device = read_suite(file, data, options.get("sweep", "")), self._pick()
+        work, _ = open_benchmark(asked, file, out, device, options.get("batch", 50), **chosen)
+        methods = asked.some(options.get("methods", ()))
+        todo, total = work.todo(methods), len(methods) * len(asked.seeds) * len(asked.tasks)
+        run(work, todo, _Counted(total - len(todo), total, progress), f"{self!r}.benchmark({str(suite)!r}, …)")
+        return summarise(read_runs(work.out))
+
     def report(
         self,
         out: PathLike | None = None,
@@ -164,6 +210,24 @@ class Measuring(Opened):
         style, count = sampling_options(options), options.get("n", 2000)
         place = self._place(there=True, root=self._folder(tasks or None))
         return WorkspaceSets(place, count, style, self._pick(), images, save).chosen(tasks, with_base=with_base)
+
+
+class _Counted:
+    """A benchmark's progress by its finished steps."""
+
+    def __init__(self, done: int, total: int, progress: Callable[[int, int], object] | None) -> None:
+        self._done, self._total, self._progress = done, total, progress
+
+    def learning(self, *_: object) -> AbstractContextManager[Callable[[object], None]]:
+        return nullcontext(lambda _step: None)
+
+    def measuring(self, *_: object) -> AbstractContextManager[Callable[[int], None]]:
+        return nullcontext(lambda _more: None)
+
+    def finished(self, _step: BenchmarkStep) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(self._done, self._total)
 
 
 def _metric_options(wanted: Sequence[Metric], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lfsgan_cli import __version__, options
 from lfsgan_cli.benchmark.results import CONDITIONS, SUITE, Key, Line, RunLines
 from lfsgan_cli.benchmark.suite import Domain, Method, Suite
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.features import FeatureExtractors
+from lfsgan_cli.evaluation.features import ExtractorSettings, FeatureExtractors
 from lfsgan_cli.evaluation.image_sets import StoredImages, describe, stored_images
 from lfsgan_cli.evaluation.registry import Metric, metrics
 from lfsgan_cli.evaluation.retention_record import STYLE
@@ -97,6 +97,24 @@ class BenchmarkStep:
     def init_from(self) -> str | None:
         """The task that it starts from, if not the base."""
         return self.domains[-2].name if self.method.sequential and self.number > 1 else None
+
+
+def open_benchmark(
+    suite: Suite, path: Path, out: Path | None, device: torch.device, batch: int, **weights: Any
+) -> tuple[Benchmark, str]:
+    """A suite's benchmark, and which networks measure it. weights: of `ExtractorSettings`, but for what a suite says.
+
+    path: the suite's file. The copy of it in a benchmark's folder resumes that benchmark; any other file's has the
+    suite's name, if `out` is None. Raises what `ExtractorSettings.load` and `Benchmark` raise.
+    """
+    folder = out or (path.parent if path.name == SUITE else Path(suite.name))
+    said: dict[str, Any] = {
+        "features": suite.features,
+        "fid_mode": suite.fid_mode,
+        "lpips_features": suite.lpips_features,
+    }
+    extractors, words = ExtractorSettings(**said, **weights).load(device, suite.needs)
+    return Benchmark(suite, folder, extractors, device, batch), words
 
 
 class Benchmark:

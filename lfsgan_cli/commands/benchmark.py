@@ -69,23 +69,19 @@ def benchmark(
     Every method of the suite learns the same tasks one after another. All tasks are measured after each step, which
     shows what is forgotten. A finished step is never repeated.
     """
-    from lfsgan_cli.benchmark.plan import Benchmark
-    from lfsgan_cli.benchmark.results import SUITE, read_runs, summarise
+    from lfsgan_cli.benchmark.plan import open_benchmark
+    from lfsgan_cli.benchmark.results import read_runs, summarise
     from lfsgan_cli.benchmark.runner import run
     from lfsgan_cli.benchmark.suite import read_suite
-    from lfsgan_cli.evaluation.features import ExtractorSettings
     from lfsgan_cli.images.summary import images_json
     from lfsgan_cli.system.device import pick
 
     asked = read_suite(suite, data, sweep)
     methods, where = asked.some(method or []), pick(device)
-    # The copy of a suite in a benchmark's folder resumes that benchmark.
-    out_folder = out or (suite.parent if suite.name == SUITE else Path(asked.name))
-    weights = ExtractorSettings(
-        asked.features, asked.fid_mode, inception_weights, asked.lpips_features, vgg_weights, offline
-    )
-    extractors, words = weights.load(where, asked.needs)
-    work = Benchmark(asked, out_folder, extractors, where, batch)
+    work, words = open_benchmark(
+        asked, suite, out, where, batch,
+        inception_weights=inception_weights, vgg_weights=vgg_weights, offline=offline,
+    )  # fmt: skip
     say(words)
     for warning in work.warnings:
         warn(warning)
@@ -108,11 +104,11 @@ def benchmark(
         try:
             run(work, todo, _Progress(total, total - len(todo)), again)
         finally:
-            if out_folder.is_dir():  # it has begun, and may be interrupted for hours
-                keep_config(ctx, out_folder)
-    summary = summarise(read_runs(out_folder))
+            if work.out.is_dir():  # it has begun, and may be interrupted for hours
+                keep_config(ctx, work.out)
+    summary = summarise(read_runs(work.out))
     if as_json:
-        print_json({"folder": str(out_folder), **images_json(read), **asdict(summary)})
+        print_json({"folder": str(work.out), **images_json(read), **asdict(summary)})
         return
     say(f"{summary.title} after the last step:")
     headings = ("method", *summary.tasks, "forgetting", "parameters per task", "seconds per task")
@@ -120,7 +116,7 @@ def benchmark(
         (one.method, *map(_cell, (*one.values, one.forgetting)), one.parameters, _cell(one.seconds))
         for one in summary.methods
     ])  # fmt: skip
-    say(f"All numbers: {to_repeat('report', str(out_folder), workspace=DEFAULT_WORKSPACE)}")
+    say(f"All numbers: {to_repeat('report', str(work.out), workspace=DEFAULT_WORKSPACE)}")
 
 
 def _cell(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lfsgan_cli import open_workspace
 from lfsgan_cli.benchmark.results import read_runs
 
 if TYPE_CHECKING:
@@ -228,3 +229,17 @@ def test_a_suite_may_grow_and_needs_no_workspace_of_what_is_finished(program: "P
     assert again == first
     assert [one["domain"] for one in second["results"]] == ["dogs"]
     assert {key[1:] for key in known(program)} == {(1, "cats"), (2, "cats"), (2, "dogs")}
+
+
+def test_from_python_a_benchmark_has_the_numbers_of_the_command(program: "Program") -> None:
+    write(program)
+    program.done(*RUN, "--method", "left")
+    seen: list[tuple[int, int]] = []
+    summary = open_workspace().benchmark(
+        "tiny.toml", out="other", methods=["left"], progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(1, 2), (2, 2)]
+    assert [run.results for run in read_runs(program.folder / "other")] == [
+        run.results for run in read_runs(program.folder / "out")
+    ]
+    assert [method.method for method in summary.methods] == ["left"]
