@@ -61,10 +61,10 @@ class Opened:
 
         return None if self._address is None else RemoteWorkspace(self._address)
 
-    def _folder(self, tasks: Iterable[str] | None = ()) -> Path:
+    def _folder(self, tasks: Iterable[str] | None = (), *, base: bool = True) -> Path:
         """The folder to read from; of a remote workspace a local copy with the base and these tasks, all for None."""
         remote = self._remote
-        return self._workspace if remote is None else remote.fetch(tasks or (), every=tasks is None)
+        return self._workspace if remote is None else remote.fetch(tasks or (), every=tasks is None, base=base)
 
     def _place(self, *, there: bool = False, root: Path | None = None) -> Workspace:
         """The workspace, which must be `there` or not; read anew, since a base may have been put there.

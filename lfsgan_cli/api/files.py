@@ -32,14 +32,14 @@ class Files(Opened):
         """The tasks by name. Only the headers of their files are read."""
         from lfsgan_cli.workspace.task_file import read_summary
 
-        root = self._folder(None)
+        root = self._folder(None, base=False)
         return {name: read_summary(paths.task_path(root, name)) for name in paths.task_names(root)}
 
     def task(self, name: str) -> TaskSummary:
         """How a task was learned."""
         from lfsgan_cli.workspace.task_file import read_summary
 
-        return read_summary(paths.find_task(self._folder([name]), name))
+        return read_summary(paths.find_task(self._folder([name], base=False), name))
 
     def list_tasks(self, *, after: str = "", limit: int | None = None) -> listing.Listing:
         """What `lfsgan tasks list` shows: dates, latest FID and interrupted runs as well.
@@ -193,7 +193,7 @@ class Files(Opened):
         from lfsgan_cli.checkpoints.lfsgan import write
 
         out = path_of(file)
-        write(out, plan_task_export(self._folder([name]), name, out, overwrite=overwrite).tensors)
+        write(out, plan_task_export(self._folder([name], base=False), name, out, overwrite=overwrite).tensors)
         return out
 
     def base(self) -> BaseSummary:

@@ -183,16 +183,16 @@ def is_remote(workspace: str | Path) -> bool:
     return str(workspace).startswith(("s3:", "hf:"))
 
 
-def local_copy(workspace: Path, tasks: Iterable[str] = (), *, every: bool = False) -> Path:
+def local_copy(workspace: Path, tasks: Iterable[str] = (), *, every: bool = False, base: bool = True) -> Path:
     """The workspace's folder; of a remote one the local copy, with the base and these tasks, or all, as they are now.
 
-    tasks: names, or blends and lists of them; `base` is none.
+    tasks: names, or blends and lists of them; `base` is none. base: whether it is needed.
     """
     if not is_remote(workspace):
         return workspace
     from lfsgan_cli.workspace.remote import remote_at
 
-    return remote_at(workspace, say).fetch(tasks, every=every)
+    return remote_at(workspace, say).fetch(tasks, every=every, base=base)
 
 
 def only_task(workspace: Path, given: list[str]) -> list[str]:

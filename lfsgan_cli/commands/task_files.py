@@ -125,7 +125,7 @@ def export_task(
     from lfsgan_cli.checkpoints.convert import plan_task_export
     from lfsgan_cli.checkpoints.lfsgan import write
 
-    task = plan_task_export(local_copy(workspace, [name]), name, out, overwrite=overwrite)
+    task = plan_task_export(local_copy(workspace, [name], base=False), name, out, overwrite=overwrite)
     write(out, task.tensors)
     if as_json:
         print_json({"task": name, "file": str(out), "tensors": len(task.tensors), "options": task.info.config})

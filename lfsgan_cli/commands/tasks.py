@@ -120,7 +120,7 @@ def _print_page(page: "Listing", widths: list[int]) -> list[int]:
     """Print some rows, in columns at least as wide as before; the widths. The headings come before the first row."""
     rows = [
         (
-            printable(task.name), _date(task.learned), _or_dash(task.steps), _or_dash(task.images),
+            printable(task.name), printable(_date(task.learned)), _or_dash(task.steps), _or_dash(task.images),
             printable(task.adapter), f"{task.file_bytes / 1000:,.0f} kB", printable(_fid(task.fid)),
         )
         for task in page.tasks
@@ -154,7 +154,7 @@ def show(
     from lfsgan_cli.workspace.paths import find_task
     from lfsgan_cli.workspace.task_file import read_summary
 
-    task = read_summary(find_task(local_copy(workspace, [name]), name))
+    task = read_summary(find_task(local_copy(workspace, [name], base=False), name))
     if as_json:
         print_json(_document(name, task))
     else:

@@ -245,13 +245,14 @@ class S3Store:
 
     @contextlib.contextmanager
     def _worded(self) -> Iterator[None]:
+        from aiohttp import ClientError  # while a file is read, it is not translated
         from botocore.exceptions import BotoCoreError
 
         try:
             yield
         except FileNotFoundError:
             raise
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, ClientError, OSError) as error:
             raise self._in_words(error) from error
 
     def _in_words(self, error: Exception) -> Exception:

@@ -23,7 +23,7 @@ from typing import Any
 from lfsgan_cli.errors import LfsganError, shortened
 from lfsgan_cli.io import json as strictjson
 from lfsgan_cli.io.files import FileWriteError, cache_folder, check_name, write_atomic
-from lfsgan_cli.io.remote import HUB, Address, AddressError, Stored, open_store, read_all
+from lfsgan_cli.io.remote import HUB, Address, AddressError, RemoteError, Stored, open_store, read_all
 from lfsgan_cli.io.safetensors import read_header
 from lfsgan_cli.workspace import base_file, listing, manage, task_file
 from lfsgan_cli.workspace.listing import ListedTask, Listing
@@ -140,10 +140,11 @@ class RemoteWorkspace:
         name = re.sub(r"[^\w.-]+", "-", f"{self.address.place}-{self.address.folder}").strip("-")
         return cache_folder() / "remote" / f"{name[:80]}-{hashlib.sha256(str(self.address).encode()).hexdigest()[:16]}"
 
-    def fetch(self, tasks: Iterable[str] = (), *, every: bool = False) -> Path:
+    def fetch(self, tasks: Iterable[str] = (), *, every: bool = False, base: bool = True) -> Path:
         """The local copy, with the base and some tasks as they are now.
 
-        tasks: names, or blends and lists of them. every: all tasks, and none that is gone. UnknownTaskError.
+        tasks: names, or blends and lists of them. every: all tasks, and none that is gone. base: whether it is needed.
+        UnknownTaskError.
         """
         names = [part.partition("=")[0].strip() for text in tasks for part in re.split("[,;]", text)]
         wanted = list(dict.fromkeys(check_name(name) for name in names if name and name.lower() != RESERVED))
@@ -153,7 +154,8 @@ class RemoteWorkspace:
         if every:
             for path in set((self.folder / TASKS).glob(f"*{SUFFIX}")) - set(files):
                 path.unlink(missing_ok=True)
-        self._fetch_base(files, wanted)
+        if base:
+            self._fetch_base(files, wanted)
         return self.folder
 
     def only_task(self) -> str:
@@ -250,6 +252,8 @@ class RemoteWorkspace:
             seen = partial.stat()
             partial.replace(path)
             write_atomic(note, json.dumps([stored.etag, seen.st_size, seen.st_mtime_ns]).encode())
+        except FileNotFoundError as error:
+            raise RemoteError(source.address, f"{stored.path!r} is gone", "run the command again") from error
         except OSError as error:
             raise FileWriteError(path, error) from error
         finally:

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from typer.testing import CliRunner, Result
 
 from lfsgan_cli.app import app
+from lfsgan_cli.commands.options import MOST_PROPOSALS, task_names
 from lfsgan_cli.workspace import checkpoint_file
 from lfsgan_cli.workspace.task_file import BaseInfo, TaskInfo, write
 
@@ -118,3 +120,35 @@ def test_a_mistake_is_one_line(root: Path, arguments: list[str], words: list[str
     assert (result.exit_code, result.stdout) == (1, "")
     assert [word for word in words if word not in result.stderr] == []
     assert result.stderr.count("\n") == 1
+
+
+def test_pages_have_every_task_once_with_its_interrupted_runs(root: Path) -> None:
+    for number in range(60):
+        (root / "tasks" / f"task-{number:02}.safetensors").write_bytes(
+            (root / "tasks" / "cats.safetensors").read_bytes()
+        )
+    (root / "tasks" / "new").mkdir()
+    checkpoint_file.write(root / "tasks" / "new", 40, {"x": torch.zeros(1)}, {})
+    (root / "tasks" / "removed").mkdir()
+    names: list[str] = []
+    runs: list[str] = []
+    cut = ""
+    while cut is not None:
+        said = json.loads(run("list", "--json", "--limit", "7", "--after", cut).stdout)
+        assert len(said["tasks"]) + len(said["interrupted"]) <= 7
+        names += [task["name"] for task in said["tasks"]]
+        runs += [one["name"] for one in said["interrupted"]]
+        cut = said.get("cut")
+    assert names == ["cats", "dogs", *(f"task-{number:02}" for number in range(60))]
+    assert runs == ["new"]
+    assert len(run("list").stdout.splitlines()) == 1 + 62 + 1
+    assert "--after task-00" in run("list", "--limit", "4").stderr
+
+
+def test_of_very_many_names_the_near_one_is_proposed_and_the_common_start_is_completed(root: Path) -> None:
+    for number in range(3000):
+        (root / "tasks" / f"task-{number:04}.safetensors").touch()
+    assert "'task-2345'" in run("show", "task-23450").stderr
+    proposed = task_names(SimpleNamespace(params={"workspace": root}), "task-")
+    assert len(proposed) == MOST_PROPOSALS
+    assert (proposed[0], proposed[-1]) == ("task-0000", "task-2999")  # a shell adds what all have in common

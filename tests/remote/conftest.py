@@ -97,8 +97,11 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
 
 
 @contextmanager
-def cutting(server: str, after: int) -> Iterator[str]:
-    """A proxy that closes each connection once so many bytes were sent through it to the server; its address."""
+def cutting(server: str, after: int, answered: int = 1 << 40) -> Iterator[str]:
+    """A proxy that closes each connection once so many bytes were sent through it to the server; its address.
+
+    answered: or so many back.
+    """
     host, port = server.removeprefix("http://").split(":")
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -121,7 +124,7 @@ def cutting(server: str, after: int) -> Iterator[str]:
                 return
             outside = socket.create_connection((host, int(port)))
             threading.Thread(target=pump, args=(inside, outside, after), daemon=True).start()
-            threading.Thread(target=pump, args=(outside, inside, 1 << 40), daemon=True).start()
+            threading.Thread(target=pump, args=(outside, inside, answered), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:

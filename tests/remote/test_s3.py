@@ -157,6 +157,19 @@ def test_a_connection_cut_in_the_middle_of_a_push_leaves_nothing_visible(
     learned.done("tasks", "push", "cats", bucket.url)  # nothing is in the way of the next one
 
 
+def test_a_connection_cut_in_the_middle_of_a_download_leaves_no_file(
+    learned: Program, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, s3_server: str
+) -> None:
+    learned.done("tasks", "push", "cats", bucket.url)
+    with cutting(s3_server, 1 << 40, answered=15_000) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy)
+        with pytest.raises(LfsganError, match="cannot be reached"):
+            remote_at(bucket.url).fetch()
+    assert not [path for path in remote_at(bucket.url).folder.rglob("*") if path.is_file()]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    learned.done("tasks", "verify", "--workspace", bucket.url)
+
+
 def test_pages_have_every_task_once(learned: Program, bucket: Bucket) -> None:
     named([f"task-{n:03}" for n in range(60)])
     bucket.write("base.safetensors", learned.contents(HERE / "base.safetensors"))
