@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -132,13 +133,12 @@ def test_pages_have_every_task_once_with_its_interrupted_runs(root: Path) -> Non
     (root / "tasks" / "removed").mkdir()
     names: list[str] = []
     runs: list[str] = []
-    cut = ""
-    while cut is not None:
-        said = json.loads(run("list", "--json", "--limit", "7", "--after", cut).stdout)
+    said: dict[str, Any] = {"cut": ""}
+    while "cut" in said:
+        said = json.loads(run("list", "--json", "--limit", "7", "--after", said["cut"]).stdout)
         assert len(said["tasks"]) + len(said["interrupted"]) <= 7
         names += [task["name"] for task in said["tasks"]]
         runs += [one["name"] for one in said["interrupted"]]
-        cut = said.get("cut")
     assert names == ["cats", "dogs", *(f"task-{number:02}" for number in range(60))]
     assert runs == ["new"]
     assert len(run("list").stdout.splitlines()) == 1 + 62 + 1
