@@ -282,6 +282,7 @@ def test_tasks_can_be_an_axis(learned: "Program") -> None:
         "cats",
         "seed0000.png",
         "seed0001.png",
+        "config.toml",
         "dogs",
         "seed0000.png",
         "seed0001.png",
