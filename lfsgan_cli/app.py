@@ -62,7 +62,7 @@ register(
     app, "learn-task", learn_task,
     "lfsgan learn-task --images ./few_shots --name cats",
     "lfsgan learn-task --images cats.zip --name cats --adapter lora --steps 500",
-    panel=LEARN, configured=True,
+    panel=LEARN, configured=True, shared=True,
 )  # fmt: skip
 register(
     app, "learn-all", learn_all,
@@ -74,7 +74,7 @@ register(
     app, "pretrain", pretrain,
     "lfsgan pretrain --data ./faces --resolution 64",
     "lfsgan pretrain --data ./faces --kimg 2000 --resume",
-    panel=LEARN, configured=True,
+    panel=LEARN, configured=True, shared=True,
 )  # fmt: skip
 register(
     app, "recipes", recipes,
@@ -92,7 +92,7 @@ register(
     app, "generate", generate,
     "lfsgan generate --task cats -n 64",
     "lfsgan generate cats dogs sketch=0.6,babies=0.4 --with-base --seeds 0-7",
-    panel=GENERATE, configured=True,
+    panel=GENERATE, configured=True, shared=True,
 )  # fmt: skip
 register(
     app, "style-mix", style_mix,
@@ -122,7 +122,7 @@ register(
     app, "evaluate", evaluate,
     "lfsgan evaluate --fid",
     "lfsgan evaluate --task cats --all --reals ./cats",
-    panel=MEASURE, configured=True,
+    panel=MEASURE, configured=True, shared=True,
 )  # fmt: skip
 register(
     app, "benchmark", benchmark,

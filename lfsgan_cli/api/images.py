@@ -136,15 +136,21 @@ class Images(Opened):
         grid: the axes of an X/Y grid, such as `{"strength": [0, 0.5, 1]}`. jobs: processes that
         share the work; a script that asks for more than one does so below `if __name__ == "__main__":`, as Python
         requires. progress: called with each written file.
-        A folder never holds images of two settings: pass `overwrite` to remove those that lfsgan wrote there.
+        A folder never holds images of two settings: pass `overwrite` to remove those that lfsgan wrote there. Processes
+        that torchrun started share the images.
         """
+        from lfsgan_cli.system.distributed import joined
+
         named: list[Task | None] = [None] if with_base else []
         job = self._job([*named, *tasks_text(tasks)], seeds, grid, options, path_of(outdir))
-        compute = self._compute(job, options)
-        job.check(compute, overwrite=overwrite)
-        for path in job.run(compute, jobs):
-            if progress is not None:
-                progress(path)
+        with joined(self._pick()) as ranks:
+            compute = self._compute(job, options).agreed(ranks)
+            if ranks.first:
+                job.check(compute, overwrite=overwrite)
+            ranks.wait()
+            for path in job.run(compute, jobs, ranks):
+                if progress is not None:
+                    progress(path)
         return GeneratedFiles(job.paths(), job.grid)
 
     def image_grid(

@@ -107,11 +107,15 @@ class Measuring(Opened):
         progress: Callable[[int], None] | None = None,
         **options: Unpack[EvaluateOptions],
     ) -> Iterator[Measurement | NotMeasured]:
-        """As `evaluate`, but each number comes as soon as it is measured."""
+        """As `evaluate`, but each number comes as soon as it is measured.
+
+        Processes that torchrun started share the images; the first one yields the numbers, and the others none.
+        """
         from lfsgan_cli.evaluation.evaluate import Evaluation
         from lfsgan_cli.evaluation.features import ExtractorSettings
         from lfsgan_cli.evaluation.image_sets import compared_with
         from lfsgan_cli.evaluation.registry import metrics_named
+        from lfsgan_cli.system.distributed import joined
 
         wanted = metrics_named(metrics)
         values = _metric_options(wanted, options.get("options", {}))
@@ -127,10 +131,11 @@ class Measuring(Opened):
             sets = compared_with(sets, path_of(options["reals"]))
         batch, blocks = options.get("batch", 50), options.get("blocks", 1)
         jobs = options.get("jobs", 1)
-        evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values, jobs, weights)
-        evaluation.check()
-        yield from evaluation.not_measured
-        yield from evaluation.run(progress or (lambda _more: None))
+        with joined(self._pick()) as ranks:
+            evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values, jobs, weights, ranks)
+            evaluation.check()
+            yield from evaluation.not_measured if ranks.first else ()
+            yield from evaluation.run(progress or (lambda _more: None))
 
     def check_retention(self, tasks: str | Sequence[str] = ()) -> dict[str, Verdict]:
         """Whether tasks, all of them if none is named, still generate what was recorded when they were learned."""

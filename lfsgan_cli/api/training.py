@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
@@ -236,7 +237,7 @@ class Training(Opened):
     ) -> BaseSummary:
         """Train a base on a folder or zip file of images; the summary of its file.
 
-        progress: called after every step.
+        progress: called after every step. Processes that torchrun started train together, as with the command.
         """
         from lfsgan_cli.runs.session import result_of
 
@@ -248,15 +249,16 @@ class Training(Opened):
         """As `pretrain`, to iterate over: yields after every step; see `iter_learn_task`."""
         from lfsgan_cli.runs.pretrain import Pretrainer
         from lfsgan_cli.runs.session import seen_as
+        from lfsgan_cli.system.distributed import joined
         from lfsgan_cli.workspace.base_file import BaseSummary
         from lfsgan_cli.workspace.locks import hold_base
 
         how, run = _split(options)
-        with hold_base(self.root):
+        with joined(self._pick()) as ranks, hold_base(self.root) if ranks.first else nullcontext():
             job = self._open_base(data, how, run)
             if isinstance(job, BaseSummary):
                 return job
-            trainer = Pretrainer(job, self._pick())
+            trainer = Pretrainer(job, self._pick(), ranks)
             _log_to(trainer, run.tensorboard, job.plan.name)
             again = f"{self!r}.pretrain({str(data)!r}, resume=True)"
             steps = trainer.complete(

@@ -28,11 +28,13 @@ from lfsgan_cli.commands.options import (
     examine_images,
     is_remote,
     local_copy,
+    refuse_jobs,
     task_names,
     tell_images,
 )
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
 from lfsgan_cli.options import MOST
+from lfsgan_cli.system.device import launched
 from lfsgan_cli.workspace.paths import RESERVED
 
 if TYPE_CHECKING:
@@ -177,8 +179,10 @@ def evaluate(
     """Measure the quality of generated images.
 
     Quality and coverage (FID, KID, PRDC), diversity (LPIPS), near-duplicates of training images, and whether tasks have
-    changed since they were learned. Choose metrics by their options, or --all.
+    changed since they were learned. Choose metrics by their options, or --all. Started by torchrun, several processes
+    or GPUs share the images.
     """
+    refuse_jobs(jobs)
     wanted = [metric for key, metric in metrics().items() if chosen[key] or everything]
     if retention and not wanted:
         prove(workspace, task, device, dry_run=dry_run, as_json=as_json)
@@ -190,9 +194,11 @@ def evaluate(
     from lfsgan_cli.evaluation.image_sets import WorkspaceSets, compared_with, foreign
     from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.system.distributed import joined
     from lfsgan_cli.workspace.workspace import check_workspace
 
     where = pick(device)
+    ranks = ctx.with_resource(joined(where))
     if fakes is not None:
         sets = [foreign(fakes, shots, side, examine_images)]
     else:
@@ -204,8 +210,11 @@ def evaluate(
     extractors, words = weights.load(where, {need for metric in wanted for need in metric.needs})
     if reals is not None:
         sets = compared_with(sets, reals)
-    evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values, jobs, weights)
+    evaluation = Evaluation(sets, None, wanted, extractors, batch, blocks, values, jobs, weights, ranks)
     evaluation.check()
+    if not ranks.first:
+        list(() if dry_run else evaluation.run(lambda _images: None))
+        return
     inputs = _check_images(sets, reals, shots)
     _tell_limits(evaluation, words, few=reals is None)
     if dry_run:
@@ -413,6 +422,8 @@ def prove(workspace: Path, task: list[str] | None, device: str, *, dry_run: bool
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.workspace import check_workspace
 
+    if (launch := launched()) is not None and launch.rank > 0:
+        return
     place, where = check_workspace(local_copy(workspace, task or [], every=not task)), pick(device)
     names = list(dict.fromkeys(task)) if task else recorded_names(place)
     if not names:

@@ -21,6 +21,7 @@ from lfsgan_cli.commands.options import (
     is_remote,
     local_copy,
     only_task,
+    refuse_jobs,
     task_names,
 )
 from lfsgan_cli.errors import shortened
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.generation.generate import Axes, Compute, GenerateJob, Variant
     from lfsgan_cli.generation.latents import Latents
     from lfsgan_cli.generation.sampling import SamplingOptions
+    from lfsgan_cli.system.distributed import Ranks
     from lfsgan_cli.workspace.workspace import Workspace
 
 Names = Annotated[
@@ -149,8 +151,10 @@ def generate(
 ) -> None:
     """Generate images of learned tasks, one for each seed.
 
-    Writes a PNG for each task and seed, and a labelled grid. A seed always gives the same image.
+    Writes a PNG for each task and seed, and a labelled grid. A seed always gives the same image. Started by torchrun,
+    several processes or GPUs share the images.
     """
+    refuse_jobs(jobs)
     wanted = parse_seeds(count, seeds, latents)
     given = [*(tasks or []), *(task or [])]
     from lfsgan_cli.generation.generate import GenerateJob
@@ -158,6 +162,7 @@ def generate(
     from lfsgan_cli.generation.postprocess import Postprocess
     from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.system.distributed import joined
     from lfsgan_cli.workspace.blend import parse_strength
 
     options = SamplingOptions(truncation, noise, parse_strength(strength))
@@ -176,10 +181,13 @@ def generate(
     variants, axes = _variants(place, chosen, options, grid)
     job = GenerateJob(place, variants, items, outdir, Postprocess(background, size), axes)
     compute = job.compute(where, batch, "bf16" if precision == "bf16" else "fp32", compile_)
-    job.check(compute, overwrite=overwrite, dry_run=dry_run)
+    ranks = ctx.with_resource(joined(where))
+    compute = compute.agreed(ranks)
+    if ranks.first:
+        job.check(compute, overwrite=overwrite, dry_run=dry_run)
+    ranks.wait()
     if not dry_run:
-        _run(job, compute, jobs)
-        keep_config(ctx, outdir)
+        _run(ctx, job, compute, jobs, ranks)
     if as_json:
         print_json({"pictures": [str(path) for path in job.paths()], "grid": str(job.grid)})
     elif dry_run:
@@ -259,9 +267,12 @@ def _variants(
     return arrange(axes, chosen[0] if chosen else None, options, place)
 
 
-def _run(job: "GenerateJob", compute: "Compute", jobs: int) -> None:
-    with progress("Generating", len(job.paths()) + 1, unit="images") as advance:
-        for _ in job.run(compute, jobs):
+def _run(ctx: typer.Context, job: "GenerateJob", compute: "Compute", jobs: int, ranks: "Ranks") -> None:
+    unit = "images" if ranks.count == 1 else f"images of the first of {ranks.count} processes"
+    with progress("Generating", len(job.paths()) // ranks.count + 1, unit=unit) as advance:
+        for _ in job.run(compute, jobs, ranks):
             advance()
+    if ranks.first:
+        keep_config(ctx, job.outdir)
     if job.not_plain:
         warn(f"{job.not_plain:,} images have no background of one colour; what was cut out there may be wrong")

@@ -41,7 +41,9 @@ from lfsgan_cli.commands.training import (
     tell_estimate,
     train,
 )
+from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.options import MOST
+from lfsgan_cli.system.device import launched
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.recipes import DEFAULT
 
@@ -128,6 +130,16 @@ Resume = Annotated[bool, resume_option("--steps")]
 Overwrite = Annotated[bool, overwrite_option("the task or run")]
 
 
+class SharedTaskError(LfsganError):
+    """Several processes for one task."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"torchrun started {count} processes, and one process learns a task: its losses compare the images of a "
+            "batch with each other; start it without torchrun, or learn many tasks at once with `lfsgan learn-all`"
+        )
+
+
 def learn_task(
     ctx: typer.Context,
     name: Name,
@@ -174,6 +186,8 @@ def learn_task(
     from lfsgan_cli.workspace.locks import hold_tasks
     from lfsgan_cli.workspace.workspace import workspace_at
 
+    if (launch := launched()) is not None:
+        raise SharedTaskError(launch.count)
     check_resume(resume=resume, overwrite=overwrite)
     _refuse_contradictions(images, preview, resume=resume, dry_run=dry_run)
     place, where = workspace_at(workspace), pick(device)

@@ -1,10 +1,12 @@
 """The one place where a command's failure becomes a line on stderr and an exit code."""
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -13,7 +15,7 @@ import typer
 from lfsgan_cli.commands.console import DEBUG, Verbosity, set_verbosity
 from lfsgan_cli.commands.help import Group, usage_error
 from lfsgan_cli.errors import LfsganError, is_out_of_memory, one_line, printable
-from lfsgan_cli.system.device import prepare
+from lfsgan_cli.system.device import launched, prepare
 
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
@@ -44,7 +46,7 @@ class Cli(Group):
         """Run the command that was asked for, and end as the class says. Exits are Typer's own."""
         prepare()
         try:
-            with _heeding_sigterm():
+            with _heeding_sigterm(), _silent_unless_first():
                 return super().invoke(ctx)
         except BrokenPipeError:  # `| head` has seen enough; Typer ends quietly
             raise
@@ -73,8 +75,29 @@ def _is_usage(error: Exception) -> bool:
 
 
 def _end_usage(error: Any) -> NoReturn:
-    typer.echo(one_line(f"{LfsganError.label}{usage_error(error)}"), err=True)
+    if _ends_first():
+        typer.echo(one_line(f"{LfsganError.label}{usage_error(error)}"), err=True)
     raise typer.Exit(error.exit_code)
+
+
+@contextmanager
+def _silent_unless_first() -> Iterator[None]:
+    """Of the processes that torchrun started, only the first prints; each may say why it ends, see `_ends_first`."""
+    launch = launched()
+    if launch is None or launch.rank == 0:
+        yield
+        return
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+def _ends_first() -> bool:
+    """Whether this process says why it ends: if torchrun started several, only the first of them to end."""
+    if launched() is None:
+        return True
+    from lfsgan_cli.system.distributed import ends_first
+
+    return ends_first()
 
 
 @contextmanager
@@ -120,5 +143,10 @@ def _end(ctx: typer.Context, line: str, code: int, error: BaseException) -> NoRe
 
         for text in "".join(traceback.format_exception(error)).splitlines():
             typer.echo(printable(text), err=True)
-    typer.echo(one_line(line), err=True)
+    if _ends_first():
+        typer.echo(one_line(line), err=True)
+    if launched() is not None:  # one of several processes: no part of its end may wait for those that are gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     raise typer.Exit(code)

@@ -26,7 +26,7 @@ from lfsgan_cli.commands.help import GENERAL, INPUT, MACHINE, OUTPUT, SAMPLING
 from lfsgan_cli.commands.help import Command as HelpfulCommand
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.options import MOST
-from lfsgan_cli.system.device import Choice
+from lfsgan_cli.system.device import Choice, launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +117,15 @@ Debug = Annotated[
 EVERYWHERE = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
 
 
+class OneProcessError(LfsganError):
+    """Several processes for a command that does not share its work among them."""
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(
+            f"{name!r} does not share its work among processes, and torchrun started {count}: start it without torchrun"
+        )
+
+
 def register(
     group: typer.Typer,
     name: str,
@@ -124,13 +133,15 @@ def register(
     *examples: str,
     panel: str | None = None,
     configured: bool = False,
+    shared: bool = False,
 ) -> Command:
     """Add a command to a group of commands: its help page ends with the examples, command lines that work.
 
-    configured: it takes `--config` and `--save-config`.
+    configured: it takes `--config` and `--save-config`. shared: processes that torchrun starts share its work.
     """
     cls, extra = (ConfiguredCommand, config.OPTIONS | EVERYWHERE) if configured else (HelpfulCommand, EVERYWHERE)
-    group.command(name, cls=cls, epilog="\n".join(examples), rich_help_panel=panel)(with_options(command, extra))
+    run = with_options(command, extra, "" if shared else name)
+    group.command(name, cls=cls, epilog="\n".join(examples), rich_help_panel=panel)(run)
     return command
 
 
@@ -139,11 +150,17 @@ def everywhere(command: Command) -> Command:
     return with_options(command, EVERYWHERE)
 
 
-def with_options(command: Command, options: Mapping[str, Any]) -> Command:
-    """Give a command options that act without it: Typer sees them in its signature, its body does not."""
+def with_options(command: Command, options: Mapping[str, Any], alone: str = "") -> Command:
+    """Give a command options that act without it: Typer sees them in its signature, its body does not.
+
+    alone: the name of a command that raises OneProcessError where torchrun started several processes.
+    """
 
     @wraps(command)
     def run(*args: Any, **given: Any) -> Any:
+        launch = launched() if alone else None
+        if launch is not None:
+            raise OneProcessError(alone, launch.count)
         return command(*args, **{name: value for name, value in given.items() if name not in options})
 
     signature = inspect.signature(command, eval_str=True)
@@ -159,8 +176,17 @@ def with_options(command: Command, options: Mapping[str, Any]) -> Command:
     return cast(Command, run)
 
 
-def to_repeat(*arguments: str, workspace: Path, device: str = "auto") -> str:
-    """A command line to copy, quoted for a shell; workspace and device are in it where they are not the default."""
+def to_repeat(*arguments: str, workspace: Path, device: str = "auto", shared: bool = False) -> str:
+    """A command line to copy, quoted for a shell; workspace and device are in it where they are not the default.
+
+    shared: as many processes as torchrun started run it again.
+    """
+    launch = launched() if shared else None
+    if launch is not None:
+        nodes = launch.count // launch.local_count
+        more = f"--nnodes={nodes} --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT " if nodes > 1 else ""
+        again = to_repeat(*arguments, workspace=workspace, device=device).removeprefix(shlex.join(_program()))
+        return f"torchrun {more}--nproc-per-node={launch.local_count} -m lfsgan_cli{again}"
     place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", _spelled(workspace)]
     where = [] if device == "auto" else ["--device", device]
     return shlex.join([*_program(), *arguments, *place, *where])
@@ -251,6 +277,12 @@ Jobs = Annotated[
         help="Processes that share the work. The images are the same; each needs its own memory.",
     ),
 ]  # fmt: skip
+
+
+def refuse_jobs(jobs: int) -> None:
+    """A usage error for `--jobs` where torchrun has started several processes already."""
+    if jobs > 1 and launched() is not None:
+        raise typer.BadParameter("torchrun has started processes already; leave this out", param_hint="--jobs")
 
 
 # Looks at what a long work needs before it starts: every picture of a large set, and memory.

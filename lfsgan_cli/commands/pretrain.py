@@ -39,9 +39,8 @@ from lfsgan_cli.options import MOST
 from lfsgan_cli.training.config import PretrainConfig
 
 if TYPE_CHECKING:
-    import torch
-
     from lfsgan_cli.images.summary import ImageSummary
+    from lfsgan_cli.runs.estimate import Estimate
     from lfsgan_cli.runs.pretrain import PretrainRun
     from lfsgan_cli.workspace.base_file import BaseSummary
 
@@ -171,10 +170,13 @@ def pretrain(
     with a higher --resolution that base grows. Ctrl-C stops
     with a checkpoint; the same command with --resume continues. With more --kimg, --resume lengthens a finished run as
     well. In the last half of a long run, the best EMA generator is kept, by the Fréchet distance at 16×16 pixels.
+    Started by torchrun, several processes or GPUs train it together.
     """
     from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.runs import pretrain
+    from lfsgan_cli.runs.estimate import of_base
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.system.distributed import joined
     from lfsgan_cli.training import memory
     from lfsgan_cli.workspace.locks import hold_base
     from lfsgan_cli.workspace.workspace import workspace_at
@@ -194,22 +196,25 @@ def pretrain(
         if key in given:
             hint = f"--{key.replace('_', '-')}"
             raise typer.BadParameter("the base to start from has its own; leave this out", param_hint=hint)
-    if not dry_run:
+    ranks = ctx.with_resource(joined(where))
+    if not dry_run and ranks.first:
         ctx.with_resource(hold_base(place.root))
     job = pretrain.open_run(place, data, given, device=where, resume=resume, overwrite=overwrite, skip=skip or ())
     if not isinstance(job, pretrain.PretrainRun):
         say("The base is trained already, nothing is left to do.")
         _tell_base(place.base_path, job, {}, as_json=as_json)
         return
-    summary = check_images(job.pictures, least=2, can_fit=True)
+    ranks.of_batch(job.plan.training.batch)
+    summary = check_images(job.pictures, least=2, can_fit=True) if ranks.first else None
+    ranks.wait()
     if dry_run:
-        _tell_plan(job, summary, where, as_json=as_json)
+        _tell_plan(job, summary, of_base(job, where, ranks), as_json=as_json)
         return
     training = job.plan.training
     config = NetworkConfig.from_json(job.plan.network)
-    tell_memory(memory.of_pretraining(config, training, len(job.pictures)), memory.free(where), "--batch")
-    trainer = pretrain.Pretrainer(job, where)
-    again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device)
+    tell_memory(memory.of_pretraining(config, training, len(job.pictures), ranks), memory.free(where), "--batch")
+    trainer = pretrain.Pretrainer(job, where, ranks)
+    again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device, shared=True)
 
     trained = train(
         ctx,
@@ -218,16 +223,16 @@ def pretrain(
     )
     if trainer.choice:
         _tell_choice(trainer.choice)
-    _tell_base(place.base_path, trained, summary.to_json(), as_json=as_json)
+    _tell_base(place.base_path, trained, summary.to_json() if summary else {}, as_json=as_json)
 
 
-def _tell_plan(job: "PretrainRun", summary: "ImageSummary", device: "torch.device", *, as_json: bool) -> None:
+def _tell_plan(job: "PretrainRun", summary: "ImageSummary | None", estimate: "Estimate", *, as_json: bool) -> None:
     """What differs from the defaults, and what the run will need."""
-    from lfsgan_cli.runs.estimate import base_changes, of_base
+    from lfsgan_cli.runs.estimate import base_changes
 
-    estimate = of_base(job, device)
     if as_json:
-        print_json({"plan": job.plan.to_json(), **summary.to_json(), "estimate": estimate.to_json()})
+        images = summary.to_json() if summary else {}
+        print_json({"plan": job.plan.to_json(), **images, "estimate": estimate.to_json()})
         return
     say(f"Would pretrain the base {job.plan.name!r} on {job.plan.pictures:,} images.")
     tell_estimate(estimate, base_changes(job))

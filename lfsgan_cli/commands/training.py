@@ -132,7 +132,7 @@ def train(ctx: typer.Context, session: "Session[Result]", shown: Shown) -> Resul
         warn(f"the checkpoint was made on {moved}; on another model, the result may differ from an uninterrupted run's")
     if session.resumed:
         say(f"Resuming after step {session.done:,} of {session.total:,}.")
-    if shown.tensorboard is not None:
+    if shown.tensorboard is not None and session.ranks.first:
         from lfsgan_cli.runs.tensorboard import FOLDER, Tensorboard
 
         named = Path(shown.tensorboard).expanduser() / shown.name
@@ -148,7 +148,7 @@ def train(ctx: typer.Context, session: "Session[Result]", shown: Shown) -> Resul
 
         def show(step: "Step") -> None:
             nonlocal seen, kept
-            if not kept:
+            if not kept and session.ranks.first:
                 kept = True
                 keep_config(ctx, session.folder.path, resumed=session.resumed)
             tell(step)

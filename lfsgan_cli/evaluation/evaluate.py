@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,6 +42,7 @@ from lfsgan_cli.generation import shards
 from lfsgan_cli.generation.output import save_grid, to_arrays
 from lfsgan_cli.io.files import FileWriteError
 from lfsgan_cli.io.json import read_lines
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.system.machine import machine
 from lfsgan_cli.workspace.paths import METRICS
 
@@ -134,7 +136,8 @@ class Evaluation:
     """What is to be measured. reals: for all sets; None takes each one's own, or else its few shots.
 
     blocks: disjoint runs of samples, for a spread; 1 is none. options: values of the metrics' own options. jobs:
-    processes that generate samples and pass them through the networks, which they load by `settings`.
+    processes that generate samples and pass them through the networks, which they load by `settings`. ranks: share the
+    samples of tasks likewise; the first one looks at all else, measures and records.
     """
 
     sets: Sequence[ImageSet]
@@ -146,6 +149,7 @@ class Evaluation:
     options: Mapping[str, Any] = field(default_factory=dict)
     jobs: int = 1
     settings: ExtractorSettings = field(default_factory=ExtractorSettings)
+    ranks: Ranks = ALONE
 
     @cached_property
     def not_measured(self) -> Sequence[NotMeasured]:
@@ -191,14 +195,16 @@ class Evaluation:
         """
         for _, same in groupby(self.sets, key=lambda one: one.open):
             sets = [one for one in same if self._measurable(one)]
-            if sets:
+            if sets and self.ranks.first:
                 yield from self._run(sets, progress)
+            elif sets:
+                self._contribute(sets)
 
     def _run(self, sets: Sequence[ImageSet], progress: Progress) -> Iterator[Measurement | NotMeasured]:
         """Of sets that have the same samples: these are generated and passed through the networks once."""
-        samples, settings = sets[0].open(), [self._setting(one) for one in sets]
         metrics = [self._measurable(one) for one in sets]
         needs = {need for several in metrics for metric in several for need in metric.needs}
+        samples, settings = sets[0].open(), [self._setting(one) for one in sets]
         features = FeatureCollector(self.extractors.extractor)
         shared = {"features": features} if "features" in needs else {}
         own = [
@@ -230,18 +236,42 @@ class Evaluation:
         self, one: ImageSet, samples: SampleImages, needs: Collection[Need], progress: Progress
     ) -> Iterator[Batch]:
         """All samples in order, with what the networks made of them."""
-        if self.jobs == 1 or not isinstance(one.open, Sampled):
+        if self.jobs == self.ranks.count == 1 or not isinstance(one.open, Sampled):
             yield from self.extractors.run(samples, needs, self.batch, progress)
             return
         size = self.extractors.size(needs, self.batch)
-        units = shards.batches(one.count, size)
         process = _Process(one.open, self.settings, self.extractors.device, frozenset(needs), size)
-        found = (
-            batch for several in shards.spread(process, units, self.jobs) for batch in map(Batch.unpacked, several)
-        )
+        if self.ranks.count > 1:
+            found = self._gathered(one, process)
+        else:
+            several = shards.spread(process, shards.batches(one.count, size), self.jobs)
+            found = (batch for each in several for batch in map(Batch.unpacked, each))
         for batch in samples.written(found, lambda batch: batch.images) if isinstance(samples, SavedImages) else found:
             progress(len(batch.images))
             yield batch
+
+    def _gathered(self, one: ImageSet, process: _Process) -> Iterator[Batch]:
+        """All samples in order on the first rank, nothing on the others; each looks at every so many batches."""
+        process.use(self.extractors)
+        units = shards.batches(one.count, process.size)
+        kinds = [kind for kind in ("features", "embeddings") if kind in process.needs]
+        for first in range(0, len(units), self.ranks.count):
+            several = units[first : first + self.ranks.count]
+            own = [batch for unit in self.ranks.mine(several) for batch in process.run(unit)]
+            columns = [column for column in zip(*own, strict=True) if column[0] is not None]
+            tensors = [torch.from_numpy(np.concatenate(column)) for column in columns]
+            for images, *rest in self.ranks.collected(tensors, [unit.stop - unit.start for unit in several]):
+                made = dict(zip(kinds, rest, strict=True))
+                yield Batch(images, made.get("features"), made.get("embeddings"))
+
+    def _contribute(self, sets: Sequence[ImageSet]) -> None:
+        """What all ranks but the first do for sets that have the same samples."""
+        needs = {need for one in sets for metric in self._measurable(one) for need in metric.needs}
+        opened, size = sets[0].open, self.extractors.size(needs, self.batch)
+        if isinstance(opened, Sampled):
+            process = _Process(opened, self.settings, self.extractors.device, frozenset(needs), size)
+            for _ in self._gathered(sets[0], process):
+                pass
 
     def _setting(self, one: ImageSet) -> Setting:
         embedder, few_shots = self.extractors.embedder, None
@@ -322,6 +352,10 @@ class _Process:
         device = shards.device_of(self.device, worker)
         self._samples = self.opened.generated(device)
         self._extractors, _ = self.settings.load(device, self.needs)
+
+    def use(self, extractors: FeatureExtractors) -> None:
+        """As `begin`, in the process that has these networks already."""
+        self._samples, self._extractors = self.opened.generated(self.device), extractors
 
     def run(self, unit: slice) -> list[Packed]:
         part = _Part(self._samples, unit)

@@ -44,6 +44,7 @@ from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import Choice, compiled, is_worth_it, prepared
 from lfsgan_cli.system.device import Precision, dtype_of
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.system.memory import keep_freed
 from lfsgan_cli.workspace.blend import LayerStrength, parse_strength
 from lfsgan_cli.workspace.paths import find_task, task_names
@@ -61,6 +62,10 @@ class Compute:
     batch: int
     precision: Precision = "fp32"
     compile: bool = False
+
+    def agreed(self, ranks: Ranks) -> Compute:
+        """With the smallest batch of all ranks, since GPUs may differ in free memory."""
+        return replace(self, batch=-ranks.highest(-self.batch))
 
 
 @dataclass(frozen=True)
@@ -139,14 +144,15 @@ class GenerateJob:
         worth = is_worth_it(choice, len(self.items), config.resolution, device)
         return Compute(device, batch or usual_batch(config, device), precision, worth)
 
-    def run(self, compute: Compute, jobs: int = 1) -> Iterator[Path]:
+    def run(self, compute: Compute, jobs: int = 1, ranks: Ranks = ALONE) -> Iterator[Path]:
         """Sample everything; yields each image's file once it is written, and the grid last.
 
-        jobs: processes that share the batches; see `shards`.
+        jobs: processes that share the batches; see `shards`. Ranks share them too: each one yields what it wrote, and
+        the first one puts the grid together.
         """
         rows: list[list[Pixels]] = [[] for _ in self.variants]
         size = min(compute.batch, self.workspace.base.average.config.largest_batch)
-        parts = [slice(None)] if jobs == 1 else shards.batches(len(self.items), size)
+        parts = [slice(None)] if jobs == ranks.count == 1 else shards.batches(len(self.items), size)
         units = [(index, part) for index in range(len(self.variants)) for part in parts]
         if jobs > 1:
             self._made = None
@@ -157,11 +163,17 @@ class GenerateJob:
                     rows[index] += [read_pixels(path)] if len(rows[index]) < self._shown else []
                     yield path
         else:
-            for index, part in units:
+            for index, part in ranks.mine(units):
                 for path, image in self.write(self.variants[index], compute, part):
                     rows[index] += [image] if len(rows[index]) < self._shown else []
                     yield path
-        save(self.grid, self._grid_of(rows), self._grid_note(compute), png.GRID)
+        self.not_plain = ranks.total(self.not_plain)
+        if ranks.count > 1 and ranks.first:
+            names = self._names[: self._shown]
+            rows = [[read_pixels(self.outdir / one.folder / name) for name in names] for one in self.variants]
+        if ranks.first:
+            save(self.grid, self._grid_of(rows), self._grid_note(compute), png.GRID)
+        ranks.wait()
         yield self.grid
 
     def images(self, compute: Compute) -> Iterator[Pixels]:

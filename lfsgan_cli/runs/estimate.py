@@ -15,6 +15,7 @@ from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
 from lfsgan_cli.options import spell
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import memory
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
 from lfsgan_cli.training.recipes import DEFAULT, task_recipe
@@ -58,15 +59,15 @@ def of_task(job: TaskRun, device: torch.device) -> Estimate:
     )
 
 
-def of_base(job: PretrainRun, device: torch.device) -> Estimate:
+def of_base(job: PretrainRun, device: torch.device, ranks: Ranks = ALONE) -> Estimate:
     """What pretraining needs. Times a second of work on the device."""
     network, training = NetworkConfig.from_json(job.plan.network), job.plan.training
     generator, discriminator = memory.sizes(network)
     state = TRAINED * (generator + discriminator) + generator  # and the EMA generator
     return Estimate(
         device=str(device),
-        seconds=of_pretraining(network, training, device),
-        memory=memory.of_pretraining(network, training, len(job.pictures)),
+        seconds=of_pretraining(network, training, device, ranks),
+        memory=memory.of_pretraining(network, training, len(job.pictures), ranks),
         free=memory.free(device),
         disk=FLOAT * (CHECKPOINTS * state + 2 * generator + discriminator),
     )
@@ -127,11 +128,13 @@ def of_learning(network: NetworkConfig, training: LearnConfig, device: torch.dev
     return training.steps * passes * seconds_per_pass(network, training.batch, device)
 
 
-def of_pretraining(network: NetworkConfig, training: PretrainConfig, device: torch.device) -> float:
-    """Seconds, within a factor of two."""
+def of_pretraining(
+    network: NetworkConfig, training: PretrainConfig, device: torch.device, ranks: Ranks = ALONE
+) -> float:
+    """Seconds, within a factor of two. ranks: all of them measure at once."""
     adversarial = training.steps - training.reconstruction_steps
     passes = PRETRAINING_PASSES * adversarial + RECONSTRUCTION_PASSES * training.reconstruction_steps
-    return passes * seconds_per_pass(network, training.batch, device)
+    return passes * seconds_per_pass(network, max(1, training.batch // ranks.count), device)
 
 
 def seconds_per_pass(network: NetworkConfig, batch: int, device: torch.device) -> float:

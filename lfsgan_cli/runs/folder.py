@@ -108,7 +108,12 @@ class RunFolder:
             raise UnusableStateError(checkpoint.path) from error
 
     def save(self, loop: TrainingLoop, plan: Mapping[str, Any], extra: Mapping[str, Tensor]) -> None:
-        """Write a checkpoint beside the one before; DivergedRunError writes none if a number is not finite."""
+        """Write a checkpoint beside the one before; DivergedRunError writes none if a number is not finite.
+
+        Of several ranks, only the first writes: it has the state of all.
+        """
+        if not loop.ranks.first:
+            return
         tensors = loop.pack() | {f"{_EXTRA}{name}": tensor.cpu() for name, tensor in extra.items()}
         wrong = non_finite_tensor(tensors)
         if wrong is not None:
@@ -124,7 +129,7 @@ class RunFolder:
     def restore(self, loop: TrainingLoop) -> Restored:
         """Load the newest undamaged checkpoint into a training loop.
 
-        Later log lines and image grids, which will come again, and partly written files are removed.
+        Later log lines and image grids, which will come again, and partly written files are removed, by the first rank.
         """
         checkpoint = self._newest()
         began = checkpoint.metadata.get(DEVICE_KEY, loop.device.type)
@@ -136,9 +141,10 @@ class RunFolder:
             loop.unpack(checkpoint.tensors)
         except (KeyError, ValueError, RuntimeError) as error:
             raise UnusableStateError(checkpoint.path) from error
-        self.cut(loop.done)
-        for partial in partials(self.path):
-            partial.unlink(missing_ok=True)
+        if loop.ranks.first:
+            self.cut(loop.done)
+            for partial in partials(self.path):
+                partial.unlink(missing_ok=True)
         extra = {name.removeprefix(_EXTRA): t for name, t in checkpoint.tensors.items() if name.startswith(_EXTRA)}
         return Restored(_plan(checkpoint), extra, checkpoint.skipped, moved)
 

@@ -334,10 +334,9 @@ class Learner(Session[TaskSummary]):
         advance: Advance = lambda _images: None,
     ) -> None:
         self.job = job
-        base, training = job.workspace.base, job.plan.training
+        base, training, images = job.workspace.base, job.plan.training, job.shots.pictures
         self.adapter = _seeded_adapter(job, base.average).to(device)
         self.base = base.average.to(device)
-        images = job.shots.pictures
         self.run = Learning(
             self.base if training.generator == "ema" else base.live.to(device),
             self.adapter,
@@ -349,6 +348,7 @@ class Learner(Session[TaskSummary]):
             registry.load_recipe(job.plan.recipe).loss,
         )
         super().__init__(job.folder, job.plan, self.run, device, resumed=job.resumed)
+        self.grid_note = {"task": job.plan.name}
         self._grid_every = max(1, -(-self.run.total // GRIDS))
         self._snapshot_every, self._snapshots = snapshot_every or self._grid_every, snapshots
         if job.resumed:
@@ -367,7 +367,7 @@ class Learner(Session[TaskSummary]):
         if done == self.total:
             return
         if done % self._grid_every == 0:
-            self._image_grid()
+            self.image_grid()
         if self._snapshots and done % self._snapshot_every == 0:
             # A copy: storing rounds the adapter, and the run must go on as it would without snapshots.
             learned = copy.deepcopy(self.run.learned)
@@ -378,14 +378,14 @@ class Learner(Session[TaskSummary]):
         """The base with what was learned so far."""
         return adapt(self.base, self.run.learned)
 
-    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> TaskSummary:
+    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> None:
         """See `Session`; what the task generates is recorded, so that `evaluate --retention` can compare."""
         workspace, name = self.job.workspace, self.job.plan.name
         path = task_path(workspace.root, name)
         forget(workspace, name)  # of a run that was lengthened: the file is not what was recorded any more
         self._write(path, self.run.learned, {})
         record(workspace, name, self.device)
-        self._image_grid()
+        self.image_grid()
         if self._snapshots:
             snapshot = snapshots_of.path_of(self.folder.path, self.total)
             snapshot.parent.mkdir(exist_ok=True)
@@ -393,7 +393,10 @@ class Learner(Session[TaskSummary]):
             snapshots_of.prune(self.folder.path, self._snapshots)
         document = {"plan": self.job.plan.to_json(), "device": this_machine(self.device).device}
         self.folder.finish(document, seconds, keep_checkpoint=keep_checkpoint)
-        return task_file.read_summary(path)
+
+    def result(self) -> TaskSummary:
+        """See `Session`."""
+        return task_file.read_summary(task_path(self.job.workspace.root, self.job.plan.name))
 
     def _write(self, path: Path, learned: Adapter, about: Mapping[str, Any]) -> None:
         """Write an adapter as a task's file, and round it. about: what its training's record says beside the plan."""
@@ -405,9 +408,6 @@ class Learner(Session[TaskSummary]):
         path.parent.mkdir(exist_ok=True)
         config = options.to_json(plan.options)
         task_file.write(path, TaskInfo(plan.name, plan.adapter, version, config, base, training), tensors)
-
-    def _image_grid(self) -> None:
-        self.image_grid({"task": self.job.plan.name})
 
 
 def _seeded_adapter(job: TaskRun, base: Generator) -> Adapter:

@@ -11,11 +11,9 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.evaluation.metrics.fid import Statistics, distance, statistics
-from lfsgan_cli.generation.sampling import mean_w, sample
+from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.images.dataset import ImageDataset, WithoutFiles
 from lfsgan_cli.images.framing import DEFAULT as CROPPED
 from lfsgan_cli.images.framing import Framing
@@ -24,11 +22,13 @@ from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.growing import grow_discriminator, grow_generator, grown_config
+from lfsgan_cli.runs.best import SAMPLES, SIDE, Best, look_every
 from lfsgan_cli.runs.estimate import NETWORK_DEFAULTS
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
 from lfsgan_cli.runs.plan import NoCheckpointError, Plan, flag
 from lfsgan_cli.runs.session import Session
 from lfsgan_cli.system.device import choose
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training.batches import batch_of, shuffled
 from lfsgan_cli.training.config import PretrainConfig
@@ -293,85 +293,16 @@ def check_trained(workspace: Workspace, data: Path, given: Mapping[str, Any]) ->
     return None
 
 
-# The best EMA generator of the last half of a run, by a metric that the training does not use.
-
-
-LOOKS = 24  # in the last half of a run
-LEAST_STEPS = 250  # between two: every few minutes on a CPU
-SAMPLES, SIDE = 1000, 16  # images on either side, and their width in pixels
-
-
-def look_every(total: int) -> int:
-    """Steps between two comparisons; a function of the run's length alone, so that equal runs choose alike."""
-    return max(LEAST_STEPS, -(-total // (2 * LOOKS)))
-
-
-class Best:
-    """Keeps the EMA generator whose samples were nearest to the training images.
-
-    The metric is the Fréchet distance of images at 16×16 pixels: 1,000 samples of seeds 0 to 999 with constant noise
-    against as many training images. It needs no network, takes seconds, and shows what ruins a base: colours that
-    drift, layouts that collapse. It says nothing of fine detail.
-
-    state, step, distance: of the best so far; distances: all, by their step.
-    """
-
-    def __init__(self, images: ImageDataset, seed: int, device: torch.device) -> None:
-        self.images, self.seed, self.device = images, seed, device
-        self.state: dict[str, Tensor] = {}
-        self.distances: dict[int, float] = {}
-        self._reals: Statistics | None = None
-
-    @property
-    def step(self) -> int | None:
-        """The step of the best; None before the first look."""
-        return min(self.distances, key=self.distances.__getitem__) if self.distances else None
-
-    def look(self, generator: Generator, done: int) -> None:
-        """Compare a generator's samples with the training images, and keep a copy of it where it is the best."""
-        if self._reals is None:
-            count = min(SAMPLES, len(self.images))
-            chosen = list(islice(shuffled(len(self.images), self.seed, 0), count))
-            parts = [chosen[first : first + 100] for first in range(0, count, 100)]
-            self._reals = statistics(torch.cat([_pixels(batch_of(self.images, part, self.device)) for part in parts]))
-        batches = sample(generator, range(SAMPLES), noise="const")
-        fakes = torch.cat([_pixels(batch.float() / 127.5 - 1) for batch in batches])
-        self.distances[done] = distance(self._reals, statistics(fakes))
-        if self.step == done:
-            self.state = {name: tensor.detach().cpu().clone() for name, tensor in generator.state_dict().items()}
-
-    def pack(self) -> dict[str, Tensor]:
-        """As tensors for a checkpoint."""
-        if not self.distances:
-            return {}
-        steps, distances = zip(*self.distances.items(), strict=True)
-        looks = {"best.steps": torch.tensor(steps), "best.distances": torch.tensor(distances, dtype=torch.float64)}
-        return looks | {f"best.state.{name}": tensor for name, tensor in self.state.items()}
-
-    def unpack(self, tensors: Mapping[str, Tensor]) -> None:
-        """Back from `pack`."""
-        if "best.steps" in tensors:
-            looks = zip(tensors["best.steps"].tolist(), tensors["best.distances"].tolist(), strict=True)
-            self.distances = dict(looks)
-            prefix = "best.state."
-            self.state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _pixels(images: Tensor) -> Tensor:
-    """[N, 3, R, R] from -1 to 1 as rows [N, 3·16·16]: means over equal squares."""
-    return F.adaptive_avg_pool2d(images, min(SIDE, images.shape[-1])).flatten(1).cpu()
-
-
 class Pretrainer(Session[BaseSummary]):
-    """A pretraining at work. best: what it compares on the way."""
+    """A pretraining at work. best: what it compares on the way. ranks: the processes that train together."""
 
     grid_seeds = range(64)
 
-    def __init__(self, job: PretrainRun, device: torch.device) -> None:
+    def __init__(self, job: PretrainRun, device: torch.device, ranks: Ranks = ALONE) -> None:
         self.job = job
         raw, average, discriminator = _start(job, NetworkConfig.from_json(job.plan.network))
         networks = raw.to(device), average.to(device), discriminator.to(device)
-        self.run = Pretraining(*networks, job.pictures, job.plan.training)
+        self.run = Pretraining(*networks, job.pictures, job.plan.training, ranks)
         self.best = Best(job.pictures, job.plan.training.seed, device)
         self._watch = Stopwatch()
         super().__init__(job.folder, job.plan, self.run, device, resumed=job.resumed)
@@ -387,7 +318,7 @@ class Pretrainer(Session[BaseSummary]):
         if done > first and (done % every == 0 or (last and self.best.distances)):
             self.best.look(self.view(), done)
         if not last and self._watch.passed(GRID_EVERY):
-            self.image_grid({})
+            self.image_grid()
 
     def view(self) -> Generator:
         """The EMA generator."""
@@ -401,19 +332,23 @@ class Pretrainer(Session[BaseSummary]):
         """Back from `pack`."""
         self.best.unpack(tensors)
 
-    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> BaseSummary:
+    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> None:
         """See `Session`. BaseExistsError where tasks stand on another base by now."""
         self.job.workspace.check_base_free(overwrite=True)
         average, path, plan = self.view(), self.job.workspace.base_path, self.job.plan
         if self.best.step is not None and self.best.step != self.total:
             average.load_state_dict(self.best.state)
         average.w_mean.copy_(mean_w(average))
-        self.image_grid({})
+        self.image_grid()
         parts = (average.cpu(), self.run.generator.cpu(), self.run.discriminator.cpu())
         base_file.write(path, Base(plan.name, base_file.identity(average), *parts), plan.record)
-        document = {"plan": plan.to_json(), "device": this_machine(self.device).device, "best": self.choice}
+        ranks = {"processes": self.ranks.count} if self.ranks.count > 1 else {}
+        document = {"plan": plan.to_json(), "device": this_machine(self.device).device, "best": self.choice, **ranks}
         self.folder.finish(document, seconds, keep_checkpoint=keep_checkpoint)
-        return base_file.read_summary(path)
+
+    def result(self) -> BaseSummary:
+        """See `Session`."""
+        return base_file.read_summary(self.job.workspace.base_path)
 
     @property
     def choice(self) -> dict[str, Any] | None:

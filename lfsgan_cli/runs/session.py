@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Generator as Run
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 import torch
@@ -25,12 +25,14 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs.folder import DivergedRunError, RunFolder, Stopwatch, diverged_loss, enough_memory
 from lfsgan_cli.runs.plan import Plan
 from lfsgan_cli.runs.tensorboard import Tensorboard
+from lfsgan_cli.system.distributed import LostRankError
 from lfsgan_cli.training.loop import Step, TrainingLoop
 
 Result = TypeVar("Result")
 Seen = TypeVar("Seen")
 
 LOG_EVERY = 10  # steps; reading the losses more often would make a GPU wait
+CHECK_EVERY = 100  # steps between two checks that all ranks have the same weights
 
 
 class BrokenOffRunError(LfsganError):
@@ -43,10 +45,11 @@ class BrokenOffRunError(LfsganError):
 class Session(ABC, Generic[Result]):
     """A training run from its start, or from its newest checkpoint, to its result.
 
-    A run yields its steps, so that a command can show them. grid_seeds: what its image grids show. damaged:
-    checkpoints that could not be read, so that the run resumes from the one before them. moved: the hardware of the
-    checkpoint, where it is not this one. seconds: how long this process trained, once the steps are done. newest_grid:
-    the image grid that was written last. tensorboard: a log beside the run's own, if it is wanted.
+    A run yields its steps, so that a command can show them. grid_seeds: what its image grids show; grid_note: what
+    their files say besides. damaged: checkpoints that could not be read, so that the run resumes from the one before
+    them. moved: the hardware of the checkpoint, where it is not this one. seconds: how long this process trained, once
+    the steps are done. newest_grid: the image grid that was written last. tensorboard: a log beside the run's own, if
+    it is wanted. Of several ranks, only the first writes.
     """
 
     seconds = 0.0
@@ -54,11 +57,12 @@ class Session(ABC, Generic[Result]):
     tensorboard: Tensorboard | None = None
 
     grid_seeds: Sequence[int]
+    grid_note: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, folder: RunFolder, plan: Plan, loop: TrainingLoop, device: torch.device, *, resumed: bool
     ) -> None:
-        self.folder, self.plan, self.loop, self.device = folder, plan, loop, device
+        self.folder, self.plan, self.loop, self.device, self.ranks = folder, plan, loop, device, loop.ranks
         self._restored = folder.restore(loop) if resumed else None
         self.since_checkpoint = Stopwatch()
         self.damaged: tuple[Path, ...] = self._restored.damaged if self._restored else ()
@@ -94,11 +98,15 @@ class Session(ABC, Generic[Result]):
         """The generator that image grids show."""
 
     @abstractmethod
-    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> Result:
-        """Write the result of the finished steps, which took so many seconds; the summary of its file.
+    def finish(self, seconds: float, *, keep_checkpoint: bool = False) -> None:
+        """Write the result of the finished steps, which took so many seconds.
 
         keep_checkpoint: so that the run can be lengthened.
         """
+
+    @abstractmethod
+    def result(self) -> Result:
+        """The summary of the result's file."""
 
     def pack(self) -> dict[str, Tensor]:
         """What a checkpoint must hold beside the training loop."""
@@ -108,13 +116,16 @@ class Session(ABC, Generic[Result]):
         """Restore what `pack` returned."""
 
     def complete(self, *, save_every: float, resume_command: str, keep_checkpoint: bool) -> Run[Step, None, Result]:
-        """As `steps`, then `finish`, whose result the generator returns; a signal meanwhile raises StoppedRunError."""
+        """As `steps`, then `finish`; the generator returns `result`. A signal meanwhile raises StoppedRunError."""
         watch = Stopwatch()
         try:
             yield from self.steps(save_every=save_every, resume_command=resume_command)
             self.seconds = watch.seconds
             with stop_at_once(self.total, resume_command):
-                return self.finish(self.seconds, keep_checkpoint=keep_checkpoint)
+                if self.ranks.first:
+                    self.finish(self.seconds, keep_checkpoint=keep_checkpoint)
+                self.ranks.wait()
+                return self.result()
         finally:
             if self.tensorboard:
                 self.tensorboard.close()
@@ -126,11 +137,9 @@ class Session(ABC, Generic[Result]):
         stop; DivergedRunError, OutOfMemoryRunError and BrokenOffRunError leave the checkpoints as they are.
         """
         document = self.plan.to_json()
-        if self._restored is None:
-            self.begin()
-        if self._restored is None or self._restored.plan != document:  # or one that was lengthened
-            self.folder.save(self.loop, document, self.pack())
-        self.folder.reopen()
+        self.ranks.equalize(self.loop.modules.values(), self.done)
+        if self.ranks.first:
+            self._open(document)
         watch = self.since_checkpoint = Stopwatch()
         with self._stoppable(resume_command) as request, enough_memory(self.loop, document["training"], resume_command):
             for step in self._saved_at_bad_images(document):
@@ -138,12 +147,22 @@ class Session(ABC, Generic[Result]):
                 if step.done % LOG_EVERY == 0 or last:
                     self._log(step)
                 yield step
-                self.after(step.done)
-                if request.signal is not None:
+                if self.ranks.first:
+                    self.after(step.done)
+                if number := self.ranks.highest(request.signal or 0):
                     self.folder.save(self.loop, document, self.pack())
-                    raise STOPPED[request.signal](step.done, self.total, resume_command)
+                    self.ranks.wait()  # or the end of another rank would interrupt the one that writes
+                    raise STOPPED[signal.Signals(number)](step.done, self.total, resume_command)
                 if watch.passed(save_every) or last:
                     self.folder.save(self.loop, document, self.pack())
+
+    def _open(self, document: Mapping[str, Any]) -> None:
+        """Make or reopen the folder; a new run, and one that was lengthened, has a checkpoint before its first step."""
+        if self._restored is None:
+            self.begin()
+        if self._restored is None or self._restored.plan != document:
+            self.folder.save(self.loop, document, self.pack())
+        self.folder.reopen()
 
     def _saved_at_bad_images(self, document: Mapping[str, Any]) -> Iterator[Step]:
         """The loop's steps; where an image cannot be read any more, a checkpoint holds all that was learned till then.
@@ -160,16 +179,19 @@ class Session(ABC, Generic[Result]):
         wrong = diverged_loss(step.losses)
         if wrong is not None:
             raise DivergedRunError(wrong, step.done, self.plan.to_json(), self.folder.checkpoint_step)
-        self.folder.log(step)
-        if self.tensorboard:
+        if self.ranks.first:
+            self.folder.log(step)
+        if self.tensorboard and self.ranks.first:
             self.tensorboard.losses(step)
+        if step.done % CHECK_EVERY == 0 or step.done == self.total:
+            self.ranks.check_equal(self.loop.modules.values())
 
     @contextmanager
     def _stoppable(self, resume: str) -> Iterator[StopRequest]:
         with stop_on_signals() as request:
             try:
                 yield request
-            except FileWriteError as error:
+            except (FileWriteError, LostRankError) as error:
                 raise BrokenOffRunError(error, self.folder.checkpoint_step, resume) from error
             except BadImagesError as error:
                 without = " ".join(f"--skip {shlex.quote(one.name)}" for one in error.bad)
@@ -185,10 +207,10 @@ class Session(ABC, Generic[Result]):
         """What the generator makes of seeds now, with constant noise; training goes on as if nobody had looked."""
         return to_arrays(torch.cat(list(sample(self.view(), list(seeds), noise="const"))))
 
-    def image_grid(self, note: Mapping[str, Any]) -> None:
+    def image_grid(self) -> None:
         """Write `fakes000123.png` into the run's folder: the samples of `grid_seeds` after the steps done."""
         done, seeds = self.loop.done, list(self.grid_seeds)
-        about = {**note, "step": done, "seeds": seeds, "noise": "const"}
+        about = {**self.grid_note, "step": done, "seeds": seeds, "noise": "const"}
         self.newest_grid = self.folder.path / f"fakes{done:06}.png"
         save_grid(self.newest_grid, near_square(self.samples(seeds)), about)
         if self.tensorboard:

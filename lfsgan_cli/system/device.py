@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lfsgan_cli.errors import LfsganError
@@ -31,6 +32,25 @@ class DeviceError(LfsganError):
         super().__init__(f"device {name!r}: {reason}; use one of auto, cpu, cuda, cuda:N, mps")
 
 
+@dataclass(frozen=True)
+class Launch:
+    """The place of this process among those that torchrun started. count: of all; local: on this machine."""
+
+    rank: int
+    count: int
+    local_rank: int
+    local_count: int
+
+
+def launched() -> Launch | None:
+    """What torchrun says; None without it, and for a process that it started alone. Needs no torch."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    launch = Launch(*(int(os.environ[name]) for name in names))
+    return launch if launch.count > 1 else None
+
+
 def prepare() -> None:
     """Set the environment variables that torch reads when it is imported; whatever the user has set stays."""
     for name, value in SETTINGS.items():
@@ -41,7 +61,8 @@ def pick(name: str) -> torch.device:
     """The device of that name, ready for use; `auto` is the first of cuda, mps and cpu that is there. DeviceError.
 
     A CUDA device becomes the current one, and TF32 is switched off: torch's convolutions would round their inputs to
-    10 bits of mantissa, and fp32 would not mean fp32. (torch itself leaves TF32 off in matrix products.)
+    10 bits of mantissa, and fp32 would not mean fp32. (torch itself leaves TF32 off in matrix products.) Of the
+    processes that torchrun started, each has a GPU of its own.
     """
     import torch
 
@@ -53,6 +74,9 @@ def pick(name: str) -> torch.device:
         raise DeviceError(name, "no such device") from error
     if not {"cpu": True, "cuda": has_cuda, "mps": has_mps}.get(device.type, False):
         raise DeviceError(name, "not available on this machine or in this build of torch")
+    launch = launched()
+    if launch is not None and device.type != "cpu":
+        device = _shared_out(name, device, launch)
     if device.type == "cuda":
         if (device.index or 0) >= torch.cuda.device_count():
             raise DeviceError(name, f"this machine has {torch.cuda.device_count()} of them")
@@ -75,6 +99,19 @@ def threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _shared_out(name: str, device: torch.device, launch: Launch) -> torch.device:
+    """The GPU of one of several processes; DeviceError where they would have to share one."""
+    import torch
+
+    if launch.local_count == 1:
+        return device
+    known = torch.cuda.device_count() if device.type == "cuda" else 1
+    if ":" in name or known < launch.local_count:
+        one = "names one GPU" if ":" in name else f"this machine has {known} of them"
+        raise DeviceError(name, f"{one}, and torchrun started {launch.local_count} processes, which need one each")
+    return torch.device(device.type, launch.local_rank)
 
 
 def choose(choice: Choice, device: torch.device, side: int) -> Precision:

@@ -51,8 +51,8 @@ class ImageEmbeddings:
         self.count, self._rows = len(images), torch.cat(rows)
 
     def __call__(self, indices: Tensor, flips: Tensor) -> Tensor:
-        """The embeddings of images [N] or, where `flips` [N] is true, of their mirror images: float32 [N, 1408]."""
-        return self._rows[indices + self.count * flips.long()].float()
+        """The embeddings of images [N] or, where `flips` [N] is true, of their mirror images: floats [N, 1408]."""
+        return self._rows[indices + self.count * flips.long()].to(torch.get_default_dtype())
 
     def _calibrated(self, images: Images, chosen: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """For each block of an embedding its mean and its whitening."""
@@ -131,7 +131,7 @@ class ImageEncoder(nn.Module):
     def any(self, count: int, random: RandomSource) -> tuple[Tensor, Tensor]:
         """So many images at random: their indices, and which of them are to be flipped."""
         indices = random.indices(self.embeddings.count, count)
-        return indices, (random.uniform(count) < 0.5) & self.embeddings.mirror
+        return indices, random.flips(count) & self.embeddings.mirror
 
     def mapping_loss(self, w: Tensor, random: RandomSource) -> Tensor:
         """How differently mapped w [N, w_dim] and codes are spread: their energy distance.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.system.distributed import ALONE, Ranks
 
 MOST_REFERENCES = 100  # training images that samples are compared with: cost and memory stop growing there
 
@@ -35,9 +37,9 @@ def shuffled(count: int, seed: int, seen: int) -> Iterator[int]:
 
 
 def batch_of(images: Images, indices: Sequence[int], device: torch.device) -> Tensor:
-    """The images as the network sees them: float32 [N, 3, H, W] from -1 to 1."""
+    """The images as the network sees them: [N, 3, H, W] from -1 to 1, float32 unless torch's default is another."""
     stacked = torch.from_numpy(np.stack([images[index] for index in indices]))
-    return stacked.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return stacked.to(device).permute(0, 3, 1, 2).to(torch.get_default_dtype()) / 127.5 - 1
 
 
 def reference_images(images: Images, seed: int) -> NDArray[np.uint8]:
@@ -54,12 +56,7 @@ def reference_images(images: Images, seed: int) -> NDArray[np.uint8]:
 
 def mirrored(images: Tensor, rng: torch.Generator) -> Tensor:
     """Every image flipped left to right with a probability of one half."""
-    return flipped(images, flips(len(images), rng))
-
-
-def flips(count: int, rng: torch.Generator) -> Tensor:
-    """Which of so many images are to be flipped, each with a probability of one half: bool [count]."""
-    return torch.rand(count, 1, 1, 1, generator=rng, device=rng.device).flatten() < 0.5
+    return flipped(images, torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device).flatten() < 0.5)
 
 
 def flipped(images: Tensor, chosen: Tensor) -> Tensor:
@@ -72,15 +69,18 @@ class RandomSource:
 
     rng: on the device, for tensors that are computed with there.
     choices: for random numbers that Python reads; on the CPU, since reading them from a GPU would wait for it.
+    ranks: each takes its rows of what all draw alike.
     """
 
-    def __init__(self, seed: int, device: torch.device) -> None:
+    def __init__(self, seed: int, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
         self.rng = torch.Generator(device).manual_seed(seed)
         self.choices = self.rng if device.type == "cpu" else torch.Generator().manual_seed(seed)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers."""
-        return torch.randn(shape, generator=self.rng, device=self.rng.device)
+        count, *rest = shape
+        return self.ranks.rows(lambda rows: torch.randn(rows, *rest, generator=self.rng, device=self.rng.device), count)
 
     def noises(self, config: NetworkConfig, count: int) -> list[Tensor] | None:
         """Fresh noise for every convolution, each [count, 1, side, side]; None stands for the network's own."""
@@ -88,11 +88,24 @@ class RandomSource:
 
     def uniform(self, count: int) -> Tensor:
         """Numbers from 0 to 1, [count]."""
-        return torch.rand(count, generator=self.rng, device=self.rng.device)
+        return self.ranks.rows(lambda rows: torch.rand(rows, generator=self.rng, device=self.rng.device), count)
+
+    def flips(self, count: int) -> Tensor:
+        """Which of so many images are to be flipped, each with a probability of one half: bool [count]."""
+        return self.uniform(count) < 0.5
 
     def indices(self, below: int, count: int) -> Tensor:
         """Integers from 0 to `below`, exclusive, [count]."""
-        return torch.randint(below, (count,), generator=self.rng, device=self.rng.device)
+        return self.ranks.rows(
+            lambda rows: torch.randint(below, (rows,), generator=self.rng, device=self.rng.device), count
+        )
+
+    @property
+    def whole(self) -> RandomSource:
+        """The same numbers, but all rows on every rank."""
+        source = copy.copy(self)
+        source.ranks = ALONE
+        return source
 
 
 def mixed(generator: Generator, z: Tensor, probability: float, random: RandomSource) -> Tensor:

@@ -14,6 +14,7 @@ from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator, block_count, blocks_before_patches, patch_head
 from lfsgan_cli.networks.layers import resized, translated
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training.augmentation import Augmentation
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import Gradients, LearnConfig, TrainingConfigError
@@ -80,17 +81,19 @@ def check_fits(config: LearnConfig, network: NetworkConfig) -> None:
         )
 
 
-def shifted(images: Tensor, share: float, choices: torch.Generator) -> Tensor:
+def shifted(images: Tensor, share: float, choices: torch.Generator, ranks: Ranks = ALONE) -> Tensor:
     """Every image [N, 3, H, W] moved by up to `share` of its side in both directions; gradients pass.
 
     Real and generated images alike, so that few images are not memorized: the translation of Zhao et al., 2020
-    (differentiable augmentation), with the border repeated instead of black. choices: a generator on the CPU.
+    (differentiable augmentation), with the border repeated instead of black. choices: a generator on the CPU, of which
+    each rank takes the numbers of its images.
     """
     most = int(share * images.shape[-1])
     if not most:
         return images
     height, width = images.shape[-2:]
-    offsets = torch.randint(2 * most + 1, (len(images), 2), generator=choices).tolist()
+    drawn = ranks.rows(lambda rows: torch.randint(2 * most + 1, (rows, 2), generator=choices), len(images))
+    offsets = drawn.tolist()
     if images.device.type != "cpu":
         moved = translated(images, [(most - top, most - left) for top, left in offsets])
         return moved.contiguous(memory_format=torch.channels_last)
@@ -113,7 +116,7 @@ class FeatureDiscriminator(nn.Module):
     discriminator, which sees pixels and colors, and are discarded after training.
 
     size: side that images are resampled to, a multiple of 32. width: channels of the heads. seed: of the random mixing
-    and of the heads' first weights. choices: a generator on the CPU, for shifts and cuts.
+    and of the heads' first weights. choices: a generator on the CPU, for shifts and cuts. ranks: see `TrainingLoop`.
 
     Its state (heads, statistics of real features, `confidence`) makes a resumed run exact. The frozen network is not
     part of it.
@@ -122,10 +125,17 @@ class FeatureDiscriminator(nn.Module):
     confidence: Tensor  # running share of real patches that the heads call real, scalar
 
     def __init__(
-        self, seed: int, choices: torch.Generator, device: torch.device, *, size: int = 96, width: int = 96
+        self,
+        seed: int,
+        choices: torch.Generator,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+        *,
+        size: int = 96,
+        width: int = 96,
     ) -> None:
         super().__init__()
-        self.size, self.choices = size, choices
+        self.size, self.choices, self.ranks = size, choices, ranks
         self._fakes: list[Tensor] = []  # features of the images that the generator last learned from
         self._frozen = [EfficientNetLite0(size).to(device)]  # in a list, so that neither state nor parameters name it
         with torch.random.fork_rng(devices=[]):
@@ -148,9 +158,10 @@ class FeatureDiscriminator(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """[N, 3, R, R] in [-1, 1] → for each stride [N, 64, side, side]; images are shifted and cut at random first."""
+        levels = self._mixed(self._augmented(images.to(self.confidence.dtype)))
         return [
             (level - self.get_buffer(f"mean{stage}")) / self.get_buffer(f"scale{stage}")
-            for stage, level in zip(CHANNELS, self._mixed(self._augmented(images.float())), strict=True)
+            for stage, level in zip(CHANNELS, levels, strict=True)
         ]
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
@@ -160,8 +171,8 @@ class FeatureDiscriminator(nn.Module):
     def d_loss(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
         """The hinge loss on features of real and generated images, the mean over levels (Lim and Ye, 2017)."""
         scores = list(zip(self(real), self(fake), strict=True))
-        positive = torch.stack([(r > 0).float().mean() for r, _ in scores]).mean()
-        self.confidence.lerp_(positive, 1 - MEMORY)
+        positive = torch.stack([(r > 0).to(r.dtype).mean() for r, _ in scores]).mean()
+        self.confidence.lerp_(self.ranks.mean(positive), 1 - MEMORY)
         return torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in scores]).mean()
 
     def g_loss(self, fake: list[Tensor]) -> Tensor:
@@ -197,13 +208,14 @@ class FeatureDiscriminator(nn.Module):
         """Shifted by up to an eighth; every second image has a grey square (Zhao et al., 2020: translation, cutout)."""
         side = images.shape[-1]
         cut, most = round(side * CUT), side // 8
-        corners = torch.randint(-most, side - most, (len(images), 2), generator=self.choices).tolist()
-        chosen = (torch.rand(len(images), generator=self.choices) < 0.5).tolist()
-        kept = torch.ones(len(images), 1, side, side)
-        for mask, (top, left), cuts in zip(kept, corners, chosen, strict=True):
+        count, rows = len(images), self.ranks.rows
+        corners = rows(lambda whole: torch.randint(-most, side - most, (whole, 2), generator=self.choices), count)
+        chosen = rows(lambda whole: torch.rand(whole, generator=self.choices), count) < 0.5
+        kept = torch.ones(count, 1, side, side)
+        for mask, (top, left), cuts in zip(kept, corners.tolist(), chosen.tolist(), strict=True):
             if cuts:
                 mask[:, max(0, top) : top + cut, max(0, left) : left + cut] = 0
-        return shifted(images, 1 / 8, self.choices) * kept.to(images.device)
+        return shifted(images, 1 / 8, self.choices, self.ranks) * kept.to(images.device)
 
 
 def risen(done: float, ramp: float) -> float:

@@ -19,7 +19,7 @@ from lfsgan_cli.training.anchors import Advance, Anchors, Near, anchor_points
 from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, mixed, reference_images, shuffled
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator, PatchDiscriminator, risen
-from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, lazy_adam, set_rate
+from lfsgan_cli.training.loop import EMA, Phase, Rated, Tensors, TrainingLoop, lazy_adam, set_rate
 from lfsgan_cli.training.losses import EnergyDistance, MemorizationPenalty
 from lfsgan_cli.training.memory import graph_part, with_features
 from lfsgan_cli.training.perceptual import PerceptualDistance
@@ -28,6 +28,7 @@ R1_RESOLUTION = 64  # side at which `discriminator.r1_gamma` is used unscaled
 EMA_RAMP = 0.1  # the EMA's half-life is at most this share of the steps done
 FEATURE_WIDTH = 64  # channels of the heads on frozen features: few images need fewer than pretraining's
 NOISE = "/noise/strength."  # in the names of parameters that change how strong a noise input is
+POINTS = "anchors.points"  # in a checkpoint
 MAPPING = ("weights.mapping/", "features.mapping/")  # prefixes of parameters that change the mapping network
 
 
@@ -108,6 +109,16 @@ class Learning(TrainingLoop):
     def learned(self) -> Adapter:
         """The adapter to store: the EMA."""
         return self.ema.module
+
+    def pack(self) -> Tensors:
+        """With the anchors' points: another processor rounds otherwise, and might choose others on a resume."""
+        return {**super().pack(), POINTS: self.anchors.points.cpu()}
+
+    def unpack(self, tensors: Tensors) -> None:
+        """See `TrainingLoop`; checkpoints of earlier versions hold no points."""
+        super().unpack(tensors)
+        if POINTS in tensors:
+            self.anchors.points = tensors[POINTS].to(self.device)
 
     def begin(self) -> None:
         """Continue in the images' order, and at the learning rates, after the steps that are done."""

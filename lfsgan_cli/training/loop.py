@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import Gradients
 
@@ -137,16 +138,17 @@ class TrainingLoop(ABC):
     """What pretraining and learning a task share: phases, progress, and the whole state as tensors.
 
     modules, optimizers: all that learns, by name, in the order of their state. random: the source of all randomness.
-    done: finished steps. path_mean: running mean of path lengths.
+    done: finished steps. path_mean: running mean of path lengths. ranks: the processes that train together; their state
+    is the same, and that of a run in one process.
     """
 
     modules: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     phases: Sequence[Phase]
 
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self.device = device
-        self.random = RandomSource(seed, device)
+    def __init__(self, seed: int, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.device, self.ranks = device, ranks
+        self.random = RandomSource(seed, device, ranks)
         self.path_mean = torch.zeros((), device=device)
         self.done = 0
 
@@ -169,7 +171,7 @@ class TrainingLoop(ABC):
         for step in run(self.phases, self.done, self.total):
             self.done = step.done
             self.follow()
-            yield step
+            yield Step(step.done, self.ranks.means(step.losses))
 
     def pack(self) -> Tensors:
         """The whole state as tensors."""

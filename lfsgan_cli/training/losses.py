@@ -47,16 +47,19 @@ class PathLength(NamedTuple):
     lengths: Tensor
 
 
-def path_length(image: Tensor, ws: Tensor, mean: Tensor, noise: Tensor) -> PathLength:
+def path_length(
+    image: Tensor, ws: Tensor, mean: Tensor, noise: Tensor, over_ranks: Callable[[Tensor], Tensor] = lambda mean: mean
+) -> PathLength:
     """The squared difference of ‖Jᵀy‖ and its running mean (Karras et al., 2020, Eq. 4).
 
     image: [N, 3, H, W], generated from ws: [N, L, D]; noise: standard normal, the image's shape; mean: scalar.
-    As in the published code, the difference is to the updated mean, whose gradient counts.
+    As in the published code, the difference is to the updated mean, whose gradient counts. over_ranks: the mean, over
+    the processes that train together, of each one's mean.
     """
     scaled = noise / math.sqrt(image.shape[2] * image.shape[3])
     (jacobian,) = torch.autograd.grad((image * scaled).sum(), ws, create_graph=True)
     lengths = jacobian.square().sum(2).mean(1).sqrt()
-    updated = mean.lerp(lengths.mean(), PATH_DECAY)
+    updated = mean.lerp(over_ranks(lengths.mean()), PATH_DECAY)
     return PathLength((lengths - updated).square().mean(), updated.detach(), lengths.detach())
 
 
@@ -113,7 +116,7 @@ def mode_seeking_loss(ratios: Tensor, pairs: Pairs, epsilon: float) -> Tensor:
     return 1 / ((ratios * ratios.new_tensor(pairs.weights)).sum() + epsilon)
 
 
-_BLOCK = 1 << 20  # differences that are computed at once
+_BLOCK = 1 << 26  # differences that are computed at once: on a GPU, each block is a few launches
 _CPU_BLOCK = 1 << 18  # the same on a CPU, where they stay in the cache
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import losses
 from lfsgan_cli.training.autoencoder import MATCHED, ImageEmbeddings, ImageEncoder, reconstruction_loss
-from lfsgan_cli.training.batches import Images, batch_of, flipped, flips, mixed, shuffled
+from lfsgan_cli.training.batches import Images, batch_of, flipped, mixed, shuffled
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator, risen
 from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, dense_adam, lazy_adam, set_rate
@@ -37,7 +38,8 @@ class Pretraining(TrainingLoop):
     With `reconstruction_kimg`, the generator first learns to reconstruct the training images, see `autoencoder`; half
     of what it generates afterwards are reconstructions, which both discriminators see too.
 
-    generator, ema and discriminator are on one device; `ema` is where the EMA starts.
+    generator, ema and discriminator are on one device; `ema` is where the EMA starts. ranks: the processes that train
+    together, each on its rows of every batch; RanksBatchError.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class Pretraining(TrainingLoop):
         discriminator: Discriminator,
         images: Images,
         config: PretrainConfig,
+        ranks: Ranks = ALONE,
     ) -> None:
-        super().__init__(config.seed, generator.w_mean.device)
+        super().__init__(config.seed, generator.w_mean.device, ranks.of_batch(config.batch))
+        self.batch = config.batch // ranks.count  # rows of this process
         self.generator, self.discriminator = generator, discriminator
         self.ema = EMA(ema, config.ema_kimg * 1000, config.ema_ramp)
         self.images, self.config = images, config
@@ -66,10 +70,11 @@ class Pretraining(TrainingLoop):
         self.phases = [adversarial[0], *path, adversarial[1], *r1]
         self.features = self._add_features() if config.feature_weight else None
         self.encoder = self._add_encoder() if config.reconstruction_kimg else None
+        ranks.average_gradients(self.optimizers.values())
 
     def _add_features(self) -> FeatureDiscriminator:
         config = self.config
-        features = FeatureDiscriminator(config.seed, self.random.choices, self.device)
+        features = FeatureDiscriminator(config.seed, self.random.choices, self.device, self.ranks)
         first = islice(shuffled(len(self.images), config.seed, 0), min(CALIBRATED, len(self.images)))
         features.calibrate(batch_of(self.images, list(first), self.device))
         phase = features.phase("heads", config.lr, lambda: self._reals)
@@ -139,9 +144,8 @@ class Pretraining(TrainingLoop):
         return image.to(dtype), ws
 
     def _g_loss(self, _step: int) -> Iterator[Tensor]:
-        batch = self.config.batch
-        reconstructed = batch // 2 if self.encoder else 0
-        fakes, _ = self._generate(batch - reconstructed, self.dtype)
+        reconstructed = self.batch // 2 if self.encoder else 0
+        fakes, _ = self._generate(self.batch - reconstructed, self.dtype)
         loss: Tensor | float = 0.0
         if self.encoder:
             self._take_reals()
@@ -165,11 +169,12 @@ class Pretraining(TrainingLoop):
 
     def _take_reals(self) -> None:
         """The step's training images, their indices, and which of them are flipped."""
-        self._taken = torch.tensor(list(islice(self._indices, self.config.batch)), device=self.device)
+        taken = self.ranks.rows(lambda rows: torch.tensor(list(islice(self._indices, rows))), self.batch)
+        self._taken = taken.to(self.device)
         self._reals = batch_of(self.images, self._taken.tolist(), self.device)
         self._flips = torch.zeros(len(self._taken), dtype=torch.bool, device=self.device)
         if self.config.mirror:
-            self._flips = flips(len(self._taken), self.random.rng).to(self.device)
+            self._flips = self.random.flips(len(self._taken))
             self._reals = flipped(self._reals, self._flips)
 
     def _reconstructed(self, encoder: ImageEncoder, indices: Tensor, flips: Tensor) -> Tensor:
@@ -186,16 +191,17 @@ class Pretraining(TrainingLoop):
 
     def _mapping_loss(self, _step: int) -> Iterator[Tensor]:
         assert self.encoder is not None  # noqa: S101 - this phase exists only with an encoder
-        z = self.random.normal(MATCHED, self.generator.config.w_dim)
-        yield self.encoder.mapping_loss(self.generator.mapping(z), self.random)
+        random = self.random.whole  # every rank compares all of them: they are few numbers, and their loss is no mean
+        z = random.normal(MATCHED, self.generator.config.w_dim)
+        yield self.encoder.mapping_loss(self.generator.mapping(z), random)
 
     def _r1_loss(self, _step: int) -> Iterator[Tensor]:
         penalty = losses.r1(self.discriminator, self._reals)
         yield penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
 
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
-        image, ws = self._generate(max(1, self.config.batch // 2), self.generator.w_mean.dtype)
+        image, ws = self._generate(max(1, self.batch // 2), self.generator.w_mean.dtype)
         noise = self.random.normal(*image.shape)
-        path = losses.path_length(image, ws, self.path_mean, noise)
+        path = losses.path_length(image, ws, self.path_mean, noise, self.ranks.mean)
         self.path_mean = path.mean
         yield path.penalty * (self.config.path_weight * self.config.path_every)

@@ -31,6 +31,7 @@ from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
+from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.testing import tiny_generator
 from lfsgan_cli.training import loop
 from lfsgan_cli.training.batches import RandomSource
@@ -101,8 +102,8 @@ class Check:
 class SameNumbers(RandomSource):
     """Random numbers of the CPU, moved to the device: the same on all devices."""
 
-    def __init__(self, seed: int, device: torch.device) -> None:
-        super().__init__(seed, CPU)
+    def __init__(self, seed: int, device: torch.device, ranks: Ranks = ALONE) -> None:
+        super().__init__(seed, CPU, ranks)
         self.device = device
 
     def normal(self, *shape: int) -> Tensor:

@@ -11,7 +11,7 @@ from lfsgan_cli.images.source import open_source
 from lfsgan_cli.io.safetensors import read_header
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import build_generator
-from lfsgan_cli.runs.pretrain import Best, look_every
+from lfsgan_cli.runs.best import Best, look_every
 
 if TYPE_CHECKING:
     from tests.conftest import Program

@@ -58,6 +58,14 @@ def finished(run: Learning) -> dict[str, Tensor]:
     return run.pack()
 
 
+def test_a_resumed_run_has_the_anchors_that_it_began_with_whatever_this_machine_would_choose() -> None:
+    run, resumed = new_run(), new_run()
+    other = run.anchors.points.flip(0) * 0.5
+    resumed.unpack({**run.pack(), "anchors.points": other})
+    assert torch.equal(resumed.anchors.points, other)
+    assert not torch.equal(run.anchors.points, other)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_stopped_after_any_step_ends_where_an_uninterrupted_one_does(kind: Any, tmp_path: Path) -> None:
     run = new_run(kind)

@@ -58,6 +58,7 @@ class EfficientNetLite0(nn.Module):
         stages = [nn.Sequential(*blocks[start:end]) for start, end in _STAGES]
         self.trunk = nn.ModuleList([nn.Sequential(stem, stages[0]), *stages[1:]])
         self.head = nn.Sequential(network.get_submodule("_conv_head"), relu)
+        self.to(torch.get_default_dtype())
         convert_conv2d_weight_memory_format(self, torch.channels_last)
 
     def stages(self, images: Tensor) -> list[Tensor]:
