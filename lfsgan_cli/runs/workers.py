@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -265,6 +266,9 @@ class RayWorker(Queue):
             raise RayError("--ray needs the package ray: install it with `pip install 'lfsgan[ray]'`") from error
         size = {"num_cpus": (self._jobs or 1) * self.threads, "include_dashboard": False}
         try:
+            host, _, port = self._address.rpartition(":")
+            if port.isdecimal() and "/" not in host:  # Ray itself would wait for minutes
+                socket.create_connection((host, int(port)), timeout=10).close()
             own = size if self._address == "local" else {}
             ray.init(address=self._address, log_to_driver=False, logging_level=logging.WARNING, **own)
         except Exception as error:

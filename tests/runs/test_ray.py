@@ -47,5 +47,7 @@ def test_two_nodes_one_of_them_killed_end_in_the_bytes_of_one_worker(one_by_one:
 @needs_own_network
 def test_a_cluster_that_is_not_there_is_one_line(program: "Program") -> None:
     shutil.copytree("cats", "domains/cats")
-    line = program.refused("learn-all", "domains", "--ray", "127.0.0.1:1")
-    assert line.startswith("Error: no Ray cluster at '127.0.0.1:1': ")
+    result = program("learn-all", "domains", "--ray", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: no Ray cluster at '127.0.0.1:1': ")
+    assert not list(program.folder.glob("lfsgan_workspace/tasks/*"))
