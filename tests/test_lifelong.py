@@ -98,7 +98,7 @@ def three_lines(newcomer: "Program", steps: int, count: int) -> None:
     """The three lines of the design card, in a folder with nothing but `few_shots`, on the embedded base."""
     (newcomer.folder / "cats").rename(newcomer.folder / "few_shots")
     said = newcomer.done("learn-task", "--images", "./few_shots", "--name", "cats", "--steps", steps).stderr
-    assert "the embedded one, avatars-64, is put there" in said
+    assert "the embedded one, avatars-64-2, is put there" in said
     newcomer.done("generate", "--task", "cats", "-n", count)
     pictures = [path for path in newcomer.tree("out") if "seed" in path]
     assert pictures == [f"out/cats/seed{seed:04}.png" for seed in range(count)]

@@ -13,7 +13,7 @@ from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import Base
 
-NAME = "avatars-64"
+NAME = "avatars-64-2"
 
 
 def main(workspace: Path, out: Path) -> None:

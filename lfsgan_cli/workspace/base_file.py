@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.networks.generator import Generator
 
 FORMAT = "base/1"
-EMBEDDED = "avatars-64"
+EMBEDDED = "avatars-64-2"
 MISFIT = "its tensors do not fit the network that its header describes"
 _ORIGIN = "lfsgan.origin"
 _NAMES = ("lfsgan.name", "lfsgan.identity", "lfsgan.discriminator")

@@ -142,7 +142,7 @@ def test_methods_are_chosen_by_name_in_the_order_of_the_suite(folder: Path) -> N
         # files
         ('shots = "cats"', 'shots = "cows"', "the shots of task 'cats' are not at '.*cows'"),
         ('reals = "reals"', 'reals = "r.zip"', "the reals of task 'cats' are not at '.*r.zip'"),
-        ('name = "tiny"', 'name = "tiny"\nbase = "c"', "base = 'c' in [suite]: there is no file.*'avatars-64'"),
+        ('name = "tiny"', 'name = "tiny"\nbase = "c"', "base = 'c' in [suite]: there is no file.*'avatars-64-2'"),
         ('name = "tiny"', 'name = "tiny"\nbase = "cats"', "base = 'cats' in [suite]: there is no file"),
         # adapters and recipes
         ('adapter = "left"', 'adapter = "lfet"', "method 'left': there is no adapter 'lfet';.*did you mean 'left'"),

@@ -244,7 +244,7 @@ def test_of_several_tasks_some_are_named_or_all_are_taken(learned: "Program") ->
 
 def test_the_base_is_sampled_in_an_empty_folder_and_nothing_is_put_there(newcomer: "Program") -> None:
     result = newcomer.done("generate", "--with-base", "-n", 1)
-    assert "sampling the embedded base avatars-64" in result.stderr
+    assert "sampling the embedded base avatars-64-2" in result.stderr
     assert pixels(newcomer, "out/base/seed0000.png").shape == (64, 64, 3)
     assert not newcomer.folder.joinpath("lfsgan_workspace").exists()
 

@@ -52,7 +52,7 @@ def test_json_has_the_same_phases_and_shares_that_add_up(program: "Program") -> 
 
 def test_a_dry_run_tells_and_measures_nothing(newcomer: "Program") -> None:
     result = newcomer.done("profile", "--dry-run", "--device", "cpu")
-    assert (result.stdout, result.stderr) == ("", "Would profile avatars-64 on cpu, each phase for 3 s or twice.\n")
+    assert (result.stdout, result.stderr) == ("", "Would profile avatars-64-2 on cpu, each phase for 3 s or twice.\n")
     document = json.loads(
         newcomer.done("profile", "--resolution", 256, "--dry-run", "--json", "--device", "cpu").stdout
     )
