@@ -15,11 +15,11 @@ import typer
 from lfsgan_cli.commands.console import warn
 from lfsgan_cli.commands.help import INPUT, OTHER_OPTIONS, OUTPUT, Command, usage_error, with_values
 from lfsgan_cli.errors import LfsganError, one_line, quoted
+from lfsgan_cli.io.files import CONFIG, CONFIG_MARK
 
 MOST_BYTES: Final = 1 << 20  # of a file
 LONGEST: Final = 100  # characters of a key that is compared with the known ones
 LONGEST_MESSAGE: Final = 200  # characters of the messages of Python's reader
-FIRST_LINE: Final = "# Configuration of lfsgan "  # begins every file that a run keeps
 TABLES: Final = {"-t": "training", "-o": "options"}  # as in the suites of `lfsgan benchmark`
 # Parameters that say how a command runs, and not what it makes: a written file leaves them out.
 LEFT_OUT: Final = {
@@ -182,12 +182,10 @@ def keep_config(ctx: typer.Context, folder: Path, *, resumed: bool = False) -> N
 
     A resumed run adds its options to those that it began with. A file of that name that lfsgan did not write stays.
     """
-    from lfsgan_cli.workspace.paths import CONFIG
-
     path = folder / CONFIG
     try:
         before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-        if before is not None and not before.startswith(FIRST_LINE):
+        if before is not None and not before.startswith(CONFIG_MARK):
             warn(f"the options of this run are not kept: {str(path)!r} is not a file that lfsgan wrote")
         elif before is not None or not resumed:
             _write(path, ctx, _read(path) if resumed else {})
@@ -232,7 +230,7 @@ def _write(path: Path, ctx: Any, before: Mapping[str, Any]) -> None:
             tables[_key(param)] |= {key.strip(): _scalar(text) for key, _, text in pairs}
         else:
             lines[_key(param)] = value
-    text = [f"{FIRST_LINE}{ctx.command.name}. Run it again with --config; paths start at the folder where it runs."]
+    text = [f"{CONFIG_MARK}{ctx.command.name}. Run it again with --config; paths start at the folder where it runs."]
     text += [f"{key} = {_toml(value)}" for key, value in lines.items()]
     for table, content in tables.items():
         if content:

@@ -127,7 +127,7 @@ class Group(TyperGroup):
         for heading in sorted({_panel(command): None for _, command in shown}, key=_place):
             formatter.write_heading(heading or "Commands")
             for name, command in shown:
-                if _panel(command) == heading:
+                if _panel(command) == heading and name != "help":  # what it does, --help does too; all fits 24 lines
                     formatter.write(f"  {name.ljust(width)}  {_summary(command.help)}\n")
 
 

@@ -260,7 +260,7 @@ Pulled = Annotated[
         help="Tasks to fetch.  [default: the only one there]",
     ),
 ]  # fmt: skip
-Url = Annotated[str, typer.Argument(metavar="URL", help="s3://BUCKET/PATH or hf://OWNER/NAME.")]
+Url = Annotated[str, typer.Argument(metavar="URL", help="Address: s3://BUCKET/PATH or hf://OWNER/NAME.")]
 OverwriteThere = Annotated[
     bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace tasks of these names there.")
 ]

@@ -218,7 +218,7 @@ class _View:
     def tell(self, step: "Step") -> None:
         """Take in a finished step."""
         self._ends.append((time.monotonic(), step.done))
-        if step.done % LOSSES_EVERY == 0:
+        if not self._last or step.done % LOSSES_EVERY == 0:
             self._last = step.losses
             for name, loss in step.losses.items():
                 self._history.setdefault(name, _History(name)).add(float(loss))

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from lfsgan_cli.images.formats import SUFFIXES, UNSUPPORTED, UnusableFile, format_of
 from lfsgan_cli.images.png import SAMPLE, made_as
+from lfsgan_cli.io.files import CONFIG, CONFIG_MARK
 
 _LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # of operating systems, in lower case
 SHOWN = 3  # skipped files that a message names
@@ -50,6 +51,7 @@ class Listing:
         hidden = any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in path.parts)
         if (
             path.name.lower() in _LITTER
+            or (path.name == CONFIG and head().startswith(CONFIG_MARK.encode()))
             or (in_workspace and not like_image)
             or (hidden and not (like_image and not trouble and format_of(head()[:32])))
         ):

@@ -16,6 +16,8 @@ from lfsgan_cli.errors import LfsganError
 
 Chunk = bytes | bytearray | memoryview
 
+# The options of a run, which it keeps in its folder, and how that file begins.
+CONFIG, CONFIG_MARK = "config.toml", "# Configuration of lfsgan "
 MAX_NAME = 100
 MAX_NAME_BYTES = 200  # in UTF-8; file systems take 255 for a name, and ours have suffixes
 _FORBIDDEN = "=,/\\:" + '<>"|?*'  # what the command line separates names by, and what Windows refuses

@@ -16,7 +16,6 @@ RESERVED = "base"  # the folder of images from `generate --with-base`
 
 # In the folder of a task's run, and but for the first one in that of the base's.
 FEW_SHOTS = "few_shots"  # copies of what the task was learned from
-CONFIG = "config.toml"  # the options of the command
 RUN = "run.json"  # when, on what and how long it ran, once it is finished
 SNAPSHOTS = "snapshots"  # task files of earlier steps
 STATS = "stats.jsonl"  # losses, a line for every few steps

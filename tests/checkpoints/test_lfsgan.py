@@ -265,4 +265,4 @@ def test_other_files_are_refused_in_one_line(home: Path, tmp_path: Path, data: b
     assert words in refused("tasks", "import", tmp_path / "file.pt", "--name", "cats")
     assert "No such file" in refused("tasks", "import", tmp_path / "nowhere.pt", "--name", "cats")
     ours = refused("tasks", "import", home / "base.safetensors", "--name", "cats")
-    assert "safetensors file" in ours
+    assert "holds a base, not a task" in ours

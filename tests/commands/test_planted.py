@@ -176,7 +176,7 @@ def test_a_collapsed_generator_has_no_variety_and_the_base_has(values: Found) ->
     for metric in ("intra_lpips", "b_lpips", "b_lpips_normalised"):
         name = f"{metric}[lpips-efficientnet-lite0]"
         assert abs(values["collapsed", name]) < TINY
-        assert values["base", name] > 1000 * TINY
+        assert values["base", name] > 100 * TINY  # few of the base's samples are near most shots
 
 
 def test_one_new_image_generated_always_is_no_copy(values: Found) -> None:

@@ -1,20 +1,21 @@
 """Whether every file of a home is whole: each is read by the reader that users meet, or its words are checked."""
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.io.files import partials
+from lfsgan_cli.io.files import CONFIG, partials
 from lfsgan_cli.workspace import checkpoint_file
 from lfsgan_cli.workspace.base_file import Base
 from lfsgan_cli.workspace.paths import BASE_FILE, TRASH
 from lfsgan_cli.workspace.task_file import TaskFile
 
 LOCKS = (".lock",)
-DATED = ("run.json", "retention.json")
+DATED = ("run.json", "retention.json", CONFIG)  # the last has the words of a command, also of one that resumes
 
 
 def damaged(home: Path) -> list[str]:
@@ -55,6 +56,10 @@ def _read(path: Path) -> None:
         TaskFile.open(path)  # tasks, and the snapshots of their runs
 
 
+def _read_toml(path: Path) -> None:
+    tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def _read_picture(path: Path) -> None:
     with Image.open(path) as picture:
         picture.load()
@@ -78,5 +83,6 @@ _READERS: dict[str, Callable[[Path], None]] = {
     ".png": _read_picture,
     ".json": _read_json,
     ".jsonl": _read_lines,
+    ".toml": _read_toml,
     ".pt": _read_nothing,
 }
