@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -112,7 +113,7 @@ class Files(Opened):
         if clean:
             workspace.remove_stale(state)
             state = workspace.examine(self.root)
-        there = workspace.report(state, lambda *words: " ".join(("lfsgan", *words, "--workspace", str(self.root))))
+        there = workspace.report(state, lambda *words: shlex.join(("lfsgan", *words, "--workspace", str(self.root))))
         return [doctor.machine(), doctor.extensions(), doctor.weights(), there]
 
     def mix_tasks(self, name: str, tasks: Task, *, strength: Strength = 1.0, overwrite: bool = False) -> TaskSummary:
@@ -160,9 +161,7 @@ class Files(Opened):
         out, place = path_of(file), self._place(there=True, root=self._folder([name]))
         convert.check_out(out, overwrite=overwrite, others=[onnx.SUFFIX])
         if out.suffix == onnx.SUFFIX:
-            onnx.check_installed()
-            about = {"lfsgan.task": name, "lfsgan.base": place.base.identity, "lfsgan.strength": f"{strength:g}"}
-            onnx.write(out, convert.merged_task(place, name, strength), source, about)
+            onnx.merge_task(place, name, out, strength, source)
         else:
             convert.write(out, convert.task_document(place, name, strength))
         return out

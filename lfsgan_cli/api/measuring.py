@@ -120,10 +120,8 @@ class Measuring(Opened):
         wanted = metrics_named(metrics)
         values = _metric_options(wanted, options.get("options", {}))
         sets = self._sets(tasks_text(tasks), options)
-        chosen: dict[str, Any] = {
-            key: path_of(options[key]) for key in ("inception_weights", "vgg_weights") if key in options
-        }
-        chosen |= {key: options[key] for key in ("features", "fid_mode", "lpips_features", "offline") if key in options}
+        chosen = _weights(options)
+        chosen |= {key: options[key] for key in ("features", "fid_mode", "lpips_features") if key in options}
         needs = {need for metric in wanted for need in metric.needs}
         weights = ExtractorSettings(**chosen)
         extractors, _ = weights.load(self._pick(), needs)
@@ -160,12 +158,10 @@ class Measuring(Opened):
         from lfsgan_cli.benchmark.runner import run
         from lfsgan_cli.benchmark.suite import read_suite
 
-        chosen: dict[str, Any] = {"offline": options.get("offline", False)}
-        chosen |= {key: path_of(options[key]) for key in ("inception_weights", "vgg_weights") if key in options}
         data, out = (path_of(options[key]) if key in options else None for key in ("data", "out"))
         file = path_of(suite)
         asked, device = read_suite(file, data, options.get("sweep", "")), self._pick()
-        work, _ = open_benchmark(asked, file, out, device, options.get("batch", 50), **chosen)
+        work, _ = open_benchmark(asked, file, out, device, options.get("batch", 50), **_weights(options))
         methods = asked.some(options.get("methods", ()))
         todo, total = work.todo(methods), len(methods) * len(asked.seeds) * len(asked.tasks)
         run(work, todo, _Counted(total - len(todo), total, progress), f"{self!r}.benchmark({str(suite)!r}, …)")
@@ -215,6 +211,12 @@ class Measuring(Opened):
         style, count = sampling_options(options), options.get("n", 2000)
         place = self._place(there=True, root=self._folder(tasks or None))
         return WorkspaceSets(place, count, style, self._pick(), images, save).chosen(tasks, with_base=with_base)
+
+
+def _weights(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the weights of the metrics' networks come from, as `ExtractorSettings` takes it."""
+    paths = {key: path_of(options[key]) for key in ("inception_weights", "vgg_weights") if key in options}
+    return {"offline": options.get("offline", False), **paths}
 
 
 class _Counted:

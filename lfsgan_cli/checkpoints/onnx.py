@@ -17,10 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lfsgan_cli.checkpoints.convert import merged_task
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.sampling import latent, to_pixels
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
+from lfsgan_cli.workspace.workspace import Workspace
 
 Input: TypeAlias = Literal["z", "w"]
 
@@ -97,6 +99,13 @@ def check_installed() -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise NoOnnxError(name) from error
+
+
+def merge_task(place: Workspace, name: str, path: Path, strength: float, source: Input) -> OnnxModel:
+    """Write a task, merged into its base, as an ONNX model; raises as `merged_task` and `write`."""
+    check_installed()
+    about = {"lfsgan.task": name, "lfsgan.base": place.base.identity, "lfsgan.strength": f"{strength:g}"}
+    return write(path, merged_task(place, name, strength), source, about)
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """`lfsgan learn-all`: learn many tasks, on one machine, on machines that share a folder, or on a Ray cluster."""
 
 import inspect
-import os
 import sys
 import time
 from collections import Counter
@@ -103,6 +102,7 @@ def learn_all(
     from lfsgan_cli.runs.queue import check_tasks, read_tasks
     from lfsgan_cli.runs.workers import RayWorker, Worker
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.system.machine import usable_cores
     from lfsgan_cli.workspace.workspace import workspace_at
 
     if gpus and ray is None:
@@ -124,7 +124,7 @@ def learn_all(
     if ray is not None:
         worker = RayWorker(place.root, listed.tasks, ray, jobs=jobs, threads=threads, device=device, gpus=gpus)
     else:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = usable_cores()
         more = (
             f"; --jobs {cores // threads} uses them all" if (jobs or 1) * threads < cores // threads * threads else ""
         )

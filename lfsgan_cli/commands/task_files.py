@@ -191,11 +191,8 @@ def merge(
 
 def _merge_as_onnx(place: "Workspace", name: str, file: Path, strength: float, source: "Input") -> dict[str, Any]:
     from lfsgan_cli.checkpoints import onnx
-    from lfsgan_cli.checkpoints.convert import merged_task
 
-    onnx.check_installed()
-    about = {"lfsgan.task": name, "lfsgan.base": place.base.identity, "lfsgan.strength": f"{strength:g}"}
-    model = onnx.write(file, merged_task(place, name, strength), source, about)
+    model = onnx.merge_task(place, name, file, strength, source)
     shape, side = ", ".join(map(str, model.shape)), model.resolution
     say(f"ONNX opset {model.opset}: input {model.input} [N, {shape}], output image [N, 3, {side}, {side}], -1 to 1.")
     if model.difference is None:

@@ -239,12 +239,11 @@ class Evaluation:
         if self.jobs == self.ranks.count == 1 or not isinstance(one.open, Sampled):
             yield from self.extractors.run(samples, needs, self.batch, progress)
             return
-        size = self.extractors.size(needs, self.batch)
-        process = _Process(one.open, self.settings, self.extractors.device, frozenset(needs), size)
+        process = self._process(one.open, needs)
         if self.ranks.count > 1:
             found = self._gathered(one, process)
         else:
-            several = shards.spread(process, shards.batches(one.count, size), self.jobs)
+            several = shards.spread(process, shards.batches(one.count, process.size), self.jobs)
             found = (batch for each in several for batch in map(Batch.unpacked, each))
         for batch in samples.written(found, lambda batch: batch.images) if isinstance(samples, SavedImages) else found:
             progress(len(batch.images))
@@ -267,11 +266,14 @@ class Evaluation:
     def _contribute(self, sets: Sequence[ImageSet]) -> None:
         """What all ranks but the first do for sets that have the same samples."""
         needs = {need for one in sets for metric in self._measurable(one) for need in metric.needs}
-        opened, size = sets[0].open, self.extractors.size(needs, self.batch)
+        opened = sets[0].open
         if isinstance(opened, Sampled):
-            process = _Process(opened, self.settings, self.extractors.device, frozenset(needs), size)
-            for _ in self._gathered(sets[0], process):
+            for _ in self._gathered(sets[0], self._process(opened, needs)):
                 pass
+
+    def _process(self, opened: Sampled, needs: Collection[Need]) -> _Process:
+        size = self.extractors.size(needs, self.batch)
+        return _Process(opened, self.settings, self.extractors.device, frozenset(needs), size)
 
     def _setting(self, one: ImageSet) -> Setting:
         embedder, few_shots = self.extractors.embedder, None

@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ def plan_sharing(
     data = push.data
     if THUMBNAIL not in safetensors.read_header(path).metadata:
         data = safetensors.with_metadata(path, {THUMBNAIL: thumbnail(place, name)})
-    return Sharing(publish.changed(push, data, license=license_id), grid)
+    return Sharing(replace(push, data=data, entry={**push.entry, "license": license_id}), grid)
 
 
 def thumbnail(workspace: Workspace, name: str) -> str:

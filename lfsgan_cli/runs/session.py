@@ -181,8 +181,8 @@ class Session(ABC, Generic[Result]):
             raise DivergedRunError(wrong, step.done, self.plan.to_json(), self.folder.checkpoint_step)
         if self.ranks.first:
             self.folder.log(step)
-        if self.tensorboard and self.ranks.first:
-            self.tensorboard.losses(step)
+            if self.tensorboard:
+                self.tensorboard.losses(step)
         if step.done % CHECK_EVERY == 0 or step.done == self.total:
             self.ranks.check_equal(self.loop.modules.values())
 

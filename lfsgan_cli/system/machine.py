@@ -34,8 +34,12 @@ def this_machine(device: torch.device) -> Machine:
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         name, memory = f"{device} ({properties.name})", properties.total_memory
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(name, _cpu(), cores, torch.get_num_threads(), torch.__version__, memory)
+    return Machine(name, _cpu(), usable_cores(), torch.get_num_threads(), torch.__version__, memory)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu() -> str:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ class OtherRemoteBaseError(LfsganError):
 class Push:
     """A task that can be published; nothing is sent yet.
 
-    data: the whole file. entry: of the index, without its ETag. base: to be published as well, where there is none.
+    data: the whole file. entry: of the index, without what `data` says. base: to be published as well, where there is
+    none.
     """
 
     remote: RemoteWorkspace
@@ -57,7 +58,8 @@ class Push:
             _check_base(self.remote, self.name, BaseInfo(**self.entry["base"]))
 
         def describe(etags: list[str]) -> Files:
-            entry = {**self.entry, "etags": etags}
+            about = {"bytes": len(self.data), "sha256": hashlib.sha256(self.data).hexdigest(), "etags": etags}
+            entry = {**self.entry, **about}
             text = json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
             return {entry_path(self.name): text.encode(), **more(entry)}
 
@@ -91,8 +93,7 @@ def plan_push(
         summary = base_file.verify(base)
         if summary.identity != info.base.identity:
             raise manage.OtherBaseError(info, summary.name, summary.identity)
-    data = path.read_bytes()
-    return Push(remote, name, data, _entry(root, name, info, data, base_at), base, overwrite)
+    return Push(remote, name, path.read_bytes(), _entry(root, path, info, base_at), base, overwrite)
 
 
 def _check_base(remote: RemoteWorkspace, name: str, base: BaseInfo) -> bool:
@@ -103,20 +104,15 @@ def _check_base(remote: RemoteWorkspace, name: str, base: BaseInfo) -> bool:
     return theirs is not None
 
 
-def _entry(root: Path, name: str, info: TaskInfo, data: bytes, base_at: str | None) -> dict[str, Any]:
-    listed, summary = listing.task(root, name), task_file.read_summary(find_task(root, name))
+def _entry(root: Path, path: Path, info: TaskInfo, base_at: str | None) -> dict[str, Any]:
+    name = path.name.removesuffix(SUFFIX)
+    listed, summary = listing.task(root, name), task_file.read_summary(path)
     lines = []
     with contextlib.suppress(LfsganError):  # a damaged log says nothing of the task
         lines = strictjson.read_lines(run_folder(root, name) / METRICS)
     latest = {line["name"]: line["value"] for line in lines if isinstance(line.get("name"), str) and "value" in line}
     return {
-        **asdict(info), "format": ENTRY, "name": name, "parameters": summary.parameters, "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(), "learned": listed.learned, "fid": listed.fid,
+        **asdict(info), "format": ENTRY, "name": name, "parameters": summary.parameters,
+        "learned": listed.learned, "fid": listed.fid,
         "metrics": dict(list(latest.items())[-_METRICS:]), "base_at": base_at,
     }  # fmt: skip
-
-
-def changed(push: Push, data: bytes, **more: str) -> Push:
-    """The same with another file of the same task, such as one with a thumbnail. more: for its entry."""
-    entry = {**push.entry, **more, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    return replace(push, data=data, entry=entry)
