@@ -50,9 +50,9 @@ class Opened:
     def root(self) -> Path:
         """The folder; ReadOnlyError where the workspace is remote."""
         if self._address is not None:
-            from lfsgan_cli.workspace.remote import ReadOnlyError
+            from lfsgan_cli.workspace.paths import ReadOnlyError
 
-            raise ReadOnlyError(self._address, "this")
+            raise ReadOnlyError(str(self._address), "this")
         return self._workspace
 
     @property

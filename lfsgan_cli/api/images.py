@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from lfsgan_cli.generation.generate import Axes, Compute, GenerateJob, Variant
     from lfsgan_cli.generation.interpolation import Walk
-    from lfsgan_cli.generation.latents import Latents
     from lfsgan_cli.generation.mixing import MixingJob
     from lfsgan_cli.generation.output import Pixels
     from lfsgan_cli.generation.projection import Projection
+    from lfsgan_cli.generation.sampling import Latents
     from lfsgan_cli.system.device import Precision
     from lfsgan_cli.workspace.workspace import Workspace
 
@@ -308,7 +308,7 @@ class Images(Opened):
     def _items(
         self, place: Workspace, seeds: int | Iterable[int], options: GenerateOptions | WalkOptions
     ) -> list[int] | Latents:
-        from lfsgan_cli.generation.latents import read_latents
+        from lfsgan_cli.generation.sampling import read_latents
 
         latents = options.get("latents")
         if latents is None:

@@ -102,6 +102,7 @@ class PretrainOptions(TrainingOptions, total=False):
     r1_gamma: float
     path_weight: float
     feature_weight: float
+    augment: Literal["none", "ada"]
     reconstruction_kimg: float
     reconstruction_weight: float
     decay: float
@@ -272,9 +273,8 @@ class Training(Opened):
         """What `learn_task` would do, as the command says it with `--dry-run`; nothing is written."""
         from PIL import Image
 
-        from lfsgan_cli.generation.output import near_square
-        from lfsgan_cli.images.png import grid
-        from lfsgan_cli.runs.estimate import of_task, task_changes
+        from lfsgan_cli.generation.output import grid, near_square
+        from lfsgan_cli.runs.estimate import of_task
         from lfsgan_cli.workspace.task_file import TaskSummary
 
         how, run = _split(options)
@@ -284,18 +284,17 @@ class Training(Opened):
             raise CallError(f"task {name!r} is learned already, nothing is left to do")
         device = self._pick()
         preview = Image.fromarray(grid(near_square(list(job.shots.pictures))))
-        return PlannedRun(job.shots.summary, task_changes(job, device), of_task(job, device), preview)
+        return PlannedRun(job.shots.summary, job.changes(device), of_task(job, device), preview)
 
     def plan_pretrain(self, data: PathLike, **options: Unpack[PretrainOptions]) -> PlannedRun:
         """What `pretrain` would do, as the command says it with `--dry-run`; nothing is written."""
         from lfsgan_cli.images.dataset import check
-        from lfsgan_cli.runs.estimate import base_changes, of_base
         from lfsgan_cli.workspace.base_file import BaseSummary
 
         job = self._open_base(data, *_split(options))
         if isinstance(job, BaseSummary):
             raise CallError("the base is trained already, nothing is left to do")
-        return PlannedRun(check(job.pictures), base_changes(job), of_base(job, self._pick()), None)
+        return PlannedRun(check(job.pictures), job.changes(), job.estimate(self._pick()), None)
 
     def _open_task(
         self, name: str, images: PathLike | Sequence[PathLike] | None, how: dict[str, Any], run: _Run
@@ -335,10 +334,12 @@ def _view(total: int) -> Callable[[Step], Progress]:
 
 
 def _log_to(session: Session[Any], folder: PathLike | bool, name: str) -> None:
-    from lfsgan_cli.runs.tensorboard import FOLDER, Tensorboard
+    from lfsgan_cli.runs.session import TENSORBOARD, Tensorboard
 
     if folder is not False:
-        session.tensorboard = Tensorboard(session.folder.path / FOLDER if folder is True else path_of(folder) / name)
+        session.tensorboard = Tensorboard(
+            session.folder.path / TENSORBOARD if folder is True else path_of(folder) / name
+        )
 
 
 def _ignore(_progress: Progress) -> None:

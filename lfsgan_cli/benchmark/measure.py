@@ -22,7 +22,7 @@ from lfsgan_cli.evaluation.retention_record import STYLE
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.io.json import read_object
 from lfsgan_cli.runs.folder import Stopwatch
-from lfsgan_cli.system.memory import PeakMemory
+from lfsgan_cli.system.machine import PeakMemory
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import FEW_SHOTS, find_task, task_path
 from lfsgan_cli.workspace.task_file import TaskFile

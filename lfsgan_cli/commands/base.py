@@ -8,7 +8,7 @@ import typer
 
 from lfsgan_cli.commands.console import print_json, print_text, say, table, warn
 from lfsgan_cli.commands.help import INPUT, OUTPUT, Group
-from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, AnyWorkspace, DryRun, Json, WorkspaceDir, local_copy
+from lfsgan_cli.commands.options import DEFAULT_WORKSPACE, AnyWorkspace, DryRun, Json, WorkspaceDir
 
 if TYPE_CHECKING:
     from lfsgan_cli.checkpoints.convert import BaseImport
@@ -53,8 +53,9 @@ def show(workspace: AnyWorkspace = DEFAULT_WORKSPACE, as_json: Json = False) -> 
     """
     from lfsgan_cli.workspace.base_file import read_summary
     from lfsgan_cli.workspace.paths import base_path
+    from lfsgan_cli.workspace.remote import local_copy
 
-    summary = read_summary(base_path(local_copy(workspace)))
+    summary = read_summary(base_path(local_copy(workspace, say)))
     if as_json:
         print_json({**asdict(summary), "network": summary.network.to_json()})
     else:
@@ -101,10 +102,11 @@ def export(
     The file has rosinality's layout, which other programs read.
     """
     from lfsgan_cli.checkpoints import convert
+    from lfsgan_cli.workspace.remote import local_copy
     from lfsgan_cli.workspace.workspace import check_workspace
 
     convert.check_out(out, overwrite=overwrite)
-    place = check_workspace(local_copy(workspace))
+    place = check_workspace(local_copy(workspace, say))
     convert.write(out, convert.base_document(place))
     if as_json:
         print_json({"base": place.base.name, "file": str(out), "identity": place.base.identity})

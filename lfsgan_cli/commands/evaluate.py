@@ -26,8 +26,6 @@ from lfsgan_cli.commands.options import (
     VggWeights,
     check_images,
     examine_images,
-    is_remote,
-    local_copy,
     refuse_jobs,
     task_names,
     tell_images,
@@ -35,7 +33,7 @@ from lfsgan_cli.commands.options import (
 from lfsgan_cli.evaluation.registry import Metric, metrics, quantity
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import launched
-from lfsgan_cli.workspace.paths import RESERVED
+from lfsgan_cli.workspace.paths import RESERVED, is_remote
 
 if TYPE_CHECKING:
     from lfsgan_cli.evaluation.evaluate import Evaluation, Measurement, NotMeasured
@@ -195,6 +193,7 @@ def evaluate(
     from lfsgan_cli.generation.sampling import SamplingOptions
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.system.distributed import joined
+    from lfsgan_cli.workspace.remote import local_copy
     from lfsgan_cli.workspace.workspace import check_workspace
 
     where = pick(device)
@@ -202,7 +201,9 @@ def evaluate(
     if fakes is not None:
         sets = [foreign(fakes, shots, side, examine_images)]
     else:
-        workspace = _copied(workspace, task)
+        if is_remote(workspace):
+            say("The workspace is remote: numbers are saved in its local copy only.")
+        workspace = local_copy(workspace, say, task or [], every=not task)
         style = SamplingOptions(truncation, noise, strength)
         found = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
         sets = found.chosen(task or [], with_base=with_base)
@@ -226,13 +227,6 @@ def evaluate(
             keep_config(ctx, save)
     if retention:
         prove(workspace, task, device, dry_run=dry_run, as_json=False)
-
-
-def _copied(workspace: Path, task: list[str] | None) -> Path:
-    """The workspace's folder; of a remote one the local copy of all that is measured."""
-    if is_remote(workspace):
-        say("The workspace is remote: numbers are saved in its local copy only.")
-    return local_copy(workspace, task or [], every=not task)
 
 
 def _metric_options(wanted: Sequence[Metric], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -420,11 +414,12 @@ def prove(workspace: Path, task: list[str] | None, device: str, *, dry_run: bool
     from lfsgan_cli.evaluation.retention import names as recorded_names
     from lfsgan_cli.io.files import FileWriteError
     from lfsgan_cli.system.device import pick
+    from lfsgan_cli.workspace.remote import local_copy
     from lfsgan_cli.workspace.workspace import check_workspace
 
     if (launch := launched()) is not None and launch.rank > 0:
         return
-    place, where = check_workspace(local_copy(workspace, task or [], every=not task)), pick(device)
+    place, where = check_workspace(local_copy(workspace, say, task or [], every=not task)), pick(device)
     names = list(dict.fromkeys(task)) if task else recorded_names(place)
     if not names:
         raise NoTaskError(place.root)

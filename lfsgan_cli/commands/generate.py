@@ -18,20 +18,17 @@ from lfsgan_cli.commands.options import (
     LayerStrengths,
     NoiseChoice,
     Truncation,
-    is_remote,
-    local_copy,
-    only_task,
     refuse_jobs,
     task_names,
 )
 from lfsgan_cli.errors import shortened
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice
+from lfsgan_cli.workspace.paths import is_remote
 
 if TYPE_CHECKING:
     from lfsgan_cli.generation.generate import Axes, Compute, GenerateJob, Variant
-    from lfsgan_cli.generation.latents import Latents
-    from lfsgan_cli.generation.sampling import SamplingOptions
+    from lfsgan_cli.generation.sampling import Latents, SamplingOptions
     from lfsgan_cli.system.distributed import Ranks
     from lfsgan_cli.workspace.workspace import Workspace
 
@@ -158,9 +155,8 @@ def generate(
     wanted = parse_seeds(count, seeds, latents)
     given = [*(tasks or []), *(task or [])]
     from lfsgan_cli.generation.generate import GenerateJob
-    from lfsgan_cli.generation.latents import read_latents
     from lfsgan_cli.generation.postprocess import Postprocess
-    from lfsgan_cli.generation.sampling import SamplingOptions
+    from lfsgan_cli.generation.sampling import SamplingOptions, read_latents
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.system.distributed import joined
     from lfsgan_cli.workspace.blend import parse_strength
@@ -200,11 +196,13 @@ def _found(
     workspace: Path, given: list[str], of_tasks: list[str], *, all_tasks: bool, with_base: bool
 ) -> tuple[Path, list[str]]:
     """The workspace's folder, and the tasks that are named; what is remote is fetched. of_tasks: values of an axis."""
+    from lfsgan_cli.workspace.remote import local_copy, only_task
+
     if len(given) == 1 and is_remote(given[0]):  # the address of a workspace that has one task
         workspace, given = Path(given[0]), []
     if not (all_tasks or of_tasks or with_base):
-        given = only_task(workspace, given)
-    return local_copy(workspace, [*given, *of_tasks], every=all_tasks or "all" in of_tasks), given
+        given = only_task(workspace, say, given)
+    return local_copy(workspace, say, [*given, *of_tasks], every=all_tasks or "all" in of_tasks), given
 
 
 def open_for_sampling(root: Path, *, needs_task: bool) -> "Workspace":

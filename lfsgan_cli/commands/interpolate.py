@@ -19,16 +19,14 @@ from lfsgan_cli.commands.options import (
     LayerStrengths,
     NoiseChoice,
     Truncation,
-    local_copy,
-    only_task,
     task_names,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lfsgan_cli.generation.latents import Latents
     from lfsgan_cli.generation.output import Pixels
+    from lfsgan_cli.generation.sampling import Latents
 
 WalkTasks = Annotated[
     list[str] | None,
@@ -102,17 +100,17 @@ def interpolate(
     """
     from lfsgan_cli.generation.animation import check_animation, write_animation
     from lfsgan_cli.generation.interpolation import Walk
-    from lfsgan_cli.generation.latents import read_latents
-    from lfsgan_cli.generation.sampling import SamplingOptions, usual_batch
+    from lfsgan_cli.generation.sampling import SamplingOptions, read_latents, usual_batch
     from lfsgan_cli.options import parse_seeds
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.blend import parse_strength
+    from lfsgan_cli.workspace.remote import local_copy, only_task
 
     if latents is not None and seeds is not None:
         raise typer.BadParameter("pass either --latents or --seeds", param_hint="--latents")
     options = SamplingOptions(truncation, noise, parse_strength(strength))
-    task = only_task(workspace, task or [])
-    place = open_for_sampling(local_copy(workspace, task), needs_task=not task or set(task) != {"base"})
+    task = only_task(workspace, say, task or [])
+    place = open_for_sampling(local_copy(workspace, say, task), needs_task=not task or set(task) != {"base"})
     names = task or tasks_of(place, [])
     where, config = pick(device), place.base.average.config
     items: list[int] | Latents = parse_seeds(seeds or "0-7") if latents is None else read_latents(latents, config)

@@ -238,7 +238,7 @@ def _refuse_contradictions(images: list[Path] | None, preview: Path | None, *, r
 
 def _tell_plan(job: "TaskRun", preview: Path | None, device: "torch.device", *, as_json: bool) -> None:
     """What differs from the defaults, and what the run will need."""
-    from lfsgan_cli.runs.estimate import of_task, task_changes
+    from lfsgan_cli.runs.estimate import of_task
 
     if preview is not None:
         _write_preview(job, preview)
@@ -248,12 +248,12 @@ def _tell_plan(job: "TaskRun", preview: Path | None, device: "torch.device", *, 
         print_json({**document, "estimate": estimate.to_json()})
         return
     say(f"Would learn task {plan.name!r} from {len(job.shots.names):,} images with the adapter {plan.adapter}.")
-    tell_estimate(estimate, task_changes(job, device))
+    tell_estimate(estimate, job.changes(device))
 
 
 def _write_preview(job: "TaskRun", path: Path) -> None:
-    from lfsgan_cli.generation.output import near_square
-    from lfsgan_cli.images.png import PREVIEW, encode, grid
+    from lfsgan_cli.generation.output import encode, grid, near_square
+    from lfsgan_cli.images.formats import PREVIEW
     from lfsgan_cli.io.files import write_atomic
 
     write_atomic(path, encode(grid(near_square(list(job.shots.pictures))), {}, PREVIEW))
@@ -301,7 +301,7 @@ def _tell_start(job: "TaskRun") -> None:
 def _warn_of_domain_gap(job: "TaskRun") -> None:
     import numpy as np
 
-    from lfsgan_cli.training.domain_gap import MOST_IMAGES, DomainGap
+    from lfsgan_cli.training.perceptual import MOST_IMAGES, DomainGap
 
     base = job.workspace.base
     images = np.stack(list(islice(job.shots.pictures, MOST_IMAGES)))

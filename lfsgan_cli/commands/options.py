@@ -27,6 +27,7 @@ from lfsgan_cli.commands.help import Command as HelpfulCommand
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice, launched
+from lfsgan_cli.workspace.paths import check_local, is_remote, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +61,6 @@ def _verbose(given: bool) -> None:
 
 def _local(ctx: typer.Context, given: Path) -> Path:
     if not ctx.resilient_parsing and is_remote(given):
-        from lfsgan_cli.workspace.remote import check_local
-
         check_local(given, f"`{ctx.command_path}`")
     return given
 
@@ -187,13 +186,9 @@ def to_repeat(*arguments: str, workspace: Path, device: str = "auto", shared: bo
         more = f"--nnodes={nodes} --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT " if nodes > 1 else ""
         again = to_repeat(*arguments, workspace=workspace, device=device).removeprefix(shlex.join(_program()))
         return f"torchrun {more}--nproc-per-node={launch.local_count} -m lfsgan_cli{again}"
-    place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", _spelled(workspace)]
+    place = [] if workspace == DEFAULT_WORKSPACE else ["--workspace", spelled(workspace)]
     where = [] if device == "auto" else ["--device", device]
     return shlex.join([*_program(), *arguments, *place, *where])
-
-
-def _spelled(workspace: Path) -> str:
-    return str(workspace).replace(":/", "://", 1) if is_remote(workspace) else str(workspace)
 
 
 def _program() -> list[str]:
@@ -202,34 +197,6 @@ def _program() -> list[str]:
     if called.stem == "lfsgan" and (installed is None or not called.exists() or not called.samefile(installed)):
         return [str(called)]
     return ["python", "-m", "lfsgan_cli"] if installed is None and called.name == "__main__.py" else ["lfsgan"]
-
-
-def is_remote(workspace: str | Path) -> bool:
-    """Whether it is an address, s3://… or hf://…, and no path."""
-    return str(workspace).startswith(("s3:", "hf:"))
-
-
-def local_copy(workspace: Path, tasks: Iterable[str] = (), *, every: bool = False, base: bool = True) -> Path:
-    """The workspace's folder; of a remote one the local copy, with the base and these tasks, or all, as they are now.
-
-    tasks: names, or blends and lists of them; `base` is none. base: whether it is needed.
-    """
-    if not is_remote(workspace):
-        return workspace
-    from lfsgan_cli.workspace.remote import remote_at
-
-    return remote_at(workspace, say).fetch(tasks, every=every, base=base)
-
-
-def only_task(workspace: Path, given: list[str]) -> list[str]:
-    """The tasks that a command names; where it names none and the workspace is remote, the only one that is there."""
-    if given or not is_remote(workspace):
-        return given
-    from lfsgan_cli.workspace.remote import remote_at
-
-    name = remote_at(workspace).only_task()
-    say(f"Task: {name}, the only one there.")
-    return [name]
 
 
 def given_options(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`lfsgan pretrain`: the base that all tasks of a workspace share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -79,6 +79,13 @@ PathWeight = Annotated[
         "--path-weight", min=0, rich_help_panel=TRAINING, help="Weight of path length regularization; 0 is off."
     ),
 ]
+Augment = Annotated[
+    Literal["none", "ada"],
+    typer.Option(
+        "--augment", rich_help_panel=TRAINING,
+        help="ada: the discriminator sees augmented images, the more it overfits. For 500 to 5,000 images.",
+    ),
+]  # fmt: skip
 FeatureWeight = Annotated[
     float,
     typer.Option(
@@ -149,6 +156,7 @@ def pretrain(
     r1_gamma: R1 = PretrainConfig.r1_gamma,
     path_weight: PathWeight = PretrainConfig.path_weight,
     feature_weight: FeatureWeight = PretrainConfig.feature_weight,
+    augment: Augment = PretrainConfig.augment,
     reconstruction_kimg: ReconstructionKimg = PretrainConfig.reconstruction_kimg,
     reconstruction_weight: ReconstructionWeight = PretrainConfig.reconstruction_weight,
     decay: Decay = PretrainConfig.decay,
@@ -174,10 +182,10 @@ def pretrain(
     """
     from lfsgan_cli.networks.config import NetworkConfig
     from lfsgan_cli.runs import pretrain
-    from lfsgan_cli.runs.estimate import of_base
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.system.distributed import joined
     from lfsgan_cli.training import memory
+    from lfsgan_cli.training.pretraining import memory_needed
     from lfsgan_cli.workspace.locks import hold_base
     from lfsgan_cli.workspace.workspace import workspace_at
 
@@ -187,7 +195,8 @@ def pretrain(
     values = {
         "name": name, "resolution": resolution, "channels": channels, "latent": latent,
         "mapping_layers": mapping_layers, "kimg": kimg, "batch": batch, "lr": lr, "seed": seed, "mirror": mirror,
-        "r1_gamma": r1_gamma, "path_weight": path_weight, "feature_weight": feature_weight, "decay": decay,
+        "r1_gamma": r1_gamma, "path_weight": path_weight, "feature_weight": feature_weight, "augment": augment,
+        "decay": decay,
         "reconstruction_kimg": reconstruction_kimg, "reconstruction_weight": reconstruction_weight,
         "precision": precision, "init_from": init_from, "fit": fit, "crop_position": crop_position,
     }  # fmt: skip
@@ -208,11 +217,11 @@ def pretrain(
     summary = check_images(job.pictures, least=2, can_fit=True) if ranks.first else None
     ranks.wait()
     if dry_run:
-        _tell_plan(job, summary, of_base(job, where, ranks), as_json=as_json)
+        _tell_plan(job, summary, job.estimate(where, ranks), as_json=as_json)
         return
     training = job.plan.training
     config = NetworkConfig.from_json(job.plan.network)
-    tell_memory(memory.of_pretraining(config, training, len(job.pictures), ranks), memory.free(where), "--batch")
+    tell_memory(memory_needed(config, training, len(job.pictures), ranks), memory.free(where), "--batch")
     trainer = pretrain.Pretrainer(job, where, ranks)
     again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device, shared=True)
 
@@ -228,14 +237,13 @@ def pretrain(
 
 def _tell_plan(job: "PretrainRun", summary: "ImageSummary | None", estimate: "Estimate", *, as_json: bool) -> None:
     """What differs from the defaults, and what the run will need."""
-    from lfsgan_cli.runs.estimate import base_changes
 
     if as_json:
         images = summary.to_json() if summary else {}
         print_json({"plan": job.plan.to_json(), **images, "estimate": estimate.to_json()})
         return
     say(f"Would pretrain the base {job.plan.name!r} on {job.plan.pictures:,} images.")
-    tell_estimate(estimate, base_changes(job))
+    tell_estimate(estimate, job.changes())
 
 
 def _tell_choice(choice: dict[str, Any]) -> None:

@@ -16,7 +16,6 @@ from lfsgan_cli.commands.options import (
     DryRun,
     Json,
     LayerStrengths,
-    local_copy,
     task_names,
     to_repeat,
 )
@@ -68,9 +67,10 @@ def project(
     from lfsgan_cli.generation.projection import EMBEDDING_SIZE, plan_projection
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.blend import parse_strength
+    from lfsgan_cli.workspace.remote import local_copy
 
     where, share = pick(device), parse_strength(strength)
-    place = open_for_sampling(local_copy(workspace, [] if task is None else [task]), needs_task=task is not None)
+    place = open_for_sampling(local_copy(workspace, say, [] if task is None else [task]), needs_task=task is not None)
     job = plan_projection(place, image, task, space, steps, seed, share, where)
     job.check(outdir, overwrite=overwrite, dry_run=dry_run)
     if dry_run:

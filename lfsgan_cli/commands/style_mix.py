@@ -18,8 +18,6 @@ from lfsgan_cli.commands.options import (
     LayerStrengths,
     NoiseChoice,
     Truncation,
-    local_copy,
-    only_task,
     task_names,
 )
 
@@ -68,11 +66,12 @@ def style_mix(
     from lfsgan_cli.options import parse_seeds
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.workspace.blend import parse_strength
+    from lfsgan_cli.workspace.remote import local_copy, only_task
 
     options = SamplingOptions(truncation, noise, parse_strength(strength))
     row_seeds, column_seeds = parse_seeds(rows), parse_seeds(columns)
-    named = only_task(workspace, [] if task is None else [task])
-    place = open_for_sampling(local_copy(workspace, named), needs_task=task != "base")
+    named = only_task(workspace, say, [] if task is None else [task])
+    place = open_for_sampling(local_copy(workspace, say, named), needs_task=task != "base")
     (chosen,) = named or tasks_of(place, [])
     where = pick(device)
     name = None if chosen == "base" else chosen

@@ -17,7 +17,6 @@ from lfsgan_cli.commands.options import (
     Strength,
     WorkspaceDir,
     given_options,
-    local_copy,
     task_names,
     to_repeat,
 )
@@ -124,8 +123,9 @@ def export_task(
     """
     from lfsgan_cli.checkpoints.convert import plan_task_export
     from lfsgan_cli.checkpoints.lfsgan import write
+    from lfsgan_cli.workspace.remote import local_copy
 
-    task = plan_task_export(local_copy(workspace, [name], base=False), name, out, overwrite=overwrite)
+    task = plan_task_export(local_copy(workspace, say, [name], base=False), name, out, overwrite=overwrite)
     write(out, task.tensors)
     if as_json:
         print_json({"task": name, "file": str(out), "tensors": len(task.tensors), "options": task.info.config})
@@ -171,6 +171,7 @@ def merge(
     noise, which onnxruntime checks.
     """
     from lfsgan_cli.checkpoints import convert
+    from lfsgan_cli.workspace.remote import local_copy
     from lfsgan_cli.workspace.workspace import check_workspace
 
     as_onnx = file.suffix == ONNX
@@ -178,7 +179,7 @@ def merge(
         raise typer.BadParameter(f"belongs to {ONNX} files; leave it out", param_hint="--input")
     convert.check_out(file, overwrite=overwrite, others=[ONNX])
     told: dict[str, Any] = {} if strength == 1 else {"strength": strength}
-    place = check_workspace(local_copy(workspace, [name]))
+    place = check_workspace(local_copy(workspace, say, [name]))
     if as_onnx:
         told |= _merge_as_onnx(place, name, file, strength, source)
     else:

@@ -16,13 +16,12 @@ from lfsgan_cli.commands.options import (
     DryRun,
     Json,
     WorkspaceDir,
-    is_remote,
-    local_copy,
     task_names,
     to_repeat,
 )
 from lfsgan_cli.errors import LfsganError, printable
 from lfsgan_cli.options import spell
+from lfsgan_cli.workspace.paths import is_remote
 
 if TYPE_CHECKING:
     from lfsgan_cli.workspace.listing import InterruptedRun, Listing
@@ -152,9 +151,10 @@ def show(
     The adapter and its options, the base, the training settings and the size of the task file.
     """
     from lfsgan_cli.workspace.paths import find_task
+    from lfsgan_cli.workspace.remote import local_copy
     from lfsgan_cli.workspace.task_file import read_summary
 
-    task = read_summary(find_task(local_copy(workspace, [name], base=False), name))
+    task = read_summary(find_task(local_copy(workspace, say, [name], base=False), name))
     if as_json:
         print_json(_document(name, task))
     else:
@@ -350,8 +350,9 @@ def verify_tasks(
     Compares every file with the hash that was recorded when it was saved. Exits with code 1 if one differs.
     """
     from lfsgan_cli.workspace import manage
+    from lfsgan_cli.workspace.remote import local_copy
 
-    root = local_copy(workspace, names or [], every=not names)
+    root = local_copy(workspace, say, names or [], every=not names)
     findings = list(manage.verify(root, names or None))
     whole = all(finding.whole for finding in findings)
     if as_json:

@@ -133,10 +133,10 @@ def train(ctx: typer.Context, session: "Session[Result]", shown: Shown) -> Resul
     if session.resumed:
         say(f"Resuming after step {session.done:,} of {session.total:,}.")
     if shown.tensorboard is not None and session.ranks.first:
-        from lfsgan_cli.runs.tensorboard import FOLDER, Tensorboard
+        from lfsgan_cli.runs.session import TENSORBOARD, Tensorboard
 
         named = Path(shown.tensorboard).expanduser() / shown.name
-        session.tensorboard = Tensorboard(session.folder.path / FOLDER if shown.tensorboard == AUTO else named)
+        session.tensorboard = Tensorboard(session.folder.path / TENSORBOARD if shown.tensorboard == AUTO else named)
         say(f"Losses and image grids: tensorboard --logdir {shlex.quote(str(session.tensorboard.folder))}")
     run = session.complete(
         save_every=shown.save_every, resume_command=shown.resume_command, keep_checkpoint=shown.keep_checkpoint
@@ -204,7 +204,7 @@ class _View:
     """What is known of a session, and how it is drawn. over: whether it has ended."""
 
     def __init__(self, session: "Session[Any]", shown: Shown) -> None:
-        from lfsgan_cli.system.memory import PeakMemory
+        from lfsgan_cli.system.machine import PeakMemory
 
         self.over = False
         self._session, self._shown = session, shown

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lfsgan_cli import __version__, registry
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.system.memory import available_memory
+from lfsgan_cli.system.machine import available_memory
 from lfsgan_cli.workspace import base_file
 
 NEEDED_MEMORY = 1200 << 20  # bytes: learning on the embedded base held 1,144 MB at most (docs/benchmarks.md)
@@ -98,7 +98,8 @@ def extensions() -> MachineReport:
 
 def weights() -> MachineReport:
     """The embedded base, and the feature extractors of metrics; a large one that is not here is no problem."""
-    from lfsgan_cli.evaluation.extractors import inception, vgg
+    from lfsgan_cli.evaluation.extractors import inception
+    from lfsgan_cli.evaluation.extractors.perceptual import VGG_WEIGHTS
     from lfsgan_cli.evaluation.extractors.weights import cached, read
     from lfsgan_cli.workspace.base_file import embedded_base
 
@@ -108,7 +109,7 @@ def weights() -> MachineReport:
             facts.append(("embedded base", f"{base_file.verify(path).name}, whole"))
     except LfsganError as error:
         problems.append(Problem(str(error).partition("; ")[0], "install lfsgan itself again"))
-    for name, wanted in (("inception", inception.WEIGHTS), ("vgg", vgg.WEIGHTS)):
+    for name, wanted in (("inception", inception.WEIGHTS), ("vgg", VGG_WEIGHTS)):
         path = cached(wanted)
         if not path.exists():
             facts.append(

@@ -18,10 +18,8 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetFeatures, EfficientNetLite2Features
 from lfsgan_cli.evaluation.extractors.inception import WEIGHTS as INCEPTION
 from lfsgan_cli.evaluation.extractors.inception import InceptionFeatures, LegacyInceptionFeatures
-from lfsgan_cli.evaluation.extractors.perceptual import EfficientNetEmbedder, Embedder
+from lfsgan_cli.evaluation.extractors.perceptual import VGG_WEIGHTS, EfficientNetEmbedder, Embedder, LpipsVgg
 from lfsgan_cli.evaluation.extractors.pixels import PixelFeatures
-from lfsgan_cli.evaluation.extractors.vgg import WEIGHTS as VGG
-from lfsgan_cli.evaluation.extractors.vgg import LpipsVgg
 from lfsgan_cli.evaluation.extractors.weights import cached, locate
 from lfsgan_cli.evaluation.registry import Collector, Need
 from lfsgan_cli.io import safetensors
@@ -133,8 +131,8 @@ def pick_embedder(
         WrongWeightsError, UnreadableWeightsError: the file given or in the cache is not the one expected.
     """
     if name == "vgg":
-        return LpipsVgg(locate(VGG, vgg_weights, offline=offline), device)
-    path = vgg_weights or cached(VGG)
+        return LpipsVgg(locate(VGG_WEIGHTS, vgg_weights, offline=offline), device)
+    path = vgg_weights or cached(VGG_WEIGHTS)
     if name == "auto" and (vgg_weights or path.exists()):
         return LpipsVgg(path, device)
     shared = extractor if isinstance(extractor, EfficientNetFeatures) else EfficientNetFeatures(device)

@@ -22,7 +22,7 @@ from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.dataset import check as check_all
 from lfsgan_cli.images.decode import decode
 from lfsgan_cli.images.formats import BadImageError
-from lfsgan_cli.images.framing import DEFAULT, Framing
+from lfsgan_cli.images.framing import DEFAULT_FRAMING, Framing
 from lfsgan_cli.images.listing import Use
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.images.summary import ImageSummary, Size
@@ -90,7 +90,7 @@ class ImageSet:
     reals: StoredImages | None = None
     suffix: str = ""
     summary: ImageSummary | None = None
-    framing: Framing = DEFAULT
+    framing: Framing = DEFAULT_FRAMING
 
 
 def compared_with(sets: Sequence[ImageSet], path: Path) -> list[ImageSet]:
@@ -155,7 +155,7 @@ class WorkspaceSets:
         learned_from = self.few_shots or (folder / FEW_SHOTS if folder else None)
         known = learned_from is not None and learned_from.exists()
         parts = [Framing.taken_from(self.workspace.info(task).training)[0] for task, _ in blend.parts]
-        framing = parts[0] if len(set(parts)) == 1 else DEFAULT
+        framing = parts[0] if len(set(parts)) == 1 else DEFAULT_FRAMING
         few_shots = stored_images(learned_from, self.resolution, use, framing) if learned_from and known else None
         suffix = "" if self.style.strength == 1 else f" strength={self.style.note()['strength']}"
 
@@ -231,7 +231,9 @@ def foreign(
     return ImageSet(path.stem, lambda: images, len(images), dataset.resolution, known, note, None, summary=summary)
 
 
-def stored_images(path: Path, resolution: int, use: Use = "reference", framing: Framing = DEFAULT) -> StoredImages:
+def stored_images(
+    path: Path, resolution: int, use: Use = "reference", framing: Framing = DEFAULT_FRAMING
+) -> StoredImages:
     """The images at `path`; raises as `open_source` does."""
     return StoredImages(ImageDataset(open_source(path, use), resolution, framing))
 
@@ -292,7 +294,7 @@ class StoredImages:
     def resize(self) -> str:
         """How files become images of one size, for records."""
         framing = self.dataset.framing
-        if framing == DEFAULT:
+        if framing == DEFAULT_FRAMING:
             return CROPPED
         return f"{' '.join(framing.changes().values())}, Lanczos to the side of the generated images"
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError, quoted
 from lfsgan_cli.generation import shards
-from lfsgan_cli.generation.latents import Latents
 from lfsgan_cli.generation.output import (
     MAX_IMAGES,
     Block,
@@ -32,6 +31,7 @@ from lfsgan_cli.generation.output import (
 )
 from lfsgan_cli.generation.postprocess import Postprocess, is_plain
 from lfsgan_cli.generation.sampling import (
+    Latents,
     SamplingOptions,
     generator_of,
     noise_maps,
@@ -39,19 +39,19 @@ from lfsgan_cli.generation.sampling import (
     synthesize,
     usual_batch,
 )
-from lfsgan_cli.images import png
+from lfsgan_cli.images.formats import GRID
 from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import Choice, compiled, is_worth_it, prepared
 from lfsgan_cli.system.device import Precision, dtype_of
 from lfsgan_cli.system.distributed import ALONE, Ranks
-from lfsgan_cli.system.memory import keep_freed
+from lfsgan_cli.system.machine import keep_freed
 from lfsgan_cli.workspace.blend import LayerStrength, parse_strength
 from lfsgan_cli.workspace.paths import find_task, task_names
 from lfsgan_cli.workspace.workspace import Workspace
 
 BASE = "base"  # the folder of the base's images; no task can have that name
-GRID = "grid.png"
+GRID_FILE = "grid.png"
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class GenerateJob:
     @property
     def grid(self) -> Path:
         """The file with all images."""
-        return self.outdir / GRID
+        return self.outdir / GRID_FILE
 
     def paths(self) -> list[Path]:
         """The files of all images, in the order in which they are sampled."""
@@ -172,7 +172,7 @@ class GenerateJob:
             names = self._names[: self._shown]
             rows = [[read_pixels(self.outdir / one.folder / name) for name in names] for one in self.variants]
         if ranks.first:
-            save(self.grid, self._grid_of(rows), self._grid_note(compute), png.GRID)
+            save(self.grid, self._grid_of(rows), self._grid_note(compute), GRID)
         ranks.wait()
         yield self.grid
 

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.generation.latents import Latents
 from lfsgan_cli.generation.output import Pixels, square_columns, to_arrays
-from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, latent, noise_maps, synthesize
+from lfsgan_cli.generation.sampling import Latents, SamplingOptions, generator_of, latent, noise_maps, synthesize
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import prepared
 from lfsgan_cli.workspace.workspace import Workspace

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lfsgan_cli.generation.generate import BASE, GRID, Compute
+from lfsgan_cli.generation.generate import BASE, GRID_FILE, Compute
 from lfsgan_cli.generation.output import Block, Pixels, check_folder, check_ours, labelled, make_room, save, to_arrays
 from lfsgan_cli.generation.sampling import (
     SamplingOptions,
@@ -21,7 +21,7 @@ from lfsgan_cli.generation.sampling import (
     synthesize,
     usual_batch,
 )
-from lfsgan_cli.images import png
+from lfsgan_cli.images.formats import GRID
 from lfsgan_cli.io.safetensors import file_hash
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
@@ -47,7 +47,7 @@ class MixingJob:
     @property
     def grid(self) -> Path:
         """The file with the matrix and its margins."""
-        return self.outdir / GRID
+        return self.outdir / GRID_FILE
 
     def paths(self) -> list[Path]:
         """The files of all images: those of the seeds, then the matrix row by row."""
@@ -73,7 +73,7 @@ class MixingJob:
             save(path, image, {**note, "seed": source})
             images.append(image)
             yield path
-        save(self.grid, self.image_grid(images), {**note, "seed": None}, png.GRID)
+        save(self.grid, self.image_grid(images), {**note, "seed": None}, GRID)
         yield self.grid
 
     def images(self, compute: Compute) -> Iterator[Pixels]:

@@ -19,9 +19,9 @@ from PIL import Image
 from lfsgan_cli import __version__
 from lfsgan_cli.errors import printable
 from lfsgan_cli.generation.generate import GenerateJob, variant
-from lfsgan_cli.generation.output import near_square
+from lfsgan_cli.generation.output import encode, grid, near_square
 from lfsgan_cli.generation.sampling import SamplingOptions
-from lfsgan_cli.images import png
+from lfsgan_cli.images.formats import GRID, NOTE
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.remote import HUB, Address, Files, HubStore
 from lfsgan_cli.options import spell
@@ -118,7 +118,7 @@ def plan_sharing(
     place = Workspace(root)
     images = _job(place, name, GRID_SEEDS)
     compute = images.compute(torch.device("cpu"), 8, "fp32", "off")
-    grid = png.encode(images.image_grid(compute), {png.NOTE: json.dumps({"task": name, **STYLE.note()})}, png.GRID)
+    grid = encode(images.image_grid(compute), {NOTE: json.dumps({"task": name, **STYLE.note()})}, GRID)
     path = find_task(root, name)
     data = push.data
     if THUMBNAIL not in safetensors.read_header(path).metadata:
@@ -133,7 +133,7 @@ def thumbnail(workspace: Workspace, name: str) -> str:
     """
     job = _job(workspace, name, range(4))
     images = list(islice(job.images(job.compute(torch.device("cpu"), 4, "fp32", "off")), 4))
-    picture = Image.fromarray(png.grid(near_square(images)))
+    picture = Image.fromarray(grid(near_square(images)))
     stream = io.BytesIO()
     side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     picture.resize(side, Image.Resampling.LANCZOS).save(stream, "JPEG", quality=QUALITY, subsampling=0)

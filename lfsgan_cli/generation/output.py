@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.images.png import GRID, NOTE, encode, grid
+from lfsgan_cli.images.formats import GRID, KIND, NOTE
 from lfsgan_cli.io.files import open_plain, write_atomic
 
 if TYPE_CHECKING:
@@ -292,3 +293,42 @@ def _lines(text: str, width: int) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+def encode(image: Pixels, text: Mapping[str, str], kind: str = "") -> bytes:
+    """A PNG of `image`, uint8 [H, W, 3], with one text chunk for each item; equal arguments give equal bytes.
+
+    kind: `GRID` and the like for what is no single generated image; such files are never read as training images.
+    """
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in {**({KIND: kind} if kind else {}), **text}.items():
+        chunks.add_text(key, value)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", pnginfo=chunks)
+    return file.getvalue()
+
+
+def text_of(path: Path) -> dict[str, str]:
+    """A PNG's text chunks; empty for whatever cannot be read as a PNG, which then is none of ours."""
+    try:
+        with open_plain(path) as file, Image.open(file, formats=["PNG"]) as image:
+            image.load()  # text may follow the pixels
+            chunks = image.text if isinstance(image, PngImagePlugin.PngImageFile) else {}
+    except Exception:  # noqa: BLE001 - on foreign or damaged bytes Pillow's parsers raise nearly anything
+        return {}
+    return {str(key): str(value) for key, value in chunks.items()}
+
+
+def grid(rows: Sequence[Sequence[Pixels]], *, gap: int = 2, background: int = 255) -> Pixels:
+    """An image grid, uint8 [H, W, 3]: equally large images, `gap` pixels apart and from the edge.
+
+    Rows may differ in length; places without an image show the `background` (0 black to 255 white).
+    """
+    height, width, _ = rows[0][0].shape
+    columns = max(map(len, rows))
+    sheet = np.full((gap + len(rows) * (height + gap), gap + columns * (width + gap), 3), background, np.uint8)
+    for row, images in enumerate(rows):
+        for column, image in enumerate(images):
+            top, left = gap + row * (height + gap), gap + column * (width + gap)
+            sheet[top : top + height, left : left + width] = image
+    return sheet

@@ -21,7 +21,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lfsgan_cli.generation.generate import BASE
-from lfsgan_cli.generation.latents import Latents
 from lfsgan_cli.generation.output import (
     ForeignFileError,
     check_folder,
@@ -33,7 +32,7 @@ from lfsgan_cli.generation.output import (
     to_tensor,
     wrapped,
 )
-from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, map_seeds, synthesize
+from lfsgan_cli.generation.sampling import Latents, SamplingOptions, generator_of, map_seeds, synthesize
 from lfsgan_cli.images.dataset import ImageDataset
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.networks.generator import Generator

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.images.decode import Decoded, decode, fit
 from lfsgan_cli.images.formats import BadImageError, BadImagesError, UnusableFile
-from lfsgan_cli.images.framing import DEFAULT, Framing
+from lfsgan_cli.images.framing import DEFAULT_FRAMING, Framing
 from lfsgan_cli.images.listing import Use
 from lfsgan_cli.images.source import Source, open_source, open_sources
 from lfsgan_cli.images.summary import Finding, ImageSummary
@@ -87,7 +87,7 @@ class WithoutFiles:
 class ImageDataset:
     """The images of a source at one resolution, each uint8 [H, W, 3] and decoded when it is asked for."""
 
-    def __init__(self, source: Source, resolution: int, framing: Framing = DEFAULT) -> None:
+    def __init__(self, source: Source, resolution: int, framing: Framing = DEFAULT_FRAMING) -> None:
         self.source = source
         self.resolution = resolution
         self.framing = framing
@@ -183,7 +183,7 @@ class LoadedImages:
 def load_images(
     paths: Path | Sequence[Path],
     resolution: int,
-    framing: Framing = DEFAULT,
+    framing: Framing = DEFAULT_FRAMING,
     use: Use = "reference",
 ) -> LoadedImages:
     """Decode every image of a folder or zip file, or of several.

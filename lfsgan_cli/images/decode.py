@@ -32,7 +32,7 @@ from lfsgan_cli.images.formats import (
     without_metadata,
     without_text,
 )
-from lfsgan_cli.images.framing import DEFAULT, Framing
+from lfsgan_cli.images.framing import DEFAULT_FRAMING, Framing
 
 # What decoding one image may take, in bytes; a file of a few kB can claim any number of pixels.
 MOST_BYTES = 480_000_000
@@ -81,7 +81,7 @@ def decode(data: bytes) -> Decoded:
     return Decoded(decoded.image.transpose(_UPRIGHT[orientation]), decoded.flattened, decoded.bad_profile)
 
 
-def fit(image: Image.Image, resolution: int, framing: Framing = DEFAULT) -> Image.Image:
+def fit(image: Image.Image, resolution: int, framing: Framing = DEFAULT_FRAMING) -> Image.Image:
     """An image as a square of `resolution` pixels a side, resized (Lanczos) where it does not have that size yet."""
     if framing.fit == "pad" and image.width != image.height:
         longest = max(image.size)

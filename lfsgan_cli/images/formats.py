@@ -1,4 +1,4 @@
-"""Which files are images, what their bytes say before they are decoded, and the error for one that cannot be used."""
+"""Which files are images, what their bytes say before they are decoded, and the error for one that is of no use."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ _SIGNATURES = {
 _BMP_LEAST = 26  # bytes: the headers of the smallest BMP; two letters alone are no signature
 
 MAX_FILE_BYTES = 2**30  # no image that Pillow may open is larger
+
+# What lfsgan writes into its own PNG files.
+NOTE = "lfsgan"  # the keyword of the text chunk that says how an image was made
+KIND = "lfsgan-kind"  # and of the one that says what it is, if not one generated image
+GRID, THUMBNAIL, PREVIEW = "grid", "thumbnail", "preview"
+SAMPLE = "sample"  # what an image is that has a note and no kind
+HEAD_BYTES = 4096  # of a file, in which `made_as` finds its mark: text chunks are written before the pixels
 
 
 class BadImageError(LfsganError):
@@ -285,3 +292,18 @@ def tiff_kind(data: bytes) -> str:
 def is_planar(tags: dict[int, tuple[int, ...]]) -> bool:
     """Whether a TIFF stores one channel after another."""
     return tags.get(PLANAR, (1,))[0] == 2 and tags.get(CHANNELS, (1,))[0] > 1
+
+
+def made_as(head: bytes) -> str | None:
+    """What lfsgan made a file as (`SAMPLE`, `GRID`, …), by its first `HEAD_BYTES`; None for files of others."""
+    if not head.startswith(PNG_SIGNATURE):
+        return None
+    for kind, begin, end in png_chunks(head, whole=False):  # a note may be longer than what was read of it
+        if kind not in TEXT_CHUNKS:
+            continue
+        keyword, _, value = head[begin:end].partition(b"\x00")
+        if keyword == KIND.encode():
+            return value.decode("latin-1")
+        if keyword == NOTE.encode():
+            return SAMPLE
+    return None

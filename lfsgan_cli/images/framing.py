@@ -55,4 +55,4 @@ class Framing:
         return _OFFSET[self.crop_position] if self.crop_position in sides else _OFFSET["center"]
 
 
-DEFAULT = Framing()
+DEFAULT_FRAMING = Framing()

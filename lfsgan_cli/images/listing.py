@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 
-from lfsgan_cli.images.formats import SUFFIXES, UNSUPPORTED, UnusableFile, format_of
-from lfsgan_cli.images.png import SAMPLE, made_as
+from lfsgan_cli.images.formats import SAMPLE, SUFFIXES, UNSUPPORTED, UnusableFile, format_of, made_as
 from lfsgan_cli.io.files import CONFIG, CONFIG_MARK
 
 _LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # of operating systems, in lower case

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.images.formats import SUFFIXES, BadImageError, UnusableFile, format_of, refuse_huge
+from lfsgan_cli.images.formats import HEAD_BYTES, SUFFIXES, BadImageError, UnusableFile, format_of, refuse_huge
 from lfsgan_cli.images.listing import Listing, Use, left_out_text, skipped_text
-from lfsgan_cli.images.png import HEAD_BYTES
 from lfsgan_cli.io.files import open_plain
 
 SAMPLED = 4096  # bytes of a file's fingerprint, at each of three places

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lfsgan_cli.errors import printable
-from lfsgan_cli.images.framing import DEFAULT, Framing
+from lfsgan_cli.images.framing import DEFAULT_FRAMING, Framing
 from lfsgan_cli.images.listing import SHOWN, left_out_text, skipped_text
 from lfsgan_cli.images.source import Source
 
@@ -33,7 +33,7 @@ class ImageSummary:
     source: Source
     findings: Sequence[Finding]
     side: int
-    framing: Framing = DEFAULT
+    framing: Framing = DEFAULT_FRAMING
 
     @property
     def different(self) -> int:

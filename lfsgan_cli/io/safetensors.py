@@ -1,8 +1,12 @@
 """Safetensors files: headers read without torch and checked, files written in one canonical order, hashes of both.
 
+The last part is what the files of bases and tasks have in common: how damage is found and worded, JSON in headers.
+
 The format: 8 bytes with the header's length N (little endian), N bytes of JSON, the tensors' bytes without a gap.
 Source: https://github.com/huggingface/safetensors#format
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -19,6 +23,13 @@ from lfsgan_cli.io.files import open_plain, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
+
+from lfsgan_cli.errors import is_presentable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 ITEM_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
@@ -186,7 +197,7 @@ def encode(metadata: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> byte
     return len(text).to_bytes(_LENGTH_BYTES, "little") + text
 
 
-def write(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> None:
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write named tensors of any shape, strides and device, whole or not at all.
 
     Raises TensorDtypeError for complex, quantized or 8-bit floating tensors, FileWriteError where `path` cannot be
@@ -202,7 +213,7 @@ def write(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, st
     write_atomic(path, chunks())
 
 
-def read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors (on the CPU, memory mapped: pages are read when used) and the metadata, without its seal.
 
     Raises TensorFileError for what is no whole safetensors file.
@@ -217,14 +228,14 @@ def read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
         raise TensorFileError(path, quoted(one_line(str(error)), 200)) from error
 
 
-def not_finite(tensors: Mapping[str, "Tensor"]) -> str | None:
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """The name of a tensor that holds NaN or an infinite number; None where all numbers are finite."""
     import torch
 
     return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
 
 
-def _specs(tensors: Mapping[str, "Tensor"]) -> dict[str, TensorSpec]:
+def _specs(tensors: Mapping[str, Tensor]) -> dict[str, TensorSpec]:
     dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
     for name, dtype in dtypes.items():
         if dtype not in _NAMES:
@@ -232,7 +243,7 @@ def _specs(tensors: Mapping[str, "Tensor"]) -> dict[str, TensorSpec]:
     return layout({name: (_NAMES[dtypes[name]], tensor.shape) for name, tensor in tensors.items()})
 
 
-def _bytes(tensor: "Tensor") -> memoryview:
+def _bytes(tensor: Tensor) -> memoryview:
     import torch
 
     # numpy has no bfloat16, so every tensor leaves torch as plain bytes. Flat first: a scalar has no last axis to view.
@@ -243,7 +254,7 @@ def _bytes(tensor: "Tensor") -> memoryview:
 # https://github.com/Stability-AI/ModelSpec), and of whole files.
 
 
-def sealed(tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]) -> dict[str, str]:
+def sealed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
     """`metadata` with a hash of the whole header of a file of these tensors, which `is_broken` compares."""
     return {**metadata, SEAL: seal(metadata, _specs(tensors))}
 
@@ -272,7 +283,7 @@ def is_broken(header: Header) -> bool:
         return True
 
 
-def content_hash(tensors: Mapping[str, "Tensor"]) -> str:
+def content_hash(tensors: Mapping[str, Tensor]) -> str:
     """`0x` and the SHA-256 over the bytes that `write` puts after the header."""
     digest = hashlib.sha256()
     for name in _specs(tensors):
@@ -280,7 +291,7 @@ def content_hash(tensors: Mapping[str, "Tensor"]) -> str:
     return f"0x{digest.hexdigest()}"
 
 
-def tensors_sha256(tensors: Mapping[str, "Tensor"]) -> str:
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     """`content_hash` in plain hex, as all our texts have hashes: the `0x` is ModelSpec's."""
     return content_hash(tensors).removeprefix("0x")
 
@@ -305,3 +316,74 @@ def file_hash(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes; OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+HASH = "modelspec.hash_sha256"  # of the tensors
+_TENSORS, _HEADER = "tensors are not the ones that were", "header is not the one that was"
+
+
+class StoredFileError(LfsganError):
+    """A file that is damaged, or not of the kind that was expected.
+
+    kind, command: what the file should be, and what makes such files. way_out: of damage. damage: in the message
+    "its … saved", where the file is not what was saved; else `reason` says what is wrong.
+    """
+
+    kind: ClassVar[str]
+    command: ClassVar[str]
+    way_out: ClassVar[str]
+
+    def __init__(self, path: Path, reason: str = "", *, damage: str = "") -> None:
+        wrong = f"is not a usable {self.kind}: {reason}; expected a file made by `lfsgan {self.command}`"
+        super().__init__(f"{str(path)!r} {f'is damaged: its {damage} saved; {self.way_out}' if damage else wrong}")
+
+
+def read_tensors(path: Path, error: type[StoredFileError]) -> dict[str, Tensor]:
+    """All tensors of a file, once they have the hash that its header names and hold finite numbers only."""
+    tensors, metadata = read(path)
+    if content_hash(tensors) != metadata[HASH]:
+        raise error(path, damage=_TENSORS)
+    if (name := not_finite(tensors)) is not None:
+        raise error(path, f"its tensor {quoted(name)} holds numbers that are not finite")
+    return tensors
+
+
+def check_bytes(path: Path, error: type[StoredFileError]) -> None:
+    """Raise where the tensors' bytes are not those that the header names; without torch."""
+    header = read_header(path)
+    if data_hash(path, header) != header.metadata[HASH]:
+        raise error(path, damage=_TENSORS)
+
+
+def check_header(path: Path, header: Header, error: type[StoredFileError]) -> None:
+    """Raise where the header is not the one that was saved."""
+    if is_broken(header):
+        raise error(path, damage=_HEADER)
+
+
+def check_metadata(
+    path: Path, metadata: Mapping[str, str], keys: Iterable[str], names: Iterable[str], error: type[StoredFileError]
+) -> None:
+    """Raise where one of the `keys` is missing, or where the value under one of `names` cannot be printed as a name."""
+    for key in keys:
+        if key not in metadata:
+            raise error(path, f"its header lacks {key!r}")
+    for key in names:
+        if not is_presentable(metadata[key]):
+            raise error(path, f"{key!r} in its header is not a name, but {quoted(metadata[key])}")
+
+
+def read_object(path: Path, metadata: Mapping[str, str], key: str, error: type[StoredFileError]) -> dict[str, Any]:
+    """The JSON object under a key of the header."""
+    try:
+        value = strictjson.loads(metadata[key])
+    except ValueError as wrong:
+        raise error(path, f"{key!r} in its header is not JSON") from wrong
+    if not isinstance(value, dict):
+        raise error(path, f"{key!r} in its header is not a JSON object")
+    return value
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """JSON for a header: equal values have equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -22,8 +22,7 @@ from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.inference import prepared
 from lfsgan_cli.profiling.counters import Bound, Peaks, Work, counted, measure_peaks, time_runs
 from lfsgan_cli.profiling.phases import PhaseCost, learning_parts, pretraining_parts
-from lfsgan_cli.system.machine import Machine, this_machine
-from lfsgan_cli.system.memory import PeakMemory, keep_freed
+from lfsgan_cli.system.machine import Machine, PeakMemory, keep_freed, this_machine
 from lfsgan_cli.training.config import AnchorsConfig, LearnConfig, PretrainConfig
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.perceptual import perceptual_distance_to

@@ -12,9 +12,9 @@ import torch
 
 from lfsgan_cli.benchmark.results import RUNS, read_runs
 from lfsgan_cli.errors import LfsganError
-from lfsgan_cli.generation.output import check_folder, to_arrays
+from lfsgan_cli.generation.output import check_folder, encode, to_arrays
 from lfsgan_cli.generation.sampling import sample, usual_batch
-from lfsgan_cli.images.png import THUMBNAIL, encode
+from lfsgan_cli.images.formats import THUMBNAIL
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.report import html, text

@@ -1,30 +1,23 @@
-"""What a run will need on this machine, and what its plan changes: the lines of `--dry-run`."""
+"""What a run will need on this machine: time, memory, disk space."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lfsgan_cli import registry
-from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import build_generator
-from lfsgan_cli.options import spell
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import memory
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
-from lfsgan_cli.training.recipes import DEFAULT, task_recipe
 
 if TYPE_CHECKING:
-    from lfsgan_cli.runs.learn_task import TaskPlan, TaskRun
-    from lfsgan_cli.runs.pretrain import PretrainPlan, PretrainRun
+    from lfsgan_cli.runs.learn_task import TaskRun
 
-NETWORK_DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 4}  # of `pretrain`
 CHECKPOINTS = 2  # that a run keeps
 FLOAT = 4  # bytes
 TRAINED = 3  # what is trained and its two Adam moments, in a checkpoint
@@ -57,51 +50,6 @@ def of_task(job: TaskRun, device: torch.device) -> Estimate:
         free=memory.free(device),
         disk=base + CHECKPOINTS * FLOAT * TRAINED * discriminator,
     )
-
-
-def of_base(job: PretrainRun, device: torch.device, ranks: Ranks = ALONE) -> Estimate:
-    """What pretraining needs. Times a second of work on the device."""
-    network, training = NetworkConfig.from_json(job.plan.network), job.plan.training
-    generator, discriminator = memory.sizes(network)
-    state = TRAINED * (generator + discriminator) + generator  # and the EMA generator
-    return Estimate(
-        device=str(device),
-        seconds=of_pretraining(network, training, device, ranks),
-        memory=memory.of_pretraining(network, training, len(job.pictures), ranks),
-        free=memory.free(device),
-        disk=FLOAT * (CHECKPOINTS * state + 2 * generator + discriminator),
-    )
-
-
-def task_changes(job: TaskRun, device: torch.device) -> list[str]:
-    """The options of `learn-task` that differ from its defaults, or from the recipe, as they are written."""
-    plan, network = job.plan, job.workspace.base.average.config
-    usual = task_recipe(plan.recipe, plan.adapter, [], [], {}).resolved(device, network)
-    settled = registry.load(plan.adapter).settled(usual.options, network)
-    recipe = [] if plan.recipe == DEFAULT else [f"--recipe {plan.recipe}"]
-    return recipe + _changes(
-        plan, replace(plan, options=settled, training=usual.training, init_from=None, framing=Framing())
-    )
-
-
-def base_changes(job: PretrainRun) -> list[str]:
-    """The options of `pretrain` that differ from its defaults, as they are written."""
-    training = PretrainConfig(precision=job.plan.training.precision)
-    found = _changes(job.plan, replace(job.plan, training=training, start=None, framing=Framing()))
-    if job.plan.start is not None:
-        return found
-    shape = {flag: job.plan.settings[flag] for flag in (f"--{name.replace('_', '-')}" for name in NETWORK_DEFAULTS)}
-    values = zip(shape.items(), NETWORK_DEFAULTS.values(), strict=True)
-    return [*(f"{flag} {value}" for (flag, value), usual in values if value != usual), *found]
-
-
-def _changes(plan: TaskPlan | PretrainPlan, usual: TaskPlan | PretrainPlan) -> list[str]:
-    defaults: Mapping[str, Any] = usual.settings
-    changed = {flag: value for flag, value in plan.settings.items() if value != defaults[flag]}
-    return [
-        f"{flag}={spell(value)}" if flag.startswith(("-t ", "-o ")) else f"{flag} {spell(value)}"
-        for flag, value in changed.items()
-    ]
 
 
 # How long a training run will take on this machine: a short measurement, times what a step consists of.

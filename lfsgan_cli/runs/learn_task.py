@@ -15,11 +15,11 @@ from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct, read_config
 from lfsgan_cli.apply import adapt
 from lfsgan_cli.evaluation.retention_record import forget, record
+from lfsgan_cli.generation.output import encode
 from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.images.dataset import LoadedImages, load_images
-from lfsgan_cli.images.framing import DEFAULT as CROPPED
+from lfsgan_cli.images.framing import DEFAULT_FRAMING as CROPPED
 from lfsgan_cli.images.framing import Framing
-from lfsgan_cli.images.png import encode
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs import snapshots as snapshots_of
@@ -205,6 +205,16 @@ class TaskRun:
     folder: RunFolder
     resumed: bool
     start: Mapping[str, Tensor] | None = None
+
+    def changes(self, device: torch.device) -> list[str]:
+        """The options of `learn-task` that differ from its defaults, or from the recipe, as they are written."""
+        plan, network = self.plan, self.workspace.base.average.config
+        usual = task_recipe(plan.recipe, plan.adapter, [], [], {}).resolved(device, network)
+        settled = registry.load(plan.adapter).settled(usual.options, network)
+        recipe = [] if plan.recipe == DEFAULT else [f"--recipe {plan.recipe}"]
+        return recipe + plan.changes(
+            replace(plan, options=settled, training=usual.training, init_from=None, framing=CROPPED)
+        )
 
 
 def plan_task(

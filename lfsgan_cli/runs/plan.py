@@ -88,6 +88,12 @@ class Plan(ABC):
             found = {name: change for name, change in found.items() if not name.startswith("-o ")}
         return found
 
+    def changes(self, usual: Self) -> list[str]:
+        """The options whose values are not those of the usual plan, as they are written on the command line."""
+        values, defaults = self.settings, usual.settings
+        changed = {flag: spell(value) for flag, value in values.items() if value != defaults[flag]}
+        return [f"{flag}{'=' if flag.startswith(('-t ', '-o ')) else ' '}{value}" for flag, value in changed.items()]
+
     def resumed_as(self, asked: Self, done: int) -> Self:
         """The plan of a run that resumes after `done` steps as the user asks for it.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.generation.sampling import mean_w
 from lfsgan_cli.images.dataset import ImageDataset, WithoutFiles
-from lfsgan_cli.images.framing import DEFAULT as CROPPED
+from lfsgan_cli.images.framing import DEFAULT_FRAMING as CROPPED
 from lfsgan_cli.images.framing import Framing
 from lfsgan_cli.images.source import identity, open_source
 from lfsgan_cli.networks.config import RESOLUTIONS, NetworkConfig
@@ -23,16 +23,17 @@ from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
 from lfsgan_cli.networks.growing import grow_discriminator, grow_generator, grown_config
 from lfsgan_cli.runs.best import SAMPLES, SIDE, Best, look_every
-from lfsgan_cli.runs.estimate import NETWORK_DEFAULTS
+from lfsgan_cli.runs.estimate import CHECKPOINTS, FLOAT, TRAINED, Estimate, of_pretraining
 from lfsgan_cli.runs.folder import RunFolder, Stopwatch
 from lfsgan_cli.runs.plan import NoCheckpointError, Plan, flag
 from lfsgan_cli.runs.session import Session
 from lfsgan_cli.system.device import choose
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.system.machine import this_machine
+from lfsgan_cli.training import memory
 from lfsgan_cli.training.batches import batch_of, shuffled
 from lfsgan_cli.training.config import PretrainConfig
-from lfsgan_cli.training.pretraining import Pretraining
+from lfsgan_cli.training.pretraining import Pretraining, memory_needed
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import Base, BaseSummary
 from lfsgan_cli.workspace.workspace import Workspace
@@ -42,6 +43,8 @@ SHAPE = ("channels", "latent", "mapping_layers")
 GRID_EVERY = 300.0  # seconds between two image grids
 GROWING_IMAGES = 256  # that new blocks of the discriminator are fitted to
 WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
+
+NETWORK_DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 4}  # of `pretrain`
 
 
 class OtherFilesError(LfsganError):
@@ -179,6 +182,31 @@ class PretrainRun:
     def folder(self) -> RunFolder:
         """Where the run's files are."""
         return RunFolder(self.workspace.base_run)
+
+    def changes(self) -> list[str]:
+        """The options of `pretrain` that differ from its defaults, as they are written."""
+        usual = PretrainConfig(precision=self.plan.training.precision)
+        found = self.plan.changes(replace(self.plan, training=usual, start=None, framing=CROPPED))
+        if self.plan.start is not None:
+            return found
+        shape = {
+            flag: self.plan.settings[flag] for flag in (f"--{name.replace('_', '-')}" for name in NETWORK_DEFAULTS)
+        }
+        values = zip(shape.items(), NETWORK_DEFAULTS.values(), strict=True)
+        return [*(f"{flag} {value}" for (flag, value), usual in values if value != usual), *found]
+
+    def estimate(self, device: torch.device, ranks: Ranks = ALONE) -> Estimate:
+        """What pretraining needs. Times a second of work on the device."""
+        network, training = NetworkConfig.from_json(self.plan.network), self.plan.training
+        generator, discriminator = memory.sizes(network)
+        state = TRAINED * (generator + discriminator) + generator  # and the EMA generator
+        return Estimate(
+            device=str(device),
+            seconds=of_pretraining(network, training, device, ranks),
+            memory=memory_needed(network, training, len(self.pictures), ranks),
+            free=memory.free(device),
+            disk=FLOAT * (CHECKPOINTS * state + 2 * generator + discriminator),
+        )
 
 
 def plan_pretraining(

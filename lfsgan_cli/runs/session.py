@@ -1,7 +1,8 @@
-"""One training run at work, whatever it trains: checkpoints, interrupts, the log, divergence checks, image grids."""
+"""One training run at work, whatever it trains: checkpoints, interrupts, logs, divergence checks, image grids."""
 
 from __future__ import annotations
 
+import importlib
 import shlex
 import signal
 import threading
@@ -13,7 +14,9 @@ from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from lfsgan_cli.errors import LfsganError
@@ -24,7 +27,6 @@ from lfsgan_cli.io.files import FileWriteError
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs.folder import DivergedRunError, RunFolder, Stopwatch, diverged_loss, enough_memory
 from lfsgan_cli.runs.plan import Plan
-from lfsgan_cli.runs.tensorboard import Tensorboard
 from lfsgan_cli.system.distributed import LostRankError
 from lfsgan_cli.training.loop import Step, TrainingLoop
 
@@ -331,3 +333,54 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
     finally:
         for number, earlier in zip(numbers, before, strict=True):
             signal.signal(number, earlier)
+
+
+TENSORBOARD = "tensorboard"  # in the folder of a run
+
+
+class NoTensorboardError(LfsganError):
+    """The extra is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--tensorboard needs TensorBoard, which is not installed: pip install 'lfsgan[tensorboard]'; "
+            "the losses are in stats.jsonl without it"
+        )
+
+
+class Tensorboard:
+    """Writes event files into a folder, which is made with the first entry; NoTensorboardError.
+
+    Entries of an earlier run or process from the first new step on are hidden, so that a resumed run has one line.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._writers: Any = importlib.import_module("torch.utils.tensorboard")
+        except ImportError as error:
+            raise NoTensorboardError from error
+        self.folder = folder
+        self._open: Any = None
+
+    def losses(self, step: Step) -> None:
+        """Add the losses of a step, as `loss/NAME`."""
+        for name, loss in step.losses.items():
+            self._writer(step.done).add_scalar(f"loss/{name}", float(loss), step.done)
+
+    def samples(self, grid: Path, done: int) -> None:
+        """Add an image grid from its file."""
+        with Image.open(grid) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        writer = self._writer(done)
+        writer.add_image("samples", pixels, done, dataformats="HWC")
+        writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._open is not None:
+            self._open.close()
+
+    def _writer(self, step: int) -> Any:
+        if self._open is None:
+            self._open = self._writers.SummaryWriter(str(self.folder), purge_step=step)
+        return self._open

@@ -11,7 +11,7 @@ from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation.retention_record import forget, record
 from lfsgan_cli.generation.output import Block, Pixels, check_ours, labelled, save, to_arrays
 from lfsgan_cli.generation.sampling import sample
-from lfsgan_cli.images.png import GRID as MARKED
+from lfsgan_cli.images.formats import GRID as MARKED
 from lfsgan_cli.io.files import write_atomic
 from lfsgan_cli.runs.folder import RunFolder
 from lfsgan_cli.workspace.blend import layers

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lfsgan_cli.errors import LfsganError, printable
+from lfsgan_cli.generation.output import encode
 from lfsgan_cli.images.dataset import LEAST, ImageDataset
 from lfsgan_cli.images.decode import decode, fit
 from lfsgan_cli.images.formats import BadImageError, UnusableFile, format_of
 from lfsgan_cli.images.framing import Fit, Framing
-from lfsgan_cli.images.png import encode
 from lfsgan_cli.images.source import Joined, OneImage, open_source
 from lfsgan_cli.images.summary import Finding, ImageSummary
 from lfsgan_cli.io.files import write_atomic

@@ -32,7 +32,7 @@ class Row:
     @classmethod
     def of(cls, title: str, seeds: Sequence[int], images: Sequence[Pixels]) -> Row:
         """A row of images, one for each seed."""
-        from lfsgan_cli.images.png import encode
+        from lfsgan_cli.generation.output import encode
 
         pngs = [b64encode(encode(image, {})).decode() for image in images]
         return cls(title, list(zip(seeds, pngs, strict=True)))

@@ -148,7 +148,7 @@ async def tasks(request: Request) -> Response:
     names = [None, *task_names(studio.root)][:MAX_TASKS] if studio.root.is_dir() else [None]
 
     def work(samples: Samples) -> list[Row]:
-        from lfsgan_cli.generation.latents import read_latents
+        from lfsgan_cli.generation.sampling import read_latents
 
         latents = read_latents(folder / "out" / "latents.npz", samples.place.base.average.config)
         rows = []

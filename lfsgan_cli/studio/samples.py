@@ -14,16 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lfsgan_cli.generation.latents import Latents
-from lfsgan_cli.generation.output import Pixels, near_square, to_arrays
-from lfsgan_cli.generation.sampling import SamplingOptions, generator_of, sample, synthesize, usual_batch
-from lfsgan_cli.images.png import THUMBNAIL, encode, grid
+from lfsgan_cli.generation.output import Pixels, encode, grid, near_square, to_arrays
+from lfsgan_cli.generation.sampling import Latents, SamplingOptions, generator_of, sample, synthesize, usual_batch
+from lfsgan_cli.images.formats import THUMBNAIL
 from lfsgan_cli.io.files import FileWriteError, write_atomic
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.inference import prepared
 from lfsgan_cli.studio.folder import THUMBS, Stamp, stamp
 from lfsgan_cli.system.device import pick
-from lfsgan_cli.training.domain_gap import DomainGap
+from lfsgan_cli.training.perceptual import DomainGap
 from lfsgan_cli.workspace.blend import parse_blend
 from lfsgan_cli.workspace.paths import task_path
 from lfsgan_cli.workspace.task_file import TaskFile

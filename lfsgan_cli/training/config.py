@@ -91,6 +91,10 @@ class PretrainConfig(_Checked):
         float, "thousands of images in which the generator first learns to reconstruct them; 0: none", AT_LEAST_0
     ] = 0.0
     reconstruction_weight: Annotated[float, "weight of the reconstruction in adversarial training", AT_LEAST_0] = 5.0
+    augment: Annotated[
+        Literal["none", "ada"],
+        "ada: augment what the discriminator sees, the more it overfits (Karras et al., NeurIPS 2020)",
+    ] = "none"
     precision: Annotated[Choice, "dtype of feature maps; the regularizers always use fp32"] = "auto"
 
     def __post_init__(self) -> None:

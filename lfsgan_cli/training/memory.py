@@ -11,11 +11,9 @@ from torch.utils.checkpoint import checkpoint
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator, build_generator
-from lfsgan_cli.system.distributed import ALONE, Ranks
-from lfsgan_cli.system.memory import available_memory
-from lfsgan_cli.training.autoencoder import CALIBRATED, EMBEDDED
+from lfsgan_cli.system.machine import available_memory
 from lfsgan_cli.training.batches import MOST_REFERENCES
-from lfsgan_cli.training.config import LearnConfig, PretrainConfig
+from lfsgan_cli.training.config import LearnConfig
 
 CPU = torch.device("cpu")
 BUDGET = 6 << 30  # bytes for the graph of one loss: of 8 GB, the rest is for weights, optimizers and the program
@@ -77,23 +75,6 @@ def with_features(
 def feature_numbers(config: NetworkConfig) -> int:
     """Numbers in the outputs of all convolutions for one image."""
     return sum(config.channels[side] * side * side for side in config.noise_sides)
-
-
-def of_pretraining(network: NetworkConfig, training: PretrainConfig, images: int, ranks: Ranks = ALONE) -> int:
-    """Bytes at most, within a quarter: both generators, the discriminator, their optimizers, the largest step.
-
-    images: the training images, each of which has an embedding where they are reconstructed. ranks: each has all of
-    this, but only its part of the batch.
-    """
-    batch = training.batch // ranks.count
-    generator, discriminator = sizes(network)
-    weights = 2 * generator + discriminator + COPIES * (generator + discriminator)
-    frozen = batch * FROZEN if training.feature_weight else 0
-    if training.reconstruction_kimg:
-        rows = images * (2 if training.mirror else 1)
-        frozen += EMBEDDED * (2 * 2 * rows + 3 * NUMBER * min(images, CALIBRATED))  # half floats, twice while joined
-    one = PROGRAM + frozen + NUMBER * (weights + batch * GRAPH * feature_numbers(network))
-    return one * ranks.sharing
 
 
 def of_learning(network: NetworkConfig, training: LearnConfig, images: int, device: torch.device = CPU) -> int:

@@ -9,17 +9,19 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.discriminator import Discriminator
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.system.distributed import ALONE, Ranks
-from lfsgan_cli.training import losses
+from lfsgan_cli.training import autoencoder, losses, memory
 from lfsgan_cli.training.autoencoder import MATCHED, ImageEmbeddings, ImageEncoder, reconstruction_loss
 from lfsgan_cli.training.batches import Images, batch_of, flipped, mixed, shuffled
-from lfsgan_cli.training.config import PretrainConfig
-from lfsgan_cli.training.discriminator import FeatureDiscriminator, risen
+from lfsgan_cli.training.config import AugmentConfig, PretrainConfig
+from lfsgan_cli.training.discriminator import Augmentation, FeatureDiscriminator, risen
 from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, dense_adam, lazy_adam, set_rate
 
+ADA_IMAGES = 500_000  # in which the probability of augmentation can rise from 0 to 1, as in the paper
 CALIBRATED = 256  # real images from which the scale of frozen features is computed
 DECODER_RATE = 1.5  # of the synthesis while it learns to reconstruct, against adversarial training
 DECODER_DECAY = 0.3  # last share of the reconstruction in which its learning rates fall
@@ -37,6 +39,8 @@ class Pretraining(TrainingLoop):
 
     With `reconstruction_kimg`, the generator first learns to reconstruct the training images, see `autoencoder`; half
     of what it generates afterwards are reconstructions, which both discriminators see too.
+
+    With `augment` "ada", the first discriminator sees augmented images only (Karras et al., NeurIPS 2020).
 
     generator, ema and discriminator are on one device; `ema` is where the EMA starts. ranks: the processes that train
     together, each on its rows of every batch; RanksBatchError.
@@ -60,6 +64,10 @@ class Pretraining(TrainingLoop):
             choose(config.precision, self.device, generator.config.resolution), generator.w_mean.dtype
         )
         self.modules = {"generator": generator, "ema": self.ema.module, "discriminator": discriminator}
+        self.augmentation = None
+        if config.augment == "ada":
+            self.augmentation = Augmentation(AugmentConfig(mode="adaptive", rise=ADA_IMAGES), self.random)
+            self.modules = {**self.modules, "augmentation": self.augmentation}
         g, d = list(generator.parameters()), list(discriminator.parameters())
         g_adam = lazy_adam([Rated(g, config.lr)], config.path_every if config.path_weight else 0)
         d_adam = lazy_adam([Rated(d, config.lr)], config.r1_every if config.r1_gamma else 0)
@@ -146,15 +154,16 @@ class Pretraining(TrainingLoop):
     def _g_loss(self, _step: int) -> Iterator[Tensor]:
         reconstructed = self.batch // 2 if self.encoder else 0
         fakes, _ = self._generate(self.batch - reconstructed, self.dtype)
-        loss: Tensor | float = 0.0
+        scored, loss = self._augmented(fakes), torch.zeros((), device=self.device)
         if self.encoder:
             self._take_reals()
             # Codes stay as they are from here on: the EMA of the mapping could not follow moving ones.
             again = self._reconstructed(self.encoder, self._taken[:reconstructed], self._flips[:reconstructed])
             loss = self.config.reconstruction_weight * reconstruction_loss(again, self._reals[:reconstructed])
             fakes = torch.cat([fakes, again.to(self.dtype)])
-        self._fakes = fakes.detach()
-        loss = loss + losses.nonsaturating_g(self.discriminator(fakes))
+            scored = torch.cat([scored, self._augmented(again.to(self.dtype))])
+        self._scored = scored.detach()
+        loss = loss + losses.nonsaturating_g(self.discriminator(scored))
         if self.features is not None:
             weight = self.config.feature_weight * self._adversarial_share * (1 - self.annealed)
             loss = loss + self.features.generator_loss(fakes, weight)
@@ -164,8 +173,14 @@ class Pretraining(TrainingLoop):
         """On the images that the generator has just learned from, so that none are generated twice."""
         if not self.encoder:
             self._take_reals()
-        both = torch.cat([self._reals.to(self.dtype), self._fakes])  # one pass costs less than two
-        yield losses.logistic_d(*self.discriminator(both, sets=2).chunk(2))
+        both = torch.cat([self._augmented(self._reals.to(self.dtype)), self._scored])  # one pass costs less than two
+        real, fake = self.discriminator(both, sets=2).chunk(2)
+        yield losses.logistic_d(real, fake)
+        if self.augmentation is not None:
+            self.augmentation.observe(real, self.config.batch)
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        return images if self.augmentation is None else self.augmentation(images)
 
     def _take_reals(self) -> None:
         """The step's training images, their indices, and which of them are flipped."""
@@ -196,7 +211,7 @@ class Pretraining(TrainingLoop):
         yield self.encoder.mapping_loss(self.generator.mapping(z), random)
 
     def _r1_loss(self, _step: int) -> Iterator[Tensor]:
-        penalty = losses.r1(self.discriminator, self._reals)
+        penalty = losses.r1(lambda images: self.discriminator(self._augmented(images)), self._reals)
         yield penalty * (self.config.r1_gamma / 2 * self.config.r1_every)
 
     def _path_loss(self, _step: int) -> Iterator[Tensor]:
@@ -205,3 +220,22 @@ class Pretraining(TrainingLoop):
         path = losses.path_length(image, ws, self.path_mean, noise, self.ranks.mean)
         self.path_mean = path.mean
         yield path.penalty * (self.config.path_weight * self.config.path_every)
+
+
+def memory_needed(network: NetworkConfig, training: PretrainConfig, images: int, ranks: Ranks = ALONE) -> int:
+    """Bytes at most, within a quarter: both generators, the discriminator, their optimizers, the largest step.
+
+    images: the training images, each of which has an embedding where they are reconstructed. ranks: each has all of
+    this, but only its part of the batch.
+    """
+    batch = training.batch // ranks.count
+    generator, discriminator = memory.sizes(network)
+    weights = 2 * generator + discriminator + memory.COPIES * (generator + discriminator)
+    frozen = batch * memory.FROZEN if training.feature_weight else 0
+    if training.reconstruction_kimg:
+        rows = images * (2 if training.mirror else 1)
+        frozen += autoencoder.EMBEDDED * (
+            2 * 2 * rows + 3 * memory.NUMBER * min(images, autoencoder.CALIBRATED)
+        )  # half floats, twice while joined
+    one = memory.PROGRAM + frozen + memory.NUMBER * (weights + batch * memory.GRAPH * memory.feature_numbers(network))
+    return one * ranks.sharing

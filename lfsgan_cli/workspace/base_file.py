@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lfsgan_cli.errors import quoted
 from lfsgan_cli.io import safetensors
-from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
-from lfsgan_cli.workspace.stored_file import (
+from lfsgan_cli.io.safetensors import (
     HASH,
     StoredFileError,
     check_bytes,
@@ -24,6 +23,7 @@ from lfsgan_cli.workspace.stored_file import (
     read_object,
     read_tensors,
 )
+from lfsgan_cli.networks.config import NetworkConfig, NetworkConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -180,7 +180,7 @@ def _networks(
     """Two generators and a discriminator, to be filled; no larger than what there is to fill them with."""
     from lfsgan_cli.networks.discriminator import Discriminator
     from lfsgan_cli.networks.generator import build_generator
-    from lfsgan_cli.system.memory import Budget, OverBudgetError
+    from lfsgan_cli.system.machine import Budget, OverBudgetError
 
     try:
         with Budget(sum(tensor.numel() for tensor in tensors.values())):

@@ -39,6 +39,16 @@ class NoWorkspaceError(LfsganError):
         )
 
 
+class ReadOnlyError(LfsganError):
+    """Work in a remote workspace that needs a local one. what: the work."""
+
+    def __init__(self, address: str, what: str) -> None:
+        super().__init__(
+            f"{what} needs a local workspace, and {address} is remote: work in a folder, then publish its tasks with "
+            f"`lfsgan tasks push NAME {address}`"
+        )
+
+
 class NoBaseError(LfsganError):
     """A workspace without its base."""
 
@@ -144,3 +154,19 @@ def find_task(root: Path, name: str) -> Path:
     if not path.is_file():
         raise UnknownTaskError(name, task_names(root))
     return path
+
+
+def is_remote(workspace: str | Path) -> bool:
+    """Whether it is an address, s3://… or hf://…, and no path."""
+    return str(workspace).startswith(("s3:", "hf:"))
+
+
+def spelled(workspace: Path) -> str:
+    """A workspace as it was given: a path has lost one of an address's slashes."""
+    return str(workspace).replace(":/", "://", 1) if is_remote(workspace) else str(workspace)
+
+
+def check_local(workspace: Path, what: str) -> None:
+    """ReadOnlyError for a remote workspace. what: the work that needs a local one."""
+    if is_remote(workspace):
+        raise ReadOnlyError(spelled(workspace), what)

@@ -27,7 +27,7 @@ from lfsgan_cli.io.remote import HUB, Address, AddressError, RemoteError, Stored
 from lfsgan_cli.io.safetensors import read_header
 from lfsgan_cli.workspace import base_file, listing, manage, task_file
 from lfsgan_cli.workspace.listing import ListedTask, Listing
-from lfsgan_cli.workspace.paths import BASE_FILE, RESERVED, SUFFIX, UnknownTaskError
+from lfsgan_cli.workspace.paths import BASE_FILE, RESERVED, SUFFIX, UnknownTaskError, is_remote
 from lfsgan_cli.workspace.task_file import BaseInfo, TaskInfo
 
 TASKS, INDEX, CARD = "tasks", "index", "README.md"
@@ -39,16 +39,6 @@ _DOCUMENT = ("adapter", "adapter_version", "base", "bytes", "config", "learned",
 _NEAR = 500  # names that are looked at for one that was mistyped
 
 Tell = Callable[[str], None]
-
-
-class ReadOnlyError(LfsganError):
-    """Work in a remote workspace that needs a local one."""
-
-    def __init__(self, address: Address, what: str) -> None:
-        super().__init__(
-            f"{what} needs a local workspace, and {address} is remote: work in a folder, then publish its tasks with "
-            f"`lfsgan tasks push NAME {address}`"
-        )
 
 
 class NothingThereError(LfsganError):
@@ -80,11 +70,23 @@ class SeveralTasksError(LfsganError):
         super().__init__(f"{address} has {found}; {way}")
 
 
-def check_local(workspace: Path, what: str) -> None:
-    """ReadOnlyError for a remote workspace. what: the work that needs a local one."""
-    address = Address.parse(workspace)
-    if address is not None:
-        raise ReadOnlyError(address, what)
+def local_copy(
+    workspace: Path, tell: Tell, tasks: Iterable[str] = (), *, every: bool = False, base: bool = True
+) -> Path:
+    """The workspace's folder; of a remote one the local copy, with the base and these tasks, or all, as they are now.
+
+    tell: is told of a download. tasks: names, or blends and lists of them; `base` is none. base: whether it is needed.
+    """
+    return remote_at(workspace, tell).fetch(tasks, every=every, base=base) if is_remote(workspace) else workspace
+
+
+def only_task(workspace: Path, tell: Tell, given: list[str]) -> list[str]:
+    """The tasks that a command names; where it names none and the workspace is remote, the only one that is there."""
+    if given or not is_remote(workspace):
+        return given
+    name = remote_at(workspace).only_task()
+    tell(f"Task: {name}, the only one there.")
+    return [name]
 
 
 def remote_at(url: str | Path, tell: Tell = lambda _text: None) -> RemoteWorkspace:

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lfsgan_cli.errors import LfsganError, is_presentable, quoted
 from lfsgan_cli.io import safetensors
-from lfsgan_cli.io.safetensors import SEAL
-from lfsgan_cli.workspace import blend
-from lfsgan_cli.workspace.blend import StoredPart
-from lfsgan_cli.workspace.stored_file import (
+from lfsgan_cli.io.safetensors import (
     HASH,
+    SEAL,
     StoredFileError,
     check_bytes,
     check_header,
@@ -23,6 +21,8 @@ from lfsgan_cli.workspace.stored_file import (
     read_object,
     read_tensors,
 )
+from lfsgan_cli.workspace import blend
+from lfsgan_cli.workspace.blend import StoredPart
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,7 +141,7 @@ class TaskFile:
 
     def parts(self, network: Generator) -> list[tuple[StoredPart, Adapter]]:
         """The same as its parts: those of a stored blend, or the task itself with strength 1 for all layers."""
-        from lfsgan_cli.system.memory import Budget, OverBudgetError
+        from lfsgan_cli.system.machine import Budget, OverBudgetError
 
         info = self.info
         state = {name: tensor for name, tensor in self.tensors.items() if name != W_MEAN}

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lfsgan_cli.generation.output import to_arrays
+from lfsgan_cli.generation.output import encode, to_arrays
 from lfsgan_cli.generation.sampling import sample
-from lfsgan_cli.images.png import encode
 
 if TYPE_CHECKING:
     from lfsgan_cli.workspace.base_file import Base

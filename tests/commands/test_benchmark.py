@@ -128,7 +128,7 @@ def test_stopped_in_the_middle_it_goes_on_to_the_same_numbers(program: "Program"
     write(program, steps=30)  # its log begins after ten, which leaves time to stop
     words = (*RUN, "--method", "left")
     said = program.stopped(*words, log="out/left/seed0/tasks/cats/stats.jsonl", by=by)
-    assert said.splitlines()[-1].endswith(" with: python -m lfsgan_cli benchmark tiny.toml --out out --method left")
+    assert said.splitlines()[-1].endswith(" benchmark tiny.toml --out out --method left")
     program.done(*words)
     program.done("benchmark", "tiny.toml", "--out", "whole", "--method", "left")
     again = lines(program, "whole/runs.jsonl")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lfsgan_cli.diagnostics.doctor import writable
-from lfsgan_cli.system.memory import available_memory
+from lfsgan_cli.system.machine import available_memory
 from lfsgan_cli.workspace.locks import FOLDER, hold_tasks
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lfsgan_cli.images.png import PREVIEW, made_as
+from lfsgan_cli.images.formats import PREVIEW, made_as
 
 if TYPE_CHECKING:
     from tests.conftest import Program

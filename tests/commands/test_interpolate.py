@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from lfsgan_cli.generation.interpolation import slerp
-from lfsgan_cli.system.memory import STEP, PeakMemory
+from lfsgan_cli.system.machine import STEP, PeakMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from lfsgan_cli import options, registry
 from lfsgan_cli.adapter import Adapter, construct
 from lfsgan_cli.evaluation.metrics.memorization import CLOSEST
 from lfsgan_cli.images.dataset import load_images
-from lfsgan_cli.images.png import NOTE
+from lfsgan_cli.images.formats import NOTE
 from lfsgan_cli.workspace import task_file
 from lfsgan_cli.workspace.paths import task_path
 from lfsgan_cli.workspace.task_file import TaskInfo

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lfsgan_cli.generation.latents import Latents, read_latents
+from lfsgan_cli.generation.sampling import Latents, read_latents
 from lfsgan_cli.workspace.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from lfsgan_cli.evaluation.retention import (
     save_verdicts,
 )
 from lfsgan_cli.evaluation.retention_record import ARITHMETIC, digest
-from lfsgan_cli.images.png import text_of
+from lfsgan_cli.generation.output import text_of
 from lfsgan_cli.io import safetensors
 from lfsgan_cli.io.safetensors import read_header
 from lfsgan_cli.networks.generator import Synthesis

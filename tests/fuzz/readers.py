@@ -15,9 +15,9 @@ from lfsgan_cli.checkpoints.checkpoint import Checkpoint
 from lfsgan_cli.checkpoints.convert import plan_task_import
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.evaluation import features
+from lfsgan_cli.generation.output import text_of
 from lfsgan_cli.images.dataset import ImageDataset, check, load_images
 from lfsgan_cli.images.decode import decode, fit
-from lfsgan_cli.images.png import text_of
 from lfsgan_cli.images.source import open_source
 from lfsgan_cli.report.benchmark import page_of
 from lfsgan_cli.report.html import to_html

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lfsgan_cli.images.dataset import ImageDataset, TooFewImagesError, check, identity, load_images
 from lfsgan_cli.images.formats import TAKEN, BadImagesError, UnusableFile
-from lfsgan_cli.images.framing import DEFAULT, Framing
+from lfsgan_cli.images.framing import DEFAULT_FRAMING, Framing
 from lfsgan_cli.images.source import NoImagesError, open_source
 from lfsgan_cli.images.summary import ImageSummary
 
@@ -178,7 +178,7 @@ class TestLoadShots:
 
 
 class TestSummary:
-    def summary(self, folder: Path, framing: Framing = DEFAULT) -> ImageSummary:
+    def summary(self, folder: Path, framing: Framing = DEFAULT_FRAMING) -> ImageSummary:
         return check(ImageDataset(open_source(folder), 8, framing))
 
     def test_one_line_says_how_many_which_sizes_and_what_was_skipped(self, folder: Path) -> None:

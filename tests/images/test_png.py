@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lfsgan_cli.images.png import encode, grid, text_of
+from lfsgan_cli.generation.output import encode, grid, text_of
 
 PICTURE = np.random.RandomState(0).randint(0, 256, (6, 5, 3), dtype=np.uint8)
 

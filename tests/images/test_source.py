@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from lfsgan_cli.errors import LfsganError
+from lfsgan_cli.generation.output import encode
 from lfsgan_cli.images import formats
-from lfsgan_cli.images.formats import BadImageError, UnusableFile
+from lfsgan_cli.images.formats import GRID, NOTE, THUMBNAIL, BadImageError, UnusableFile
 from lfsgan_cli.images.listing import skipped_text
-from lfsgan_cli.images.png import GRID, NOTE, THUMBNAIL, encode
 from lfsgan_cli.images.source import (
     BrokenZipError,
     NoImagesError,

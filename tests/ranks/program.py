@@ -25,12 +25,12 @@ NETWORK = NetworkConfig(resolution=16, channels={4: 8, 8: 8, 16: 8}, w_dim=8, ma
 IMAGES = list(np.random.RandomState(0).randint(0, 256, (21, 16, 16, 3), np.uint8))  # no multiple of the batch
 
 
-def config(steps: int, reconstructed: int, features: float) -> PretrainConfig:
+def config(steps: int, reconstructed: int, features: float, *, ada: bool) -> PretrainConfig:
     """Every phase within a few steps."""
     return PretrainConfig(
         kimg=steps * BATCH / 1000, batch=BATCH, seed=3, r1_every=4, path_every=3, ema_kimg=0.05,
         feature_weight=features, feature_ramp_kimg=0.1,
-        reconstruction_kimg=reconstructed * BATCH / 1000, precision="fp32",
+        reconstruction_kimg=reconstructed * BATCH / 1000, precision="fp32", augment="ada" if ada else "none",
     )  # fmt: skip
 
 
@@ -50,12 +50,15 @@ def main() -> None:
     parser.add_argument("--until", type=int, default=1 << 30)
     parser.add_argument("--reconstructed", type=int, default=0)
     parser.add_argument("--features", type=float, default=1.0)
+    parser.add_argument("--ada", action="store_true")
     parser.add_argument("--checkpoint", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64 if options.float64 else torch.float32)
     with joined(CPU) as ranks:
-        run = new_run(ranks, config(options.steps, options.reconstructed, options.features))
+        run = new_run(ranks, config(options.steps, options.reconstructed, options.features, ada=options.ada))
+        if run.augmentation is not None:
+            run.augmentation.p.fill_(0.5)  # which few steps would not reach
         if options.checkpoint and options.checkpoint.exists():
             run.unpack(safetensors.read(options.checkpoint)[0])
         ranks.equalize(run.modules.values(), run.done)

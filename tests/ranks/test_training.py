@@ -48,6 +48,13 @@ def test_so_they_have_with_reconstruction_and_the_discriminator_on_frozen_featur
     assert max(apart(run, runs[0]) for run in runs[1:]) < 1e-6
 
 
+def test_so_they_have_with_adaptive_augmentation_of_real_generated_and_reconstructed_images(tmp_path: Path) -> None:
+    runs = [losses(count, tmp_path, *PLAIN, "--steps", 9, "--reconstructed", 4, "--ada") for count in (1, 2, 4)]
+    bare = losses(1, tmp_path, *PLAIN, "--steps", 9, "--reconstructed", 4)
+    assert apart(bare[4:], runs[0][4:]) > 1e-3
+    assert max(apart(run, runs[0]) for run in runs[1:]) < 1e-6
+
+
 # With the discriminator on frozen features, rounding grows faster: its 60 layers see batches of other sizes, and Adam
 # without momentum makes a whole step of any gradient. 2e-3 after 8 steps; float64 shows that nothing else differs.
 @pytest.mark.parametrize(("features", "steps"), [(0, 8), (1, 2)])

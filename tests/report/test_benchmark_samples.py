@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lfsgan_cli.benchmark.results import read_runs
-from lfsgan_cli.images.png import encode
+from lfsgan_cli.generation.output import encode
 from lfsgan_cli.report.benchmark import SIDE, Source, page_of, sources
 from lfsgan_cli.report.images import Samples
 from lfsgan_cli.report.model import Block, Gallery, Gap, Page, Picture, SeedRows

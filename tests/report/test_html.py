@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lfsgan_cli.benchmark.results import Measured
-from lfsgan_cli.images.png import encode
+from lfsgan_cli.generation.output import encode
 from lfsgan_cli.report.html import to_html
 from lfsgan_cli.report.model import (
     Beside,

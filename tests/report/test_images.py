@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lfsgan_cli.images.png import encode
+from lfsgan_cli.generation.output import encode
 from lfsgan_cli.report.images import MOST_TRAINING_IMAGES, THUMBNAIL, thumbnail, training_images
 from lfsgan_cli.report.model import Picture
 

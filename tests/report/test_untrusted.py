@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lfsgan_cli.benchmark.results import read_runs
-from lfsgan_cli.images.png import encode
+from lfsgan_cli.generation.output import encode
 from lfsgan_cli.io import json as jsonlines
 from lfsgan_cli.io.json import DamagedLinesError, UnreadableLinesError, read_lines, read_object
 from lfsgan_cli.report.html import to_html

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lfsgan_cli.system.memory import Budget, OverBudgetError
+from lfsgan_cli.system.machine import Budget, OverBudgetError
 
 TERABYTES = 1 << 40
 

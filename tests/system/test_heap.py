@@ -9,7 +9,7 @@ import pytest
 STAYS = """
 import resource, torch
 from pathlib import Path
-from lfsgan_cli.system.memory import keep_freed
+from lfsgan_cli.system.machine import keep_freed
 MIB = 2**20
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
 def stays():

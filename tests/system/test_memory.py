@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from lfsgan_cli.system.memory import DEVICE, PROCESS, STEP, PeakMemory
+from lfsgan_cli.system.machine import DEVICE, PROCESS, STEP, PeakMemory
 
 CPU = torch.device("cpu")
 MB = 10**6

@@ -7,14 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lfsgan_cli.training.augmentation import Augmentation, resampled
+from lfsgan_cli.training.batches import RandomSource
 from lfsgan_cli.training.config import AugmentConfig
+from lfsgan_cli.training.discriminator import Augmentation, resampled
 
 IMAGES = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 def augmentation(**settings: object) -> Augmentation:
-    return Augmentation(AugmentConfig(**settings), torch.Generator().manual_seed(1))  # type: ignore[arg-type]
+    return Augmentation(AugmentConfig(**settings), RandomSource(1, torch.device("cpu")))  # type: ignore[arg-type]
 
 
 def test_nothing_changes_bit_for_bit_where_the_probability_is_zero() -> None:
@@ -51,7 +52,7 @@ def test_gradients_and_gradients_of_gradients_pass() -> None:
     pipe = augmentation(mode="fixed", p=1.0)
 
     def score(images: Tensor) -> Tensor:
-        pipe.rng.manual_seed(1)
+        pipe.random.rng.manual_seed(1)
         changed: Tensor = pipe(images)
         return changed.pow(3).mean()
 
@@ -97,6 +98,6 @@ def test_its_state_and_that_of_its_generator_make_a_resumed_run_exact() -> None:
         first.observe(torch.ones(4, 1), 4)
     again = augmentation(mode="adaptive")
     again.load_state_dict(first.state_dict())
-    again.rng.set_state(first.rng.get_state())
+    again.random.rng.set_state(first.random.rng.get_state())
     assert torch.equal(again(IMAGES), first(IMAGES))
     assert (again.p, again.overfitting) == (first.p, first.overfitting)

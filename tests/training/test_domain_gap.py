@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images  # type: ignore[import-untyped]
 
 from lfsgan_cli.generation.sampling import sample
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.training.domain_gap import FAR, DomainGap
+from lfsgan_cli.training.perceptual import FAR, DomainGap
 from lfsgan_cli.workspace.base_file import Base, embedded_base
 
 

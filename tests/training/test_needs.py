@@ -9,6 +9,7 @@ from lfsgan_cli import options
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.training import memory
 from lfsgan_cli.training.config import LearnConfig, PretrainConfig
+from lfsgan_cli.training.pretraining import memory_needed
 from lfsgan_cli.workspace.workspace import Workspace
 
 FFHQ = NetworkConfig.standard(256)
@@ -18,7 +19,7 @@ NEAR = 0.25  # what the estimates promise
 def test_it_is_near_what_was_measured() -> None:
     # docs/performance.md: the most memory of `lfsgan profile --resolution 256`, both in batches of 4
     assert memory.of_learning(FFHQ, LearnConfig(batch=4), 10) == pytest.approx(7515.8e6, rel=NEAR)
-    assert memory.of_pretraining(FFHQ, PretrainConfig(batch=4), 10) == pytest.approx(4988.3e6, rel=NEAR)
+    assert memory_needed(FFHQ, PretrainConfig(batch=4), 10) == pytest.approx(4988.3e6, rel=NEAR)
 
 
 def test_it_is_near_what_was_measured_on_the_embedded_base() -> None:
@@ -29,7 +30,7 @@ def test_it_is_near_what_was_measured_on_the_embedded_base() -> None:
 
 def test_a_larger_batch_takes_more() -> None:
     small, large = PretrainConfig(batch=4), PretrainConfig(batch=16)
-    assert memory.of_pretraining(FFHQ, large, 10) > 3 * memory.of_pretraining(FFHQ, small, 10)
+    assert memory_needed(FFHQ, large, 10) > 3 * memory_needed(FFHQ, small, 10)
     assert memory.of_learning(FFHQ, LearnConfig(batch=64), 10) > 3 * memory.of_learning(FFHQ, LearnConfig(batch=16), 10)
 
 

@@ -117,6 +117,41 @@ def test_a_run_that_reconstructs_goes_on_bit_for_bit_from_any_step(tmp_path: Pat
         assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
 
 
+def augmented_run(config: PretrainConfig) -> Pretraining:
+    """With a probability that few steps would not reach."""
+    run = new_run(replace(config, augment="ada"))
+    assert run.augmentation is not None
+    run.augmentation.p.fill_(0.5)
+    return run
+
+
+@pytest.mark.parametrize("config", [CONFIG, RECONSTRUCTING], ids=["plain", "reconstructing"])
+def test_a_run_with_augmentation_goes_on_bit_for_bit_and_ends_elsewhere(config: PretrainConfig, tmp_path: Path) -> None:
+    run = augmented_run(config)
+    for step in run.steps():
+        safetensors.write(tmp_path / str(step.done), run.pack(), {})
+    whole = run.pack()
+    resumed = new_run(replace(config, augment="ada"))
+    resumed.unpack(safetensors.read(tmp_path / "4")[0])
+    again = finished(resumed)
+    assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
+    bare = finished(new_run(config))
+    learned = [f"module.discriminator.{name}" for name, _ in run.discriminator.named_parameters()]
+    assert [name for name in learned if torch.equal(bare[name], whole[name])] == []
+
+
+@pytest.mark.parametrize(("sure", "rises"), [(1.0, True), (-1.0, False)])
+def test_the_probability_of_augmentation_follows_how_sure_the_discriminator_has_been(sure: float, rises: bool) -> None:
+    run = augmented_run(CONFIG)
+    assert run.augmentation is not None
+    run.augmentation.overfitting.fill_(sure)
+    with torch.no_grad():
+        run.discriminator.score.bias.fill_(100 * sure)  # it scores every image alike
+    before = float(run.augmentation.p)
+    next(iter(run.steps()))
+    assert (float(run.augmentation.p) > before) == rises
+
+
 def test_the_discriminators_learn_nothing_until_the_generator_has_learned_to_reconstruct() -> None:
     run = new_run(RECONSTRUCTING)
     ran = [set(step.losses) for step in run.steps()]

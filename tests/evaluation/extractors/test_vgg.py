@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from lfsgan_cli.evaluation.extractors.perceptual import Embedder, pairwise
-from lfsgan_cli.evaluation.extractors.vgg import WEIGHTS, LpipsVgg, linear_weights
+from lfsgan_cli.evaluation.extractors.perceptual import VGG_WEIGHTS, Embedder, LpipsVgg, linear_weights, pairwise
 from lfsgan_cli.evaluation.extractors.weights import Weights, WrongWeightsError
 from lfsgan_cli.evaluation.metrics.diversity import Clusters
 from lfsgan_cli.evaluation.metrics.memorization import SAME
@@ -45,7 +44,7 @@ def state() -> State:
 @pytest.fixture(scope="module")
 def file(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """As torchvision's file: a state dict by `torch.save` of before version 1.6."""
-    path = tmp_path_factory.mktemp("vgg") / WEIGHTS.name
+    path = tmp_path_factory.mktemp("vgg") / VGG_WEIGHTS.name
     torch.save(state, path, _use_new_zipfile_serialization=False)
     yield path
     path.unlink()  # 59 MB
@@ -53,7 +52,7 @@ def file(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 @pytest.fixture(scope="module")
 def weights(file: Path) -> Weights:
-    return Weights(file.name, hashlib.sha256(file.read_bytes()).hexdigest(), file.as_uri(), WEIGHTS.option)
+    return Weights(file.name, hashlib.sha256(file.read_bytes()).hexdigest(), file.as_uri(), VGG_WEIGHTS.option)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +137,7 @@ def test_the_identity_is_the_files_hash(judge: Embedder, file: Path) -> None:
 
 
 def test_a_file_that_is_not_the_published_one_is_never_read(file: Path) -> None:
-    with pytest.raises(WrongWeightsError, match=f"expected {WEIGHTS.sha256}.*--vgg-weights"):
+    with pytest.raises(WrongWeightsError, match=f"expected {VGG_WEIGHTS.sha256}.*--vgg-weights"):
         LpipsVgg(file)
 
 
