@@ -1,11 +1,12 @@
 """`lfsgan pretrain`: the base that all tasks of a workspace share."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lfsgan_cli.commands.console import print_json, say
+from lfsgan_cli.commands.console import print_json, progress, say
 from lfsgan_cli.commands.help import INPUT, OUTPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
@@ -185,6 +186,7 @@ def pretrain(
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.system.distributed import joined
     from lfsgan_cli.training import memory
+    from lfsgan_cli.training.autoencoder import embedding_work
     from lfsgan_cli.training.pretraining import memory_needed
     from lfsgan_cli.workspace.locks import hold_base
     from lfsgan_cli.workspace.workspace import workspace_at
@@ -222,7 +224,9 @@ def pretrain(
     training = job.plan.training
     config = NetworkConfig.from_json(job.plan.network)
     tell_memory(memory_needed(config, training, len(job.pictures), ranks), memory.free(where), "--batch")
-    trainer = pretrain.Pretrainer(job, where, ranks)
+    work = embedding_work(training, len(job.pictures)) if ranks.first else 0
+    with progress("Embedding images", work, unit="images") if work else nullcontext(lambda _images: None) as advance:
+        trainer = pretrain.Pretrainer(job, where, ranks, advance)
     again = to_repeat("pretrain", "--data", str(data), "--resume", workspace=workspace, device=device, shared=True)
 
     trained = train(

@@ -38,8 +38,7 @@ from lfsgan_cli.runs.plan import (
 )
 from lfsgan_cli.runs.session import Session
 from lfsgan_cli.system.machine import this_machine
-from lfsgan_cli.training.anchors import Advance
-from lfsgan_cli.training.batches import reference_images
+from lfsgan_cli.training.batches import Advance, reference_images
 from lfsgan_cli.training.config import CHOSEN, LearnConfig
 from lfsgan_cli.training.learning import Learning
 from lfsgan_cli.training.perceptual import perceptual_distance_to

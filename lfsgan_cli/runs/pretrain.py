@@ -31,7 +31,7 @@ from lfsgan_cli.system.device import choose
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training import memory
-from lfsgan_cli.training.batches import batch_of, shuffled
+from lfsgan_cli.training.batches import Advance, batch_of, shuffled
 from lfsgan_cli.training.config import PretrainConfig
 from lfsgan_cli.training.pretraining import Pretraining, memory_needed
 from lfsgan_cli.workspace import base_file
@@ -322,15 +322,24 @@ def check_trained(workspace: Workspace, data: Path, given: Mapping[str, Any]) ->
 
 
 class Pretrainer(Session[BaseSummary]):
-    """A pretraining at work. best: what it compares on the way. ranks: the processes that train together."""
+    """A pretraining at work. best: what it compares on the way. ranks: the processes that train together.
+
+    advance: told of the work before the first step, `embedding_work` images in all.
+    """
 
     grid_seeds = range(64)
 
-    def __init__(self, job: PretrainRun, device: torch.device, ranks: Ranks = ALONE) -> None:
+    def __init__(
+        self,
+        job: PretrainRun,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+        advance: Advance = lambda _images: None,
+    ) -> None:
         self.job = job
         raw, average, discriminator = _start(job, NetworkConfig.from_json(job.plan.network))
         networks = raw.to(device), average.to(device), discriminator.to(device)
-        self.run = Pretraining(*networks, job.pictures, job.plan.training, ranks)
+        self.run = Pretraining(*networks, job.pictures, job.plan.training, ranks, advance)
         self.best = Best(job.pictures, job.plan.training.seed, device)
         self._watch = Stopwatch()
         super().__init__(job.folder, job.plan, self.run, device, resumed=job.resumed)

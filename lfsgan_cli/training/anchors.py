@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from lfsgan_cli.networks.generator import Generator
-from lfsgan_cli.training.batches import RandomSource
+from lfsgan_cli.training.batches import Advance, RandomSource
 from lfsgan_cli.training.config import AnchorNoise, AnchorsConfig
 from lfsgan_cli.training.perceptual import PerceptualDistance
 
 BATCH = 50  # candidates that are generated at once, while their feature maps are small
 LARGEST_MAP = 1 << 28  # bytes of the largest feature map of such a batch
-
-Advance: TypeAlias = Callable[[int], object]  # told of work that was done, in pieces of `anchor_work`
 
 
 class Near(NamedTuple):

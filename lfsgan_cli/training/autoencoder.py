@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from lfsgan_cli.evaluation.extractors.efficientnet import EfficientNetLite0
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.networks.layers import resized
-from lfsgan_cli.training.batches import Images, RandomSource, batch_of, shuffled
+from lfsgan_cli.training.batches import Advance, Images, RandomSource, batch_of, shuffled
+from lfsgan_cli.training.config import PretrainConfig
 
 SIZE = 96  # side at which the frozen network sees an image
 # Numbers that remain of each of its stages at strides 8, 16 and 32, and of the pixels.
@@ -34,20 +35,28 @@ class ImageEmbeddings:
     """What a frozen EfficientNet-Lite0 and the pixels say of every training image: computed once, then looked up.
 
     Features and 32×32 pixels pass through a fixed random projection and are whitened. seed: of the projection.
-    mirror: mirror images have embeddings of their own.
+    mirror: mirror images have embeddings of their own. advance: told of each image's, `embedding_work` in all.
     """
 
-    def __init__(self, images: Images, *, mirror: bool, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        images: Images,
+        *,
+        mirror: bool,
+        seed: int,
+        device: torch.device,
+        advance: Advance = lambda _images: None,
+    ) -> None:
         self.device, self.mirror = device, mirror
         self._frozen = EfficientNetLite0(SIZE).to(device)
         self._seed, self._projections = seed, list[Tensor]()
         first = [index for index, _ in zip(shuffled(len(images), seed, 0), range(CALIBRATED), strict=False)]
         self._whitenings = list(self._calibrated(images, first[: len(images)]))
-        rows = [
-            self._whitened(self._projected(part)).half()
-            for flipped in ((False, True) if mirror else (False,))
-            for part in _parts(images, range(len(images)), device, flipped=flipped)
-        ]
+        rows = []
+        for flipped in (False, True) if mirror else (False,):
+            for part in _parts(images, range(len(images)), device, flipped=flipped):
+                rows.append(self._whitened(self._projected(part)).half())
+                advance(len(part))
         self.count, self._rows = len(images), torch.cat(rows)
 
     def __call__(self, indices: Tensor, flips: Tensor) -> Tensor:
@@ -89,6 +98,11 @@ def whitening(rows: Tensor) -> Tensor:
     variances, directions = torch.linalg.eigh(centered.T @ centered / max(1, len(rows) - 1))
     matrix: Tensor = directions * variances.clamp(min=FLOOR * variances[-1] + 1e-12).rsqrt()
     return matrix.to(rows.dtype)
+
+
+def embedding_work(config: PretrainConfig, images: int) -> int:
+    """How many embeddings are computed before the first step."""
+    return images * (1 + config.mirror) if config.reconstruction_kimg else 0
 
 
 class ImageEncoder(nn.Module):

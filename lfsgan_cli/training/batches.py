@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 from lfsgan_cli.networks.config import NetworkConfig
 from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.distributed import ALONE, Ranks
+
+Advance: TypeAlias = Callable[[int], object]  # told of work before the first step as it is done: so many images
 
 MOST_REFERENCES = 100  # training images that samples are compared with: cost and memory stop growing there
 

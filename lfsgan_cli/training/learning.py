@@ -15,8 +15,17 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.recipe import RecipeLoss, TrainedNetworks
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.training import losses
-from lfsgan_cli.training.anchors import Advance, Anchors, Near, anchor_points
-from lfsgan_cli.training.batches import Images, RandomSource, batch_of, mirrored, mixed, reference_images, shuffled
+from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
+from lfsgan_cli.training.batches import (
+    Advance,
+    Images,
+    RandomSource,
+    batch_of,
+    mirrored,
+    mixed,
+    reference_images,
+    shuffled,
+)
 from lfsgan_cli.training.config import LearnConfig
 from lfsgan_cli.training.discriminator import FeatureDiscriminator, PatchDiscriminator, risen
 from lfsgan_cli.training.loop import EMA, Phase, Rated, Tensors, TrainingLoop, lazy_adam, set_rate

@@ -16,7 +16,7 @@ from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import autoencoder, losses, memory
 from lfsgan_cli.training.autoencoder import MATCHED, ImageEmbeddings, ImageEncoder, reconstruction_loss
-from lfsgan_cli.training.batches import Images, batch_of, flipped, mixed, shuffled
+from lfsgan_cli.training.batches import Advance, Images, batch_of, flipped, mixed, shuffled
 from lfsgan_cli.training.config import AugmentConfig, PretrainConfig
 from lfsgan_cli.training.discriminator import Augmentation, FeatureDiscriminator, risen
 from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, dense_adam, lazy_adam, set_rate
@@ -43,7 +43,7 @@ class Pretraining(TrainingLoop):
     With `augment` "ada", the first discriminator sees augmented images only (Karras et al., NeurIPS 2020).
 
     generator, ema and discriminator are on one device; `ema` is where the EMA starts. ranks: the processes that train
-    together, each on its rows of every batch; RanksBatchError.
+    together, each on its rows of every batch; RanksBatchError. advance: told of `embedding_work`.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Pretraining(TrainingLoop):
         images: Images,
         config: PretrainConfig,
         ranks: Ranks = ALONE,
+        advance: Advance = lambda _images: None,
     ) -> None:
         super().__init__(config.seed, generator.w_mean.device, ranks.of_batch(config.batch))
         self.batch = config.batch // ranks.count  # rows of this process
@@ -77,7 +78,7 @@ class Pretraining(TrainingLoop):
         adversarial = Phase("g", 1, g, g_adam, self._g_loss), Phase("d", 1, d, d_adam, self._d_loss)
         self.phases = [adversarial[0], *path, adversarial[1], *r1]
         self.features = self._add_features() if config.feature_weight else None
-        self.encoder = self._add_encoder() if config.reconstruction_kimg else None
+        self.encoder = self._add_encoder(advance) if config.reconstruction_kimg else None
         ranks.average_gradients(self.optimizers.values())
 
     def _add_features(self) -> FeatureDiscriminator:
@@ -90,9 +91,11 @@ class Pretraining(TrainingLoop):
         self.optimizers, self.phases = {**self.optimizers, "heads": phase.optimizer}, [*self.phases, phase]
         return features
 
-    def _add_encoder(self) -> ImageEncoder:
+    def _add_encoder(self, advance: Advance) -> ImageEncoder:
         config, first = self.config, self.config.reconstruction_steps
-        embeddings = ImageEmbeddings(self.images, mirror=config.mirror, seed=config.seed, device=self.device)
+        embeddings = ImageEmbeddings(
+            self.images, mirror=config.mirror, seed=config.seed, device=self.device, advance=advance
+        )
         encoder = ImageEncoder(embeddings, self.generator, config.seed)
         layers, mapping = list(encoder.parameters()), list(self.generator.mapping.parameters())
         synthesis = list(self.generator.synthesis.parameters())
