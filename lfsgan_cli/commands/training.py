@@ -138,6 +138,7 @@ def train(ctx: typer.Context, session: "Session[Result]", shown: Shown) -> Resul
         named = Path(shown.tensorboard).expanduser() / shown.name
         session.tensorboard = Tensorboard(session.folder.path / TENSORBOARD if shown.tensorboard == AUTO else named)
         say(f"Losses and image grids: tensorboard --logdir {shlex.quote(str(session.tensorboard.folder))}")
+    session.tell = say
     run = session.complete(
         save_every=shown.save_every, resume_command=shown.resume_command, keep_checkpoint=shown.keep_checkpoint
     )

@@ -28,12 +28,14 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.runs.folder import DivergedRunError, RunFolder, Stopwatch, diverged_loss, enough_memory
 from lfsgan_cli.runs.plan import Plan
 from lfsgan_cli.system.distributed import LostRankError
-from lfsgan_cli.training.loop import Step, TrainingLoop
+from lfsgan_cli.training.loop import Meanwhile, Step, TrainingLoop
 
 Result = TypeVar("Result")
 Seen = TypeVar("Seen")
 
 LOG_EVERY = 10  # steps; reading the losses more often would make a GPU wait
+BETWEEN_SIGNALS = 10  # updates of long work between two steps, after which a signal may end it
+TOLD_EVERY = 30.0  # seconds between two lines about it
 CHECK_EVERY = 100  # steps between two checks that all ranks have the same weights
 
 
@@ -67,6 +69,7 @@ class Session(ABC, Generic[Result]):
         self.folder, self.plan, self.loop, self.device, self.ranks = folder, plan, loop, device, loop.ranks
         self._restored = folder.restore(loop) if resumed else None
         self.since_checkpoint = Stopwatch()
+        self.tell: Callable[[str], object] = lambda _line: None
         self.damaged: tuple[Path, ...] = self._restored.damaged if self._restored else ()
         self.moved = self._restored.moved if self._restored else ""
         if self._restored:
@@ -144,6 +147,7 @@ class Session(ABC, Generic[Result]):
             self._open(document)
         watch = self.since_checkpoint = Stopwatch()
         with self._stoppable(resume_command) as request, enough_memory(self.loop, document["training"], resume_command):
+            self.loop.meanwhile = self._told(lambda: self._stop_if_asked(request, document, resume_command))
             for step in self._saved_at_bad_images(document):
                 last = step.done == self.total
                 if step.done % LOG_EVERY == 0 or last:
@@ -151,12 +155,29 @@ class Session(ABC, Generic[Result]):
                 yield step
                 if self.ranks.first:
                     self.after(step.done)
-                if number := self.ranks.highest(request.signal or 0):
-                    self.folder.save(self.loop, document, self.pack())
-                    self.ranks.wait()  # or the end of another rank would interrupt the one that writes
-                    raise STOPPED[signal.Signals(number)](step.done, self.total, resume_command)
+                self._stop_if_asked(request, document, resume_command)
                 if watch.passed(save_every) or last:
                     self.folder.save(self.loop, document, self.pack())
+
+    def _stop_if_asked(self, request: StopRequest, document: Mapping[str, Any], resume: str) -> None:
+        if number := self.ranks.highest(request.signal or 0):
+            self.folder.save(self.loop, document, self.pack())
+            self.ranks.wait()  # or the end of another rank would interrupt the one that writes
+            raise STOPPED[signal.Signals(number)](self.done, self.total, resume)
+
+    def _told(self, stop_if_asked: Callable[[], None]) -> Meanwhile:
+        """Of long work between two steps: `tell` gets a line for each part of it, and for each half minute."""
+        shown, watch = "", Stopwatch()
+
+        def meanwhile(what: str, done: int, count: int) -> None:
+            nonlocal shown
+            if done % BETWEEN_SIGNALS == 0:
+                stop_if_asked()
+            if what != shown or watch.passed(TOLD_EVERY):
+                shown = what
+                self.tell(f"Between steps {self.done:,} and {self.done + 1:,}: {what}, {done:,} of {count:,}.")
+
+        return meanwhile
 
     def _open(self, document: Mapping[str, Any]) -> None:
         """Make or reopen the folder; a new run, and one that was lengthened, has a checkpoint before its first step."""

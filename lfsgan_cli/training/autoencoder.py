@@ -2,7 +2,8 @@
 
 A GAN alone drops what is rare: hats, beards, glasses. Here the synthesis first learns as the decoder of an autoencoder,
 so that every training image has a w (Ham et al., 2020, start a GAN from such a decoder). The mapping learns to draw w
-that are spread as those codes are. Adversarial training then sharpens both. The encoder is discarded in the end.
+that are spread as those codes are, see `latent_flow`. Adversarial training then sharpens the synthesis. The encoder is
+discarded in the end.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ CALIBRATED = 4096  # images from which covariances are computed, at most
 FLOOR = 1e-3  # of the largest variance: below, a direction is noise and is not scaled up
 HIDDEN = 512
 NOISE = 0.3  # standard deviation that is added to a code at most, as a share of its own: neighbours decode alike
-MATCHED = 256  # mapped w, and codes, that are compared with each other
 
 
 class ImageEmbeddings:
@@ -111,11 +111,12 @@ class ImageEncoder(nn.Module):
     Codes have a root mean square of 1. A small multilayer perceptron makes them from `ImageEmbeddings`.
     generator: whose w they are to be; its mapping tells where its w lie.
 
-    Its state (layers, center, scale) makes a resumed run exact; embeddings are not part of it.
+    Its state (layers, center, scale, drawn) makes a resumed run exact; embeddings are not part of it.
     """
 
     center: Tensor  # [w_dim]
     scale: Tensor  # scalar
+    drawn: Tensor  # whether the mapping has learned to draw codes, bool
 
     def __init__(self, embeddings: ImageEmbeddings, generator: Generator, seed: int) -> None:
         super().__init__()
@@ -129,6 +130,7 @@ class ImageEncoder(nn.Module):
             w = generator.mapping(torch.randn(CALIBRATED, width).to(device))
         self.register_buffer("center", w.mean(0))
         self.register_buffer("scale", (w - w.mean(0)).square().mean().sqrt())
+        self.register_buffer("drawn", torch.tensor(False))  # noqa: FBT003 - the value
         self.to(device)
 
     def forward(self, indices: Tensor, flips: Tensor) -> Tensor:
@@ -142,35 +144,21 @@ class ImageEncoder(nn.Module):
         noise = NOISE * random.uniform(len(codes))[:, None] * random.normal(*codes.shape)
         return self.center + self.scale * _normalized(codes + noise)
 
-    def any(self, count: int, random: RandomSource) -> tuple[Tensor, Tensor]:
-        """So many images at random: their indices, and which of them are to be flipped."""
-        indices = random.indices(self.embeddings.count, count)
-        return indices, random.flips(count) & self.embeddings.mirror
-
-    def mapping_loss(self, w: Tensor, random: RandomSource) -> Tensor:
-        """How differently mapped w [N, w_dim] and codes are spread: their energy distance.
-
-        Not of whitened codes: with directions in which they hardly differ on a par, mapped w shrank to half the spread.
-        """
-        with torch.no_grad():
-            codes = self(*self.any(len(w), random))
-        return _energy_distance((w - self.center) / self.scale, codes)
+    @torch.no_grad()
+    def all_w(self) -> Tensor:
+        """The w of every training image, and of their mirror images where they are used: [N, w_dim]."""
+        indices = torch.arange(self.embeddings.count, device=self.embeddings.device)
+        sets = [indices] * (1 + self.embeddings.mirror)
+        codes = [
+            self(part, torch.full_like(part, flipped, dtype=torch.bool))
+            for flipped, every in enumerate(sets)
+            for part in torch.split(every, CALIBRATED)
+        ]
+        return self.center + self.scale * torch.cat(codes)
 
 
 def _normalized(codes: Tensor) -> Tensor:
     return codes / (codes.square().mean(1, keepdim=True).sqrt() + 1e-6)
-
-
-def _energy_distance(a: Tensor, b: Tensor) -> Tensor:
-    """2 E|a-b| - E|a-a'| - E|b-b'| of two sets [N, D], N at least 2. By matrix products: no two rows are equal here."""
-    same = len(a) * (len(a) - 1)
-    return 2 * _distances(a, b).mean() - _distances(a, a).sum() / same - _distances(b, b).sum() / same
-
-
-def _distances(a: Tensor, b: Tensor) -> Tensor:
-    squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
-    # Of a row from itself it is about 0, where the root has no finite gradient.
-    return squared.clamp(min=1e-4).sqrt()
 
 
 def reconstruction_loss(images: Tensor, reals: Tensor) -> Tensor:

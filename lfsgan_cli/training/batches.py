@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
@@ -101,13 +100,6 @@ class RandomSource:
         return self.ranks.rows(
             lambda rows: torch.randint(below, (rows,), generator=self.rng, device=self.rng.device), count
         )
-
-    @property
-    def whole(self) -> RandomSource:
-        """The same numbers, but all rows on every rank."""
-        source = copy.copy(self)
-        source.ranks = ALONE
-        return source
 
 
 def mixed(generator: Generator, z: Tensor, probability: float, random: RandomSource) -> Tensor:

@@ -91,6 +91,9 @@ class PretrainConfig(_Checked):
         float, "thousands of images in which the generator first learns to reconstruct them; 0: none", AT_LEAST_0
     ] = 0.0
     reconstruction_weight: Annotated[float, "weight of the reconstruction in adversarial training", AT_LEAST_0] = 5.0
+    mapping_updates: Annotated[
+        int, "updates in which the mapping learns to draw codes then; at most two for each step before", AT_LEAST_1
+    ] = 40_000
     augment: Annotated[
         Literal["none", "ada"],
         "ada: augment what the discriminator sees, the more it overfits (Karras et al., NeurIPS 2020)",

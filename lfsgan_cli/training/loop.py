@@ -35,7 +35,6 @@ class Phase:
 
     losses: from the step's number to scalars, whose sum is the loss; each one's graph is freed before the next is made.
     Only `parameters` receive gradients meanwhile. first, last: it runs from that step on, and before this one.
-    updates: in a step.
     """
 
     name: str
@@ -45,27 +44,23 @@ class Phase:
     losses: Callable[[int], Iterable[Tensor]]
     first: int = 0
     last: float = math.inf
-    updates: int = 1
 
     def runs_at(self, step: int) -> bool:
         """Whether this update is due in a step, counted from 0."""
         return step % self.every == 0 and self.first <= step < self.last
 
     def update(self, step: int) -> Tensor:
-        """Run in a step; the last update's loss as a scalar without gradient."""
+        """Run in a step; its loss as a scalar without gradient."""
         _require(self.parameters, True)  # noqa: FBT003
-        total = torch.zeros(())
-        for _ in range(self.updates):
-            losses = []
-            for loss in self.losses(step):
-                loss.backward()  # type: ignore[no-untyped-call]
-                losses.append(loss.detach())
-                del loss  # and with it its graph
-            total = torch.stack(losses).sum()
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+        losses = []
+        for loss in self.losses(step):
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+            del loss  # and with it its graph
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         _require(self.parameters, False)  # noqa: FBT003
-        return total
+        return torch.stack(losses).sum()
 
 
 @dataclass(frozen=True)
@@ -134,12 +129,16 @@ def _require(parameters: Sequence[nn.Parameter], gradient: bool) -> None:
         parameter.requires_grad_(gradient)
 
 
+Meanwhile: TypeAlias = Callable[[str, int, int], None]  # what is done, how much of it, and of how much
+
+
 class TrainingLoop(ABC):
     """What pretraining and learning a task share: phases, progress, and the whole state as tensors.
 
     modules, optimizers: all that learns, by name, in the order of their state. random: the source of all randomness.
-    done: finished steps. path_mean: running mean of path lengths. ranks: the processes that train together; their state
-    is the same, and that of a run in one process.
+    done: finished steps. meanwhile: told of long work between two steps; what it raises ends the work.
+    path_mean: running mean of path lengths. ranks: the processes that train together; their state is the same, and
+    that of a run in one process.
     """
 
     modules: Mapping[str, nn.Module]
@@ -151,6 +150,7 @@ class TrainingLoop(ABC):
         self.random = RandomSource(seed, device, ranks)
         self.path_mean = torch.zeros((), device=device)
         self.done = 0
+        self.meanwhile: Meanwhile = lambda _what, _done, _of: None
 
     @property
     @abstractmethod
@@ -167,8 +167,12 @@ class TrainingLoop(ABC):
 
     def steps(self) -> Iterator[Step]:
         """Train to the end, from the last finished step on."""
+        yield from self.steps_until(self.total)
+
+    def steps_until(self, last: int) -> Iterator[Step]:
+        """Train until so many steps are done, from the last finished one on."""
         self.begin()
-        for step in run(self.phases, self.done, self.total):
+        for step in run(self.phases, self.done, last):
             self.done = step.done
             self.follow()
             yield Step(step.done, self.ranks.means(step.losses))

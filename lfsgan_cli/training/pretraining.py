@@ -15,19 +15,17 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import autoencoder, losses, memory
-from lfsgan_cli.training.autoencoder import MATCHED, ImageEmbeddings, ImageEncoder, reconstruction_loss
+from lfsgan_cli.training.autoencoder import ImageEmbeddings, ImageEncoder, reconstruction_loss
 from lfsgan_cli.training.batches import Advance, Images, batch_of, flipped, mixed, shuffled
 from lfsgan_cli.training.config import AugmentConfig, PretrainConfig
 from lfsgan_cli.training.discriminator import Augmentation, FeatureDiscriminator, risen
-from lfsgan_cli.training.loop import EMA, Phase, Rated, TrainingLoop, dense_adam, lazy_adam, set_rate
+from lfsgan_cli.training.latent_flow import fit_mapping
+from lfsgan_cli.training.loop import EMA, Phase, Rated, Step, TrainingLoop, dense_adam, lazy_adam, set_rate
 
 ADA_IMAGES = 500_000  # in which the probability of augmentation can rise from 0 to 1, as in the paper
 CALIBRATED = 256  # real images from which the scale of frozen features is computed
 DECODER_RATE = 1.5  # of the synthesis while it learns to reconstruct, against adversarial training
 DECODER_DECAY = 0.3  # last share of the reconstruction in which its learning rates fall
-MAPPING_RATE = 1000.0  # of the mapping, which has a multiplier of 0.01, while it learns to draw codes
-MAPPING_UPDATES = 4  # in a step, while there is no adversary: each costs a thirtieth of it
-KEPT_RATE = 0.05  # of that rate, in adversarial training, when the second discriminator counts in full
 ANNEALED_HALF_LIFE = 5  # times the EMA's half-life, once learning rates have fallen to zero
 
 
@@ -37,8 +35,9 @@ class Pretraining(TrainingLoop):
     With `feature_weight`, a second discriminator scores frozen features. Its weight rises in the beginning and falls
     with the learning rates, so that only the first one counts in the end.
 
-    With `reconstruction_kimg`, the generator first learns to reconstruct the training images, see `autoencoder`; half
-    of what it generates afterwards are reconstructions, which both discriminators see too.
+    With `reconstruction_kimg`, the synthesis first learns to reconstruct the training images, see `autoencoder`. Then
+    the mapping learns to draw their codes, see `latent_flow`, and stays as it is. Half of what is generated in
+    adversarial training are reconstructions, which both discriminators see too.
 
     With `augment` "ada", the first discriminator sees augmented images only (Karras et al., NeurIPS 2020).
 
@@ -69,7 +68,9 @@ class Pretraining(TrainingLoop):
         if config.augment == "ada":
             self.augmentation = Augmentation(AugmentConfig(mode="adaptive", rise=ADA_IMAGES), self.random)
             self.modules = {**self.modules, "augmentation": self.augmentation}
-        g, d = list(generator.parameters()), list(discriminator.parameters())
+        # What draws codes must go on to draw them all: adversarial training would move it to the usual ones.
+        learning = generator.synthesis if config.reconstruction_kimg else generator
+        g, d = list(learning.parameters()), list(discriminator.parameters())
         g_adam = lazy_adam([Rated(g, config.lr)], config.path_every if config.path_weight else 0)
         d_adam = lazy_adam([Rated(d, config.lr)], config.r1_every if config.r1_gamma else 0)
         self.optimizers = {"g": g_adam, "d": d_adam}
@@ -97,26 +98,39 @@ class Pretraining(TrainingLoop):
             self.images, mirror=config.mirror, seed=config.seed, device=self.device, advance=advance
         )
         encoder = ImageEncoder(embeddings, self.generator, config.seed)
-        layers, mapping = list(encoder.parameters()), list(self.generator.mapping.parameters())
-        synthesis = list(self.generator.synthesis.parameters())
+        layers, synthesis = list(encoder.parameters()), list(self.generator.synthesis.parameters())
         decoding = dense_adam([Rated(synthesis, DECODER_RATE * config.lr), Rated(layers, config.lr / 2)])
-        drawing = dense_adam([Rated(mapping, MAPPING_RATE * config.lr)])
         both = [*synthesis, *layers]
         adversarial = [replace(phase, first=first) for phase in self.phases]
         self.phases = [
             Phase("reconstruction", 1, both, decoding, self._reconstruction_loss, last=first),
-            Phase("mapping", 1, mapping, drawing, self._mapping_loss, first // 2, first, updates=MAPPING_UPDATES),
             *adversarial,
-            Phase("spread", 1, mapping, drawing, self._mapping_loss, first),
         ]
         self.modules = {**self.modules, "encoder": encoder}
-        self.optimizers = {**self.optimizers, "reconstruction": decoding, "mapping": drawing}
+        self.optimizers = {**self.optimizers, "reconstruction": decoding}
         return encoder
 
     @property
     def total(self) -> int:
         """Steps until the configured number of images was shown."""
         return self.config.steps
+
+    def steps(self) -> Iterator[Step]:
+        """Train to the end, from the last finished step on; after the reconstruction the mapping learns to draw codes.
+
+        That is long work between two steps: `meanwhile` is told of it. Where it is ended, a resumed run begins it anew.
+        """
+        if self.encoder is not None and not self.encoder.drawn:
+            config, first = self.config, self.config.reconstruction_steps
+            yield from self.steps_until(first)
+            mapping, codes = self.generator.mapping, self.encoder.all_w()
+            for what, done, count, _loss in fit_mapping(
+                mapping, codes, min(config.mapping_updates, 2 * first), config.seed
+            ):
+                self.meanwhile(what, done, count)
+            self.ema.module.mapping.load_state_dict(mapping.state_dict())
+            self.encoder.drawn.fill_(True)  # noqa: FBT003 - the value
+        yield from self.steps_until(self.total)
 
     def begin(self) -> None:
         """Continue in the images' order, and at the learning rates, after the steps that are done."""
@@ -136,8 +150,6 @@ class Pretraining(TrainingLoop):
             set_rate(optimizer, 1 - self.annealed)
         if first := self.config.reconstruction_steps:
             set_rate(self.optimizers["reconstruction"], max(0.0, min(1.0, (1 - self.done / first) / DECODER_DECAY)))
-            kept = 1 + (KEPT_RATE - 1) * self._adversarial_share
-            set_rate(self.optimizers["mapping"], kept * (1 - self.annealed))
         longer = 1 + (ANNEALED_HALF_LIFE - 1) * self.annealed
         self.ema.half_life = self.config.ema_kimg * 1000 * longer
 
@@ -206,12 +218,6 @@ class Pretraining(TrainingLoop):
         assert self.encoder is not None  # noqa: S101 - this phase exists only with an encoder
         self._take_reals()
         yield reconstruction_loss(self._reconstructed(self.encoder, self._taken, self._flips), self._reals)
-
-    def _mapping_loss(self, _step: int) -> Iterator[Tensor]:
-        assert self.encoder is not None  # noqa: S101 - this phase exists only with an encoder
-        random = self.random.whole  # every rank compares all of them: they are few numbers, and their loss is no mean
-        z = random.normal(MATCHED, self.generator.config.w_dim)
-        yield self.encoder.mapping_loss(self.generator.mapping(z), random)
 
     def _r1_loss(self, _step: int) -> Iterator[Tensor]:
         penalty = losses.r1(lambda images: self.discriminator(self._augmented(images)), self._reals)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -203,3 +204,17 @@ def test_a_base_grows_to_a_higher_resolution_and_goes_on_from_there(program: "Pr
     grown = program.folder / "grown" / "base.safetensors"
     shrunk = ("pretrain", "--data", "data", "--workspace", "small", "--init-from", grown, "--resolution", 16)
     assert "draws 32×32: a base can grow, not shrink" in program.refused(*shrunk)
+
+
+RECONSTRUCTING = (*PRETRAIN[:-2], "--kimg", 0.06, "--reconstruction-kimg", 0.04)  # ten steps, then five
+
+
+def test_stopped_while_its_mapping_learns_a_run_begins_that_anew_and_makes_the_same_base(newcomer: "Program") -> None:
+    whole = newcomer.done(*RECONSTRUCTING, "--workspace", "whole").stderr
+    parts = [line for line in whole.splitlines() if line.startswith("Between steps 10 and 11: ")]
+    assert len({part.split(",")[0] for part in parts}) == 3
+    log = "lfsgan_workspace/base/stats.jsonl"  # its first line comes after ten steps
+    said = newcomer.stopped(*RECONSTRUCTING, log=log, by=signal.SIGTERM)
+    assert "Stopped after step 10 of 15; resume with: " in said
+    newcomer.done("pretrain", "--data", "data", "--resume")
+    assert newcomer.contents(BASE) == newcomer.contents("whole/base.safetensors")

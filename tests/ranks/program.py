@@ -31,6 +31,7 @@ def config(steps: int, reconstructed: int, features: float, *, ada: bool) -> Pre
         kimg=steps * BATCH / 1000, batch=BATCH, seed=3, r1_every=4, path_every=3, ema_kimg=0.05,
         feature_weight=features, feature_ramp_kimg=0.1,
         reconstruction_kimg=reconstructed * BATCH / 1000, precision="fp32", augment="ada" if ada else "none",
+        mapping_updates=20,
     )  # fmt: skip
 
 

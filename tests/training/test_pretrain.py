@@ -101,7 +101,7 @@ def test_a_longer_end_raises_the_rates_again() -> None:
     assert longer.done == STEPS < longer.total == 2 * STEPS
 
 
-RECONSTRUCTING = replace(CONFIG, reconstruction_kimg=0.006, decay=0.5)
+RECONSTRUCTING = replace(CONFIG, reconstruction_kimg=0.006, decay=0.5, mapping_updates=5)
 
 
 def test_a_run_that_reconstructs_goes_on_bit_for_bit_from_any_step(tmp_path: Path) -> None:
@@ -161,13 +161,51 @@ def test_the_discriminators_learn_nothing_until_the_generator_has_learned_to_rec
     assert all({"g", "d", "heads"} <= names and "reconstruction" not in names for names in ran[first:])
 
 
-def test_the_generator_learns_to_reconstruct_its_training_images_and_to_generate_codes_like_theirs() -> None:
-    run = new_run(replace(CONFIG, kimg=0.4, reconstruction_kimg=0.399, mirror=False))
+def test_the_generator_learns_to_reconstruct_its_training_images_and_the_mapping_to_draw_their_codes() -> None:
+    config = replace(CONFIG, kimg=0.402, reconstruction_kimg=0.4, mirror=False, mapping_updates=200)
+    run = new_run(config)
+    w = [run.generator.mapping(torch.randn(200, run.generator.config.w_dim)).detach()]
     steps = [{name: float(loss) for name, loss in step.losses.items()} for step in run.steps()]
     reconstruction = [losses["reconstruction"] for losses in steps if "reconstruction" in losses]
-    mapping = [losses["mapping"] for losses in steps if "mapping" in losses]
     assert sum(reconstruction[-10:]) < 0.9 * sum(reconstruction[:10])
-    assert sum(mapping[-10:]) < 0.5 * sum(mapping[:10])
+    assert run.encoder is not None
+    codes = run.encoder.all_w().detach()
+    assert len(codes) == len(PICTURES)
+    w += [part.mapping(torch.randn(200, codes.shape[1])).detach() for part in (run.generator, run.ema.module)]
+    before, after, average = (float(torch.cdist(one, codes).amin(1).mean()) for one in w)
+    assert max(after, average) < 0.5 * before
+
+
+def test_the_mapping_stays_in_adversarial_training_after_a_reconstruction_and_learns_without_one() -> None:
+    for config, stays in ((RECONSTRUCTING, True), (CONFIG, False)):
+        run, mappings = new_run(config), list[dict[str, Tensor]]()
+        for _ in run.steps():
+            mappings.append({name: value.clone() for name, value in run.generator.mapping.state_dict().items()})
+        assert all(torch.equal(mappings[-1][name], mappings[-2][name]) for name in mappings[0]) == stays
+
+
+class _StopError(Exception):
+    """What asks long work to end."""
+
+
+def test_a_run_that_is_stopped_while_its_mapping_learns_begins_that_anew_and_ends_as_an_uninterrupted_one() -> None:
+    whole = finished(new_run(RECONSTRUCTING))
+    run, told = new_run(RECONSTRUCTING), list[str]()
+
+    def stop(what: str, _done: int, _count: int) -> None:
+        told.append(what)
+        if "mapping learns" in what:
+            raise _StopError
+
+    run.meanwhile = stop
+    with pytest.raises(_StopError):
+        finished(run)
+    assert run.done == RECONSTRUCTING.reconstruction_steps
+    resumed = new_run(RECONSTRUCTING)
+    resumed.unpack(run.pack())
+    again = finished(resumed)
+    assert [name for name in whole if not torch.equal(again[name], whole[name])] == []
+    assert len(set(told)) == 3
 
 
 def test_the_encoder_learns_until_adversarial_training_begins() -> None:
