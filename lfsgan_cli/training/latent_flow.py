@@ -26,7 +26,8 @@ FLOW_SHARE = 1 / 8  # updates of the flow, as a share of the mapping's
 PAIRS = 4  # pairs for each update of the mapping, 150,000 at most
 MOST_PAIRS = 150_000
 INTEGRATION_STEPS = 8  # by Heun's method
-FLOW_RATE, MAPPING_RATE = 1e-3, 2.0  # Adam; the mapping's weights have a multiplier of 0.01
+FLOW_RATE = 1e-3  # Adam
+WEIGHT_RATE, BIAS_RATE = 5.0, 0.5  # of the mapping, whose numbers have a multiplier of 0.01, and weights also √(1/D)
 FOLLOWED = 0.005  # of the flow's EMA
 
 
@@ -98,9 +99,13 @@ def fit_mapping(mapping: nn.Module, codes: Tensor, updates: int, seed: int) -> I
         found.append(flow.codes_of(part))
         yield "the flow draws codes for the mapping", sum(map(len, found)), count, 0.0
     targets, scale = torch.cat(found), (codes - codes.mean(0)).square().mean().sqrt().clamp(min=1e-6)
-    adam = torch.optim.Adam(fitted.parameters(), MAPPING_RATE, betas=(0.9, 0.99), fused=True)
+    weights, biases = ([p for p in fitted.parameters() if (p.ndim > 1) is matrix] for matrix in (True, False))
+    rated = [{"params": weights, "lr": WEIGHT_RATE}, {"params": biases, "lr": BIAS_RATE}]
+    adam = torch.optim.Adam(rated, betas=(0.9, 0.99), fused=True)
+    rates = [group["lr"] for group in adam.param_groups]
     for done in range(1, updates + 1):
-        adam.param_groups[0]["lr"] = MAPPING_RATE * _rate(done, updates, least=0.02)
+        for group, rate in zip(adam.param_groups, rates, strict=True):
+            group["lr"] = rate * _rate(done, updates, least=0.02)
         chosen = torch.randint(count, (PAIRED,), generator=random, device=codes.device)
         missed = F.mse_loss(fitted(z[chosen]) / scale, targets[chosen] / scale)
         adam.zero_grad()
