@@ -45,6 +45,8 @@ class Cli(Group):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for, and end as the class says. Exits are Typer's own."""
         prepare()
+        if launched() is not None:
+            ctx.call_on_close(_leave)
         try:
             with _heeding_sigterm(), _silent_unless_first():
                 return super().invoke(ctx)
@@ -78,6 +80,15 @@ def _end_usage(error: Any) -> NoReturn:
     if _ends_first():
         typer.echo(one_line(f"{LfsganError.label}{usage_error(error)}"), err=True)
     raise typer.Exit(error.exit_code)
+
+
+def _leave() -> None:
+    """End one of several processes at once when its work is done: unloading torch, gloo's threads may abort it."""
+    code = getattr(sys.exception(), "exit_code", None) if sys.exception() else 0
+    if code is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @contextmanager
