@@ -84,7 +84,7 @@ Augment = Annotated[
     Literal["none", "ada"],
     typer.Option(
         "--augment", rich_help_panel=TRAINING,
-        help="ada: the discriminator sees augmented images, the more it overfits. For 500 to 5,000 images.",
+        help="Augment what the discriminator sees, the more it overfits (ada); for 500 to 5,000 images.",
     ),
 ]  # fmt: skip
 FeatureWeight = Annotated[

@@ -217,7 +217,7 @@ class FeaturesConfig(_Checked):
 
     section = "features."
     weight: Annotated[float, "weight of its loss; 0 disables it; it falls to 0 with the learning rates", AT_LEAST_0] = (
-        0.0
+        1.0
     )
     ramp: Annotated[int, "steps in which that weight rises from 0", AT_LEAST_0] = 100
     lr: Annotated[float, "learning rate of its heads", AT_LEAST_0] = 0.001

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PHASES = {
     "learn-task": [
         "d on patches", "d on whole images", "r1 on patches", "r1 on whole images", "g on patches",
-        "g on whole images", "g, mode seeking", "average and rates",
+        "g on whole images", "g, mode seeking", "features", "average and rates",
     ],
     "pretrain": ["g", "path", "d", "r1", "heads", "average and rates"],
     "generate": ["one batch"],

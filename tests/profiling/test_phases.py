@@ -78,7 +78,8 @@ def test_the_parts_of_a_step_add_up_to_what_pretraining_computes() -> None:
 def test_every_kind_of_step_has_its_part_as_often_as_it_comes() -> None:
     assert {part.name: part.per_step for part in learning_parts(learning())} == pytest.approx({
         "d on patches": 1 / 2, "d on whole images": 1 / 2, "r1 on patches": 1 / 6, "r1 on whole images": 1 / 6,
-        "g on patches": 1 / 2, "g on whole images": 1 / 2, "g, mode seeking": 1 / 4, "average and rates": 1,
+        "g on patches": 1 / 2, "g on whole images": 1 / 2, "g, mode seeking": 1 / 4, "features": 1,
+        "average and rates": 1,
     })  # fmt: skip
     assert {part.name: part.per_step for part in pretraining_parts(pretraining())} == pytest.approx({
         "g": 1, "path": 1 / 2, "d": 1, "r1": 1 / 4, "heads": 1, "average and rates": 1
