@@ -86,9 +86,13 @@ def _leave() -> None:
     """End one of several processes at once when its work is done: unloading torch, gloo's threads may abort it."""
     code = getattr(sys.exception(), "exit_code", None) if sys.exception() else 0
     if code is not None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        _exit_at_once(code)
+
+
+def _exit_at_once(code: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextmanager
@@ -157,7 +161,5 @@ def _end(ctx: typer.Context, line: str, code: int, error: BaseException) -> NoRe
     if _ends_first():
         typer.echo(one_line(line), err=True)
     if launched() is not None:  # one of several processes: no part of its end may wait for those that are gone
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        _exit_at_once(code)
     raise typer.Exit(code)

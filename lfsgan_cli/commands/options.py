@@ -27,7 +27,7 @@ from lfsgan_cli.commands.help import Command as HelpfulCommand
 from lfsgan_cli.errors import LfsganError
 from lfsgan_cli.options import MOST
 from lfsgan_cli.system.device import Choice, launched
-from lfsgan_cli.workspace.paths import check_local, is_remote, spelled
+from lfsgan_cli.workspace.paths import check_local, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def _verbose(given: bool) -> None:
 
 
 def _local(ctx: typer.Context, given: Path) -> Path:
-    if not ctx.resilient_parsing and is_remote(given):
+    if not ctx.resilient_parsing:
         check_local(given, f"`{ctx.command_path}`")
     return given
 

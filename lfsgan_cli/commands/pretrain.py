@@ -241,7 +241,6 @@ def pretrain(
 
 def _tell_plan(job: "PretrainRun", summary: "ImageSummary | None", estimate: "Estimate", *, as_json: bool) -> None:
     """What differs from the defaults, and what the run will need."""
-
     if as_json:
         images = summary.to_json() if summary else {}
         print_json({"plan": job.plan.to_json(), **images, "estimate": estimate.to_json()})

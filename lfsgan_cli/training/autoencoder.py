@@ -147,12 +147,11 @@ class ImageEncoder(nn.Module):
     @torch.no_grad()
     def all_w(self) -> Tensor:
         """The w of every training image, and of their mirror images where they are used: [N, w_dim]."""
-        indices = torch.arange(self.embeddings.count, device=self.embeddings.device)
-        sets = [indices] * (1 + self.embeddings.mirror)
+        parts = torch.split(torch.arange(self.embeddings.count, device=self.embeddings.device), CALIBRATED)
         codes = [
             self(part, torch.full_like(part, flipped, dtype=torch.bool))
-            for flipped, every in enumerate(sets)
-            for part in torch.split(every, CALIBRATED)
+            for flipped in range(1 + self.embeddings.mirror)
+            for part in parts
         ]
         return self.center + self.scale * torch.cat(codes)
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lfsgan_cli.networks.layers import normalize_latent
+from lfsgan_cli.training.loop import Rated, dense_adam, set_rate
 
 KEPT = 0.995  # of the codes' variance, by the directions in which the flow moves them
 WIDTH, BLOCKS, FREQUENCIES = 512, 4, 16  # of the flow's network
@@ -81,8 +82,8 @@ class CodeFlow(nn.Module):
         return codes
 
 
-def fit_mapping(mapping: nn.Module, codes: Tensor, updates: int, seed: int) -> Iterator[tuple[str, int, int, float]]:
-    """Let a mapping learn to draw codes [N, w_dim], in its own units; yields what is done, of how many, and the loss.
+def fit_mapping(mapping: nn.Module, codes: Tensor, updates: int, seed: int) -> Iterator[tuple[str, int, int]]:
+    """Let a mapping learn to draw codes [N, w_dim], in its own units; yields what is done, how much, and of how much.
 
     The mapping changes when all is done, and only then. Equal arguments give equal weights.
     """
@@ -91,32 +92,29 @@ def fit_mapping(mapping: nn.Module, codes: Tensor, updates: int, seed: int) -> I
         torch.manual_seed(seed)
         flow, fitted = CodeFlow(codes), copy.deepcopy(mapping).requires_grad_(requires_grad=True)
     first = max(1, round(updates * FLOW_SHARE))
-    for done, loss in _learn_flow(flow, codes, first, random):
-        yield "a flow learns the codes of the training images", done, first, loss
+    for done in _learn_flow(flow, codes, first, random):
+        yield "a flow learns the codes of the training images", done, first
     count = min(PAIRS * updates, MOST_PAIRS)
     z, found = torch.randn(count, codes.shape[1], generator=random, device=codes.device).to(codes), list[Tensor]()
     for part in torch.split(z, 2048):
         found.append(flow.codes_of(part))
-        yield "the flow draws codes for the mapping", sum(map(len, found)), count, 0.0
-    targets, scale = torch.cat(found), (codes - codes.mean(0)).square().mean().sqrt().clamp(min=1e-6)
+        yield "the flow draws codes for the mapping", sum(map(len, found)), count
+    targets, scale = torch.cat(found), (codes - flow.mean).square().mean().sqrt().clamp(min=1e-6)
     weights, biases = ([p for p in fitted.parameters() if (p.ndim > 1) is matrix] for matrix in (True, False))
-    rated = [{"params": weights, "lr": WEIGHT_RATE}, {"params": biases, "lr": BIAS_RATE}]
-    adam = torch.optim.Adam(rated, betas=(0.9, 0.99), fused=True)
-    rates = [group["lr"] for group in adam.param_groups]
+    adam = dense_adam([Rated(weights, WEIGHT_RATE), Rated(biases, BIAS_RATE)])
     for done in range(1, updates + 1):
-        for group, rate in zip(adam.param_groups, rates, strict=True):
-            group["lr"] = rate * _rate(done, updates, least=0.02)
+        set_rate(adam, _rate(done, updates, least=0.02))
         chosen = torch.randint(count, (PAIRED,), generator=random, device=codes.device)
         missed = F.mse_loss(fitted(z[chosen]) / scale, targets[chosen] / scale)
         adam.zero_grad()
         torch.autograd.backward(missed)
         adam.step()
-        yield "the mapping learns to draw codes", done, updates, float(missed.detach())
+        yield "the mapping learns to draw codes", done, updates
     mapping.load_state_dict(fitted.state_dict())
 
 
-def _learn_flow(flow: CodeFlow, codes: Tensor, updates: int, random: torch.Generator) -> Iterator[tuple[int, float]]:
-    """At the end, the flow has the weights of its EMA."""
+def _learn_flow(flow: CodeFlow, codes: Tensor, updates: int, random: torch.Generator) -> Iterator[int]:
+    """Yields how many updates are done; at the end, the flow has the weights of its EMA."""
     known, average = (codes - flow.mean) @ flow.directions, copy.deepcopy(flow)
     adam = torch.optim.AdamW(flow.parameters(), FLOW_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     noise = coupled = known[:0]
@@ -136,7 +134,7 @@ def _learn_flow(flow: CodeFlow, codes: Tensor, updates: int, random: torch.Gener
         adam.step()
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(flow.parameters()), FOLLOWED)
-        yield done, float(loss.detach())
+        yield done
     flow.load_state_dict(average.state_dict())
 
 

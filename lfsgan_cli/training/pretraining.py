@@ -15,7 +15,12 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import autoencoder, losses, memory
-from lfsgan_cli.training.autoencoder import ImageEmbeddings, ImageEncoder, reconstruction_loss
+from lfsgan_cli.training.autoencoder import (
+    ImageEmbeddings,
+    ImageEncoder,
+    embedding_work,
+    reconstruction_loss,
+)
 from lfsgan_cli.training.batches import Advance, Images, batch_of, flipped, mixed, shuffled
 from lfsgan_cli.training.config import AugmentConfig, PretrainConfig
 from lfsgan_cli.training.discriminator import Augmentation, FeatureDiscriminator, risen
@@ -123,11 +128,9 @@ class Pretraining(TrainingLoop):
         if self.encoder is not None and not self.encoder.drawn:
             config, first = self.config, self.config.reconstruction_steps
             yield from self.steps_until(first)
-            mapping, codes = self.generator.mapping, self.encoder.all_w()
-            for what, done, count, _loss in fit_mapping(
-                mapping, codes, min(config.mapping_updates, 2 * first), config.seed
-            ):
-                self.meanwhile(what, done, count)
+            mapping, updates = self.generator.mapping, min(config.mapping_updates, 2 * first)
+            for progress in fit_mapping(mapping, self.encoder.all_w(), updates, config.seed):
+                self.meanwhile(*progress)
             self.ema.module.mapping.load_state_dict(mapping.state_dict())
             self.encoder.drawn.fill_(True)  # noqa: FBT003 - the value
         yield from self.steps_until(self.total)
@@ -242,9 +245,7 @@ def memory_needed(network: NetworkConfig, training: PretrainConfig, images: int,
     weights = 2 * generator + discriminator + memory.COPIES * (generator + discriminator)
     frozen = batch * memory.FROZEN if training.feature_weight else 0
     if training.reconstruction_kimg:
-        rows = images * (2 if training.mirror else 1)
-        frozen += autoencoder.EMBEDDED * (
-            2 * 2 * rows + 3 * memory.NUMBER * min(images, autoencoder.CALIBRATED)
-        )  # half floats, twice while joined
+        rows = 2 * 2 * embedding_work(training, images)  # half floats, twice while joined
+        frozen += autoencoder.EMBEDDED * (rows + 3 * memory.NUMBER * min(images, autoencoder.CALIBRATED))
     one = memory.PROGRAM + frozen + memory.NUMBER * (weights + batch * memory.GRAPH * memory.feature_numbers(network))
     return one * ranks.sharing
