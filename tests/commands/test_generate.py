@@ -353,7 +353,7 @@ def test_a_task_of_another_base_is_refused_with_both_names(learned: "Program") -
 
 @pytest.mark.parametrize("adapter", ["left", "cam"])
 def test_strength_leads_from_the_base_to_the_task(learned: "Program", adapter: str) -> None:
-    learned.learn("cats", "--adapter", adapter, "--lr", 0.02, "--overwrite")
+    learned.learn("cats", "--adapter", adapter, "--lr", 0.005, "--overwrite")
     draw = (*CATS, "-n", 2, "--truncation", 0.7)
     learned.done(*draw, "--with-base", "--outdir", "plain")
     for strength in (0, 0.5, 1, 1.2):
