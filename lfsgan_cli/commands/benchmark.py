@@ -88,13 +88,14 @@ def benchmark(
     todo = work.todo(methods)
     total = len(methods) * len(asked.seeds) * len(asked.tasks)
     read = [shots.summary for shots in work.shots.values()]
-    for shots in read:
-        tell_images(shots)
+    for task, shots in work.shots.items():
+        tell_images(shots.summary, label=f"Training images of {task}")
     if dry_run:
         _print_plan(todo, total, read, as_json=as_json)
         return
     if todo:
-        read += [check_images(reals.dataset) for reals in work.reals.values()]
+        for task, reals in work.reals.items():
+            read.append(check_images(reals.dataset, label=f"Real images of {task}"))
         say(f"{total - len(todo):,} of {total:,} steps are finished." if len(todo) < total else f"{total:,} steps.")
         paths = {"--data": data, "--out": out, "--inception-weights": inception_weights, "--vgg-weights": vgg_weights}
         given_words = [word for name, path in paths.items() if path is not None for word in (name, str(path))]

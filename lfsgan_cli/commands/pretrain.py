@@ -148,7 +148,7 @@ def pretrain(
     resolution: Resolution = DEFAULT_RESOLUTION,
     channels: Channels = 128,
     latent: Latent = 128,
-    mapping_layers: Mapping = 4,
+    mapping_layers: Mapping = 8,
     kimg: Kimg = PretrainConfig.kimg,
     batch: Batch = PretrainConfig.batch,
     lr: Rate = PretrainConfig.lr,

@@ -33,6 +33,7 @@ from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training import memory
 from lfsgan_cli.training.batches import Advance, batch_of, shuffled
 from lfsgan_cli.training.config import PretrainConfig
+from lfsgan_cli.training.latent_flow import seconds_of_fit
 from lfsgan_cli.training.pretraining import Pretraining, memory_needed
 from lfsgan_cli.workspace import base_file
 from lfsgan_cli.workspace.base_file import Base, BaseSummary
@@ -44,7 +45,7 @@ GRID_EVERY = 300.0  # seconds between two image grids
 GROWING_IMAGES = 256  # that new blocks of the discriminator are fitted to
 WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
 
-NETWORK_DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 4}  # of `pretrain`
+NETWORK_DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 8}  # of `pretrain`
 
 
 class OtherFilesError(LfsganError):
@@ -200,9 +201,12 @@ class PretrainRun:
         network, training = NetworkConfig.from_json(self.plan.network), self.plan.training
         generator, discriminator = memory.sizes(network)
         state = TRAINED * (generator + discriminator) + generator  # and the EMA generator
+        seconds = of_pretraining(network, training, device, ranks)
+        if training.reconstruction_steps:
+            seconds += seconds_of_fit(build_generator(network).mapping.to(device), training.mapping_fit_updates)
         return Estimate(
             device=str(device),
-            seconds=of_pretraining(network, training, device, ranks),
+            seconds=seconds,
             memory=memory_needed(network, training, len(self.pictures), ranks),
             free=memory.free(device),
             disk=FLOAT * (CHECKPOINTS * state + 2 * generator + discriminator),

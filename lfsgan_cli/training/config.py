@@ -119,6 +119,11 @@ class PretrainConfig(_Checked):
         """Those before adversarial training."""
         return -(-round(self.reconstruction_kimg * 1000) // self.batch)
 
+    @property
+    def mapping_fit_updates(self) -> int:
+        """Updates in which the mapping learns to draw codes, after the reconstruction."""
+        return min(self.mapping_updates, 2 * self.reconstruction_steps)
+
 
 @dataclass(frozen=True)
 class AnchorsConfig(_Checked):

@@ -10,6 +10,7 @@ flow carries it (Luhman and Luhman, 2021).
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator
 
 import torch
@@ -30,6 +31,7 @@ INTEGRATION_STEPS = 8  # by Heun's method
 FLOW_RATE = 1e-3  # Adam
 WEIGHT_RATE, BIAS_RATE = 5.0, 0.5  # of the mapping, whose numbers have a multiplier of 0.01, and weights also √(1/D)
 FOLLOWED = 0.005  # of the flow's EMA
+MEASURED = 32  # updates from which the time of a fit is estimated
 
 
 class CodeFlow(nn.Module):
@@ -111,6 +113,21 @@ def fit_mapping(mapping: nn.Module, codes: Tensor, updates: int, seed: int) -> I
         adam.step()
         yield "the mapping learns to draw codes", done, updates
     mapping.load_state_dict(fitted.state_dict())
+
+
+def seconds_of_fit(mapping: nn.Module, updates: int) -> float:
+    """How long `fit_mapping` takes on the mapping's device, by a few updates on random codes."""
+    first = next(mapping.parameters())
+    codes = torch.randn(1024, first.shape[1], generator=torch.Generator().manual_seed(0)).to(first)
+
+    def seconds(count: int) -> float:
+        start = time.perf_counter()
+        for _ in fit_mapping(copy.deepcopy(mapping), codes, count, seed=0):
+            pass
+        return time.perf_counter() - start
+
+    seconds(2)  # warm-up
+    return seconds(MEASURED) * updates / MEASURED
 
 
 def _learn_flow(flow: CodeFlow, codes: Tensor, updates: int, random: torch.Generator) -> Iterator[int]:

@@ -126,10 +126,9 @@ class Pretraining(TrainingLoop):
         That is long work between two steps: `meanwhile` is told of it. Where it is ended, a resumed run begins it anew.
         """
         if self.encoder is not None and not self.encoder.drawn:
-            config, first = self.config, self.config.reconstruction_steps
-            yield from self.steps_until(first)
-            mapping, updates = self.generator.mapping, min(config.mapping_updates, 2 * first)
-            for progress in fit_mapping(mapping, self.encoder.all_w(), updates, config.seed):
+            config, mapping = self.config, self.generator.mapping
+            yield from self.steps_until(config.reconstruction_steps)
+            for progress in fit_mapping(mapping, self.encoder.all_w(), config.mapping_fit_updates, config.seed):
                 self.meanwhile(*progress)
             self.ema.module.mapping.load_state_dict(mapping.state_dict())
             self.encoder.drawn.fill_(True)  # noqa: FBT003 - the value
