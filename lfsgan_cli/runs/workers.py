@@ -291,7 +291,10 @@ class RayWorker(Queue):
         except ray.exceptions.RayError as error:
             return Outcome(task.name, "failed", message=one_line(str(error))[:500])
         self.hardware |= {model} - {""}
-        return outcome if isinstance(outcome, Outcome) else Outcome(task.name, "failed", message=str(outcome))
+        if not isinstance(outcome, Outcome):
+            return Outcome(task.name, "failed", message=str(outcome))
+        # A node that was killed may have ended it just before: to the second try, it was learned already.
+        return replace(outcome, state="elsewhere") if outcome.state == "already" else outcome
 
 
 class _Board:
