@@ -119,7 +119,7 @@ def _print_page(page: "Listing", widths: list[int]) -> list[int]:
     """Print some rows, in columns at least as wide as before; the widths. The headings come before the first row."""
     rows = [
         (
-            printable(task.name), printable(_date(task.learned)), _or_dash(task.steps), _or_dash(task.images),
+            printable(task.name), printable(task.learned[:10]), _or_dash(task.steps), _or_dash(task.images),
             printable(task.adapter), f"{task.file_bytes / 1000:,.0f} kB", printable(_fid(task.fid)),
         )
         for task in page.tasks
@@ -213,10 +213,6 @@ def pick_snapshot(
 
 def _document(name: str, task: "TaskSummary") -> dict[str, Any]:
     return {**asdict(task.info), "name": name, "parameters": task.parameters, "bytes": task.file_bytes}
-
-
-def _date(iso: str) -> str:
-    return iso[:16].replace("T", " ")
 
 
 def _or_dash(number: int | None) -> str:

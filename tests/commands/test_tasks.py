@@ -42,7 +42,7 @@ def test_the_list_has_a_line_for_each_task(root: Path) -> None:
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
     assert rows[0] == ["task", "learned", "steps", "images", "adapter", "size", "FID"]
-    assert rows[1] == ["cats", "2026-11-30", "11:39", "300", "10", "left", "1", "kB", "4.50", "inception"]
+    assert rows[1] == ["cats", "2026-11-30", "300", "10", "left", "1", "kB", "4.50", "inception"]
     assert (rows[2][0], rows[2][-1]) == ("dogs", "-")
 
 
