@@ -26,6 +26,7 @@ from lfsgan_cli.commands.options import (
     VggWeights,
     check_images,
     examine_images,
+    open_for_sampling,
     refuse_jobs,
     task_names,
     tell_images,
@@ -194,7 +195,6 @@ def evaluate(
     from lfsgan_cli.system.device import pick
     from lfsgan_cli.system.distributed import joined
     from lfsgan_cli.workspace.remote import local_copy
-    from lfsgan_cli.workspace.workspace import check_workspace
 
     where = pick(device)
     ranks = ctx.with_resource(joined(where))
@@ -205,7 +205,8 @@ def evaluate(
             say("The workspace is remote: numbers are saved in its local copy only.")
         workspace = local_copy(workspace, say, task or [], every=not task)
         style = SamplingOptions(truncation, noise, strength)
-        found = WorkspaceSets(check_workspace(workspace), count, style, where, shots, save)
+        place = open_for_sampling(workspace, needs_task=bool(task) or not with_base)
+        found = WorkspaceSets(place, count, style, where, shots, save)
         sets = found.chosen(task or [], with_base=with_base)
     weights = ExtractorSettings(features, fid_mode, inception_weights, lpips_features, vgg_weights, offline)
     extractors, words = weights.load(where, {need for metric in wanted for need in metric.needs})
@@ -221,7 +222,7 @@ def evaluate(
     if dry_run:
         _tell_plan(evaluation, inputs, as_json=as_json)
     else:
-        base_run = None if fakes else workspace / RESERVED
+        base_run = workspace / RESERVED if fakes is None and workspace.is_dir() else None
         _measure(evaluation, inputs, base_run, as_json=as_json)
         if save is not None:
             keep_config(ctx, save)

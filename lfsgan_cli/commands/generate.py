@@ -18,6 +18,7 @@ from lfsgan_cli.commands.options import (
     LayerStrengths,
     NoiseChoice,
     Truncation,
+    open_for_sampling,
     refuse_jobs,
     task_names,
 )
@@ -203,17 +204,6 @@ def _found(
     if not (all_tasks or of_tasks or with_base):
         given = only_task(workspace, say, given)
     return local_copy(workspace, say, [*given, *of_tasks], every=all_tasks or "all" in of_tasks), given
-
-
-def open_for_sampling(root: Path, *, needs_task: bool) -> "Workspace":
-    """The workspace; where only the base is sampled, it need not be there, and the embedded base is taken."""
-    from lfsgan_cli.workspace.base_file import EMBEDDED
-    from lfsgan_cli.workspace.workspace import check_workspace, workspace_at
-
-    place = check_workspace(root) if needs_task else workspace_at(root)
-    if not needs_task and not place.base_path.exists():
-        say(f"No base in {str(root)!r}: sampling the embedded base {EMBEDDED}.")
-    return place
 
 
 def tasks_of(place: "Workspace", given: list[str], *, all_tasks: bool = False, with_base: bool = False) -> list[str]:

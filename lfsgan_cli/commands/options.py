@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lfsgan_cli.images.dataset import ImageDataset
     from lfsgan_cli.images.formats import UnusableFile
     from lfsgan_cli.images.summary import Finding, ImageSummary
+    from lfsgan_cli.workspace.workspace import Workspace
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -253,6 +254,17 @@ def refuse_jobs(jobs: int) -> None:
 
 
 # Looks at what a long work needs before it starts: every picture of a large set, and memory.
+
+
+def open_for_sampling(root: Path, *, needs_task: bool) -> "Workspace":
+    """The workspace; where only the base is sampled, it need not be there, and the embedded base is taken."""
+    from lfsgan_cli.workspace.base_file import EMBEDDED
+    from lfsgan_cli.workspace.workspace import check_workspace, workspace_at
+
+    place = check_workspace(root) if needs_task else workspace_at(root)
+    if not needs_task and not place.base_path.exists():
+        say(f"No base in {str(root)!r}: sampling the embedded base {EMBEDDED}.")
+    return place
 
 
 def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = False, label: str = "") -> "ImageSummary":

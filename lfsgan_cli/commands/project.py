@@ -7,7 +7,7 @@ import typer
 
 from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import print_json, print_text, progress, say, warn
-from lfsgan_cli.commands.generate import OutDir, Overwrite, open_for_sampling
+from lfsgan_cli.commands.generate import OutDir, Overwrite
 from lfsgan_cli.commands.help import INPUT, TRAINING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
@@ -16,6 +16,7 @@ from lfsgan_cli.commands.options import (
     DryRun,
     Json,
     LayerStrengths,
+    open_for_sampling,
     task_names,
     to_repeat,
 )

@@ -7,7 +7,7 @@ import typer
 
 from lfsgan_cli.commands.config import keep_config
 from lfsgan_cli.commands.console import print_json, print_text, progress, say
-from lfsgan_cli.commands.generate import Batch, OutDir, Overwrite, PrecisionChoice, open_for_sampling, tasks_of
+from lfsgan_cli.commands.generate import Batch, OutDir, Overwrite, PrecisionChoice, tasks_of
 from lfsgan_cli.commands.help import INPUT, SAMPLING
 from lfsgan_cli.commands.options import (
     DEFAULT_WORKSPACE,
@@ -18,6 +18,7 @@ from lfsgan_cli.commands.options import (
     LayerStrengths,
     NoiseChoice,
     Truncation,
+    open_for_sampling,
     task_names,
 )
 

@@ -138,9 +138,11 @@ class WorkspaceSets:
 
     def chosen(self, names: Sequence[str], *, with_base: bool) -> list[ImageSet]:
         """The base if wanted, and each of the tasks once; all tasks if `names` is empty. NoTaskError if none is."""
-        tasks = list(dict.fromkeys(names)) or task_names(self.workspace.root)
+        root, tasks = self.workspace.root, list(dict.fromkeys(names))
+        if not tasks and (root.is_dir() or not with_base):  # the embedded base can be measured without a workspace
+            tasks = task_names(root)
         if not tasks and not with_base:
-            raise NoTaskError(self.workspace.root)
+            raise NoTaskError(root)
         return [*([self.base()] if with_base else []), *map(self.task, tasks)]
 
     def task(self, name: str) -> ImageSet:
@@ -168,7 +170,8 @@ class WorkspaceSets:
         path = self.workspace.base_path
         framing = Framing.taken_from(read_summary(path).training if path.exists() else {})[0]
         few_shots = stored_images(self.few_shots, self.resolution, framing=framing) if self.few_shots else None
-        found = self._set(RESERVED, None, self.style.of_base, few_shots, None, self.workspace.base_run)
+        log = self.workspace.base_run if self.workspace.root.is_dir() else None
+        found = self._set(RESERVED, None, self.style.of_base, few_shots, None, log)
         return replace(found, is_base=True, framing=framing)
 
     @property

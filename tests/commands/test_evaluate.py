@@ -37,6 +37,15 @@ def test_without_reals_the_few_training_images_are_taken_with_a_plain_warning(le
     assert "Features: efficientnet-lite0" in result.stderr
 
 
+def test_the_embedded_base_is_measured_without_a_workspace(learned: "Program") -> None:
+    options = ("evaluate", "--kid", "--features", "pixels-16", "-n", 4, "--reals", "data", "--with-base")
+    result = learned.done(*options, "--workspace", "none", "--json")
+    (found,) = json.loads(result.stdout)["results"]
+    assert found["task"] == "base"
+    assert "avatars-64-2" in result.stderr
+    assert not learned.folder.joinpath("none").exists()
+
+
 def test_several_tasks_and_the_base_are_compared_with_the_same_reals(learned: "Program") -> None:
     learned.learn("dogs", "--images", "dogs")
     result = learned.done(*FID, "--reals", "data", "--with-base", "--json")
