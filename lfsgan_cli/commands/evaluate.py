@@ -222,7 +222,7 @@ def evaluate(
     if dry_run:
         _tell_plan(evaluation, inputs, as_json=as_json)
     else:
-        base_run = workspace / RESERVED if fakes is None and workspace.is_dir() else None
+        base_run = None if fakes else workspace / RESERVED
         _measure(evaluation, inputs, base_run, as_json=as_json)
         if save is not None:
             keep_config(ctx, save)

@@ -253,9 +253,6 @@ def refuse_jobs(jobs: int) -> None:
         raise typer.BadParameter("torchrun has started processes already; leave this out", param_hint="--jobs")
 
 
-# Looks at what a long work needs before it starts: every picture of a large set, and memory.
-
-
 def open_for_sampling(root: Path, *, needs_task: bool) -> "Workspace":
     """The workspace; where only the base is sampled, it need not be there, and the embedded base is taken."""
     from lfsgan_cli.workspace.base_file import EMBEDDED
@@ -265,6 +262,9 @@ def open_for_sampling(root: Path, *, needs_task: bool) -> "Workspace":
     if not needs_task and not place.base_path.exists():
         say(f"No base in {str(root)!r}: sampling the embedded base {EMBEDDED}.")
     return place
+
+
+# Looks at what a long work needs before it starts: every picture of a large set, and memory.
 
 
 def check_images(dataset: "ImageDataset", *, least: int = 1, can_fit: bool = False, label: str = "") -> "ImageSummary":

@@ -37,7 +37,7 @@ from lfsgan_cli.commands.training import (
     train,
 )
 from lfsgan_cli.options import MOST
-from lfsgan_cli.training.config import PretrainConfig
+from lfsgan_cli.training.config import NETWORK_DEFAULTS, PretrainConfig
 
 if TYPE_CHECKING:
     from lfsgan_cli.images.summary import ImageSummary
@@ -135,8 +135,6 @@ BaseName = Annotated[
     str, typer.Option("--name", rich_help_panel=OUTPUT, help="Name of the base.  [default: the name of --data]")
 ]
 
-DEFAULT_RESOLUTION = 64
-
 
 def pretrain(
     ctx: typer.Context,
@@ -145,10 +143,10 @@ def pretrain(
     crop_position: CropPositionChoice = "center",
     skip: Skip = None,
     name: BaseName = "",
-    resolution: Resolution = DEFAULT_RESOLUTION,
-    channels: Channels = 128,
-    latent: Latent = 128,
-    mapping_layers: Mapping = 8,
+    resolution: Resolution = NETWORK_DEFAULTS["resolution"],
+    channels: Channels = NETWORK_DEFAULTS["channels"],
+    latent: Latent = NETWORK_DEFAULTS["latent"],
+    mapping_layers: Mapping = NETWORK_DEFAULTS["mapping_layers"],
     kimg: Kimg = PretrainConfig.kimg,
     batch: Batch = PretrainConfig.batch,
     lr: Rate = PretrainConfig.lr,

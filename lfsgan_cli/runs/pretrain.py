@@ -32,7 +32,7 @@ from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.system.machine import this_machine
 from lfsgan_cli.training import memory
 from lfsgan_cli.training.batches import Advance, batch_of, shuffled
-from lfsgan_cli.training.config import PretrainConfig
+from lfsgan_cli.training.config import NETWORK_DEFAULTS, PretrainConfig
 from lfsgan_cli.training.latent_flow import seconds_of_fit
 from lfsgan_cli.training.pretraining import Pretraining, memory_needed
 from lfsgan_cli.workspace import base_file
@@ -44,8 +44,6 @@ SHAPE = ("channels", "latent", "mapping_layers")
 GRID_EVERY = 300.0  # seconds between two image grids
 GROWING_IMAGES = 256  # that new blocks of the discriminator are fitted to
 WARM_RAMP = 1e9  # of the EMA: a base that was trained elsewhere has one that is not young
-
-NETWORK_DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 8}  # of `pretrain`
 
 
 class OtherFilesError(LfsganError):
@@ -203,7 +201,7 @@ class PretrainRun:
         state = TRAINED * (generator + discriminator) + generator  # and the EMA generator
         seconds = of_pretraining(network, training, device, ranks)
         if training.reconstruction_steps:
-            seconds += seconds_of_fit(build_generator(network).mapping.to(device), training.mapping_fit_updates)
+            seconds += seconds_of_fit(network, training.mapping_fit_updates, device)
         return Estimate(
             device=str(device),
             seconds=seconds,

@@ -66,6 +66,9 @@ def _check_bounds(label: str, value: float, bounds: Bounds) -> None:
         raise TrainingConfigError(f"{label} is {value}: expected at most {bounds.most:.10g}")
 
 
+NETWORK_DEFAULTS = {"resolution": 64, "channels": 128, "latent": 128, "mapping_layers": 8}  # of `pretrain`
+
+
 @dataclass(frozen=True)
 class PretrainConfig(_Checked):
     """How a base is trained (Karras et al., 2020, with lazy regularization)."""

@@ -18,6 +18,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lfsgan_cli.networks.config import NetworkConfig
+from lfsgan_cli.networks.generator import Mapping
 from lfsgan_cli.networks.layers import normalize_latent
 from lfsgan_cli.training.loop import Rated, dense_adam, set_rate
 
@@ -115,14 +117,14 @@ def fit_mapping(mapping: nn.Module, codes: Tensor, updates: int, seed: int) -> I
     mapping.load_state_dict(fitted.state_dict())
 
 
-def seconds_of_fit(mapping: nn.Module, updates: int) -> float:
-    """How long `fit_mapping` takes on the mapping's device, by a few updates on random codes."""
-    first = next(mapping.parameters())
-    codes = torch.randn(1024, first.shape[1], generator=torch.Generator().manual_seed(0)).to(first)
+def seconds_of_fit(network: NetworkConfig, updates: int, device: torch.device) -> float:
+    """How long `fit_mapping` takes on the device, by a few updates of a random mapping on random codes."""
+    with torch.random.fork_rng(devices=[]):
+        mapping, codes = Mapping(network).to(device), torch.randn(1024, network.w_dim).to(device)
 
     def seconds(count: int) -> float:
         start = time.perf_counter()
-        for _ in fit_mapping(copy.deepcopy(mapping), codes, count, seed=0):
+        for _ in fit_mapping(mapping, codes, count, seed=0):
             pass
         return time.perf_counter() - start
 

@@ -15,12 +15,7 @@ from lfsgan_cli.networks.generator import Generator
 from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import autoencoder, losses, memory
-from lfsgan_cli.training.autoencoder import (
-    ImageEmbeddings,
-    ImageEncoder,
-    embedding_work,
-    reconstruction_loss,
-)
+from lfsgan_cli.training.autoencoder import ImageEmbeddings, ImageEncoder, embedding_work, reconstruction_loss
 from lfsgan_cli.training.batches import Advance, Images, batch_of, flipped, mixed, shuffled
 from lfsgan_cli.training.config import AugmentConfig, PretrainConfig
 from lfsgan_cli.training.discriminator import Augmentation, FeatureDiscriminator, risen
