@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -39,8 +40,42 @@ def shuffled(count: int, seed: int, seen: int) -> Iterator[int]:
 
 def batch_of(images: Images, indices: Sequence[int], device: torch.device) -> Tensor:
     """The images as the network sees them: [N, 3, H, W] from -1 to 1, float32 unless torch's default is another."""
-    stacked = torch.from_numpy(np.stack([images[index] for index in indices]))
-    return stacked.to(device).permute(0, 3, 1, 2).to(torch.get_default_dtype()) / 127.5 - 1
+    return _seen(_stacked(images, indices), device)
+
+
+def _stacked(images: Images, indices: Sequence[int]) -> Tensor:
+    return torch.from_numpy(np.stack([images[index] for index in indices]))
+
+
+def _seen(stacked: Tensor, device: torch.device) -> Tensor:
+    moved = stacked.to(device, non_blocking=stacked.is_pinned())
+    return moved.permute(0, 3, 1, 2).to(torch.get_default_dtype()) / 127.5 - 1
+
+
+class Batches:
+    """Training images, batch after batch; a thread reads the next one while a step runs.
+
+    indices: returns those of the next batch. A GPU copies images from pinned memory, which nothing waits for.
+    """
+
+    def __init__(self, images: Images, indices: Callable[[], list[int]], device: torch.device) -> None:
+        self._images, self._indices, self._device = images, indices, device
+        self._reader = ThreadPoolExecutor(1, "images")
+        self._read_ahead()
+
+    def take(self) -> tuple[list[int], Tensor]:
+        """The indices and images of the next batch, as `batch_of` makes them; raises what reading an image raises."""
+        indices, stacked = self._next.result()
+        self._read_ahead()
+        return indices, _seen(stacked, self._device)
+
+    def _read_ahead(self) -> None:
+        self._next = self._reader.submit(self._read)
+
+    def _read(self) -> tuple[list[int], Tensor]:
+        indices = self._indices()
+        stacked = _stacked(self._images, indices)
+        return indices, stacked.pin_memory() if self._device.type == "cuda" else stacked
 
 
 def reference_images(images: Images, seed: int) -> NDArray[np.uint8]:

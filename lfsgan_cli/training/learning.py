@@ -18,6 +18,7 @@ from lfsgan_cli.training import losses
 from lfsgan_cli.training.anchors import Anchors, Near, anchor_points
 from lfsgan_cli.training.batches import (
     Advance,
+    Batches,
     Images,
     RandomSource,
     batch_of,
@@ -133,7 +134,9 @@ class Learning(TrainingLoop):
         """Continue in the images' order, and at the learning rates, after the steps that are done."""
         if self.loss is not None and not self.done:
             self.loss.start()
-        self._indices = shuffled(len(self.images), self.config.seed, self.done * self.config.batch)
+        batch = self.config.batch
+        order = shuffled(len(self.images), self.config.seed, self.done * batch)
+        self._batches = Batches(self.images, lambda: list(islice(order, batch)), self.device)
         self._set_rates()
 
     def follow(self) -> None:
@@ -166,7 +169,7 @@ class Learning(TrainingLoop):
         return image, near
 
     def _next_reals(self) -> Tensor:
-        reals = batch_of(self.images, list(islice(self._indices, self.config.batch)), self.device)
+        _, reals = self._batches.take()
         return mirrored(reals, self.random.rng) if self.config.mirror else reals
 
     def _d_loss(self, step: int) -> Iterator[Tensor]:

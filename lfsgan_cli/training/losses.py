@@ -84,15 +84,17 @@ def pairs_of(clusters: Tensor, compared: Literal["members", "first"], reduction:
     as many of the first samples, as in the public LFS-GAN code. reduction: the mean over a cluster's pairs, or, as in
     that code, their sum. No pairs if no cluster has two members.
     """
+    members: dict[int, list[int]] = {}
+    for sample, cluster in enumerate(clusters.tolist()):  # one read, since each would wait for a GPU
+        members.setdefault(cluster, []).append(sample)
     groups = []
-    for cluster in clusters.unique():  # type: ignore[no-untyped-call]
-        members = torch.nonzero(clusters == cluster).flatten().tolist()
-        if len(members) > 1:
-            groups.append(list(combinations(members if compared == "members" else range(len(members)), 2)))
+    for _, group in sorted(members.items()):
+        if len(group) > 1:
+            groups.append(list(combinations(group if compared == "members" else range(len(group)), 2)))
     weights: dict[tuple[int, int], float] = {}
-    for group in groups:
-        share = 1 / len(group) if reduction == "mean" else 1.0
-        for pair in group:
+    for pairs in groups:
+        share = 1 / len(pairs) if reduction == "mean" else 1.0
+        for pair in pairs:
             weights[pair] = weights.get(pair, 0.0) + share / len(groups)
     indices = torch.tensor(list(weights), dtype=torch.int64, device=clusters.device).reshape(-1, 2)
     return Pairs(indices[:, 0], indices[:, 1], list(weights.values()))

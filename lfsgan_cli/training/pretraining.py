@@ -16,7 +16,7 @@ from lfsgan_cli.system.device import choose, dtype_of
 from lfsgan_cli.system.distributed import ALONE, Ranks
 from lfsgan_cli.training import autoencoder, losses, memory
 from lfsgan_cli.training.autoencoder import ImageEmbeddings, ImageEncoder, embedding_work, reconstruction_loss
-from lfsgan_cli.training.batches import Advance, Images, batch_of, flipped, mixed, shuffled
+from lfsgan_cli.training.batches import Advance, Batches, Images, batch_of, flipped, mixed, shuffled
 from lfsgan_cli.training.config import AugmentConfig, PretrainConfig
 from lfsgan_cli.training.discriminator import Augmentation, FeatureDiscriminator, risen
 from lfsgan_cli.training.latent_flow import fit_mapping
@@ -131,7 +131,12 @@ class Pretraining(TrainingLoop):
 
     def begin(self) -> None:
         """Continue in the images' order, and at the learning rates, after the steps that are done."""
-        self._indices = shuffled(len(self.images), self.config.seed, self.done * self.config.batch)
+        order = shuffled(len(self.images), self.config.seed, self.done * self.config.batch)
+
+        def rows(whole: int) -> Tensor:
+            return torch.tensor(list(islice(order, whole)))
+
+        self._batches = Batches(self.images, lambda: self.ranks.rows(rows, self.batch).tolist(), self.device)
         self._anneal()
 
     def follow(self) -> None:
@@ -196,9 +201,8 @@ class Pretraining(TrainingLoop):
 
     def _take_reals(self) -> None:
         """The step's training images, their indices, and which of them are flipped."""
-        taken = self.ranks.rows(lambda rows: torch.tensor(list(islice(self._indices, rows))), self.batch)
-        self._taken = taken.to(self.device)
-        self._reals = batch_of(self.images, self._taken.tolist(), self.device)
+        taken, self._reals = self._batches.take()
+        self._taken = torch.tensor(taken, device=self.device)
         self._flips = torch.zeros(len(self._taken), dtype=torch.bool, device=self.device)
         if self.config.mirror:
             self._flips = self.random.flips(len(self._taken))

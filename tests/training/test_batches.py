@@ -3,11 +3,12 @@
 from itertools import islice
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfsgan_cli.training.batches import MOST_REFERENCES, batch_of, mirrored, reference_images, shuffled
+from lfsgan_cli.training.batches import MOST_REFERENCES, Batches, batch_of, mirrored, reference_images, shuffled
 
 
 @given(count=st.integers(1, 20), seed=st.integers(0, 2**32 - 1), seen=st.integers(0, 50))
@@ -35,6 +36,34 @@ def test_networks_see_images_from_minus_one_to_one() -> None:
     (seen,) = batch_of([picture], [0], torch.device("cpu"))
     assert seen.shape == (3, 2, 3)
     torch.testing.assert_close(seen[:, 0, 1], torch.tensor([1.0, -1.0, -0.6]))
+
+
+def test_batches_read_ahead_come_in_order_and_as_they_are_read_at_once() -> None:
+    images = np.random.RandomState(0).randint(0, 256, (6, 4, 4, 3), np.uint8)
+    order = shuffled(6, 3, 0)
+    batches = Batches(images, lambda: list(islice(order, 4)), torch.device("cpu"))
+    expected = shuffled(6, 3, 0)
+    for _ in range(5):
+        indices, batch = batches.take()
+        assert indices == list(islice(expected, 4))
+        assert torch.equal(batch, batch_of(images, indices, torch.device("cpu")))
+
+
+def test_an_image_that_cannot_be_read_ends_the_step_that_needs_it() -> None:
+    class Broken:
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> np.ndarray:
+            if index:
+                raise OSError("gone")
+            return np.zeros((4, 4, 3), np.uint8)
+
+    order = iter([[0], [1], [0]])
+    batches = Batches(Broken(), lambda: next(order), torch.device("cpu"))
+    assert batches.take()[0] == [0]
+    with pytest.raises(OSError, match="gone"):
+        batches.take()
 
 
 def test_about_half_the_images_are_mirrored_and_none_is_changed_otherwise() -> None:
