@@ -247,6 +247,9 @@ class Jobs:
             raise FileWriteError(log, error) from error
         with suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+        with suppress(OSError):
+            # Where Linux groups processes by session, it compares groups only, each of which has a value of its own.
+            Path(f"/proc/{child.pid}/autogroup").write_text(str(NICE), "ascii")
         self._child = (order, child)
         self._speed.pop(order.name, None)
         self._stopping.discard(order.name)

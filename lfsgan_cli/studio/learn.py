@@ -126,6 +126,7 @@ async def start(request: Request) -> Response:
 async def command(request: Request) -> Response:
     """The command that learns as the form says."""
     studio, query = studio_of(request), request.query_params
+    studio.drafts.open(query.get("draft", ""))
     order = _order(dict(query), query.get("name", "").strip() or "NAME")
     return page(request, "fragments/command.html", command=studio.command(*order.words(studio.drafts)))
 

@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lfsgan_cli.studio.jobs import BusyError, Jobs, Order
+from lfsgan_cli.studio.jobs import NICE, BusyError, Jobs, Order
+from lfsgan_cli.workspace.locks import held_tasks
 from lfsgan_cli.workspace.manage import TaskExistsError
 from lfsgan_cli.workspace.paths import UnknownTaskError
 from tests.studio.conftest import Page
@@ -30,6 +32,11 @@ def test_a_run_outlives_its_server_and_is_found_stopped_and_resumed_by_the_next(
     assert page.server.jobs.job("next").phase == "queued"
     assert "after long" in page.get("/runs/next").text
     page.wait(lambda: page.server.jobs.job("long").done >= 10)
+    holder = held_tasks(page.root)["long"]
+    assert holder is not None
+    assert os.getpriority(os.PRIO_PROCESS, holder.pid) == NICE
+    for group in Path("/proc").glob(f"{holder.pid}/autogroup"):  # where Linux shares the processors among sessions
+        assert group.read_text("ascii").endswith(f" nice {NICE}\n")
     text = page.get("/runs/long").text
     assert "of 60,000" in text
     assert 'aria-label="discriminator from' in text

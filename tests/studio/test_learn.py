@@ -150,6 +150,7 @@ def test_the_command_says_what_the_form_says(page: Page, learned: "Program") -> 
     assert words[words.index("--fit") + 1] == "pad"
     assert "--no-mirror" in words
     assert "--recipe" not in page.get(f"/learn/command?draft={draft}&mirror=1").text
+    assert page.get("/learn/command?name=two&recipe=quick").status_code == 404
 
 
 def test_a_task_learned_by_the_page_is_the_commands_byte_for_byte(page: Page, learned: "Program") -> None:

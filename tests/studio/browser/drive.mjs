@@ -41,6 +41,9 @@ async function start(page, name, steps) {
   await page.fill("[name=name]", name);
   await page.click("summary:has-text('More')");
   await page.fill("[name=steps]", String(steps));
+  const code = page.locator("#draft .command code", { hasText: `--steps ${steps}` });
+  const command = await code.innerText();
+  if (!/learn-task --images \S+ --name/.test(command)) troubles.push(`the page shows ${command}`);
   await page.click("text=Start learning");
   await page.waitForURL("**/runs/**");
   return shown;
