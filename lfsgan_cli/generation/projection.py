@@ -53,9 +53,9 @@ PIXEL_WEIGHT = 10.0  # with 1, projections of the base's images stay twice as fa
 PLUS_FROM = 0.5  # share of the steps after which w+ is free
 BATCH = 50  # candidates at once
 EMBEDDING_SIZE = 64  # side at which EfficientNet compares, in pixels
-OUTSIDE = (
-    0.2  # of the distance between random samples; images of the base come to 0.02, a drawing of another style to 0.42
-)
+# Of the distance between random samples. On the embedded base, drawings of its style stay below, photographs come to
+# more than 0.5.
+OUTSIDE = 0.2
 
 
 @dataclass(frozen=True)
