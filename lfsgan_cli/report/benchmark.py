@@ -309,39 +309,41 @@ def _fading_rows(runs: Sequence[Run], samples: Samples) -> list[SeedRows]:
 
 
 def _forgetting(scores: Sequence[Score], runs: Sequence[Run], order: Sequence[str], fading: Sequence[Block]) -> Section:
-    methods = list(dict.fromkeys(run.method for run in runs))
+    single = {run.method: run.sequential for run in runs}
+    # Numbers of a method with a file for each task stay the same: the one that others are compared with stands for all.
+    methods = [method for index, (method, sequential) in enumerate(single.items()) if sequential or not index]
     rows, parts = [], []
     for number, score in enumerate(scores, start=1):
         if (less := less_is_better(score.metric)) is not None:
             rows.append((score.name, *(_forgotten(score, method, less_is_better=less) for method in methods)))
         blocks: list[Block] = [_first_domain(score, methods, order)] if len(order) > 1 else []
-        blocks += [_matrix(score, method, order) for method in methods]
+        blocks += [_matrix(score, method, order) for method in methods if single[method]]
         parts.append(Section(f"forgetting-{number}", score.heading, tuple(blocks), MATRIX_NOTE))
     note = "Above 0 is forgotten; – where there are not yet two steps."
     table = Table("Average forgetting", ("metric", *methods), tuple(rows), note)
     judged = next((score for score in scores if less_is_better(score.metric) is not None), None)
-    figure = [] if judged is None or len(order) < 2 else [_forgetting_figure(judged, runs, len(order))]
+    figure = [] if judged is None or len(order) < 2 else [_forgetting_figure(judged, methods, single, len(order))]
     return Section("forgetting", "Forgetting", (table, *figure, *fading), FORGETTING, tuple(parts))
 
 
-def _forgetting_figure(score: Score, runs: Sequence[Run], steps: int) -> Chart:
-    """Average forgetting after every step: of single networks, and of methods with a file for each task."""
+def _forgetting_figure(score: Score, methods: Sequence[str], single: Mapping[str, bool], steps: int) -> Chart:
+    """Average forgetting after every step: of single networks, and of one method with a file for each task."""
     less, series = bool(less_is_better(score.metric)), []
-    for method, seeds in score.matrices.items():
-        points = [(1.0, 0.0)]
+    for method in methods:
+        seeds, points = score.matrices.get(method, {}), [(1.0, 0.0)]
         for step in range(2, steps + 1):
             until = [{key: value for key, value in one.items() if key[0] <= step} for one in seeds.values()]
             found = [average_forgetting(one, less_is_better=less) for one in until if (step, 1) in one]
             if known := [value for value in found if value is not None]:
                 points.append((float(step), fmean(known)))
         series.append(Series(method, tuple(points)))
-    single = list(dict.fromkeys(run.method for run in runs if run.sequential))
-    files = [one.name for one in series if one.name not in single]
+    networks = [method for method, sequential in single.items() if sequential]
+    files = [method for method, sequential in single.items() if not sequential]
     ends = "; ".join(f"{one.name} {one.points[-1][1]:.4g}" for one in series)
     note = (
         f"One file for each task, which never changes, so that nothing can be forgotten: {', '.join(files) or 'none'}."
     )
-    note += f" One network for all tasks: {', '.join(single) or 'none'}."
+    note += f" One network for all tasks: {', '.join(networks) or 'none'}."
     title = "Average forgetting as further domains are learned"
     return Chart(title, f"{score.name}, after the last step: {ends}.", "step", tuple(series), note)
 
