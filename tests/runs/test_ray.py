@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.runs.test_workers import LEARN_ALL, TASKS, home, one_by_one, task_files
+from tests.runs.test_workers import LEARN_ALL, TASKS, domains, home, one_by_one, task_files
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -41,6 +41,19 @@ def test_two_nodes_one_of_them_killed_end_in_the_bytes_of_one_worker(one_by_one:
     assert found["learned"] + found["elsewhere"] == TASKS
     assert (found["learned"] >= TASKS - 2, found["failed"]) == (True, 0)
     assert task_files(home) == task_files(one_by_one)
+
+
+@pytest.mark.ray
+@needs_own_network
+def test_a_cluster_on_this_machine_alone_ends_in_the_bytes_of_one_worker(program: "Program") -> None:
+    domains(program.folder, 2)
+    shutil.copytree(program.folder, "alone", ignore=shutil.ignore_patterns("alone"))
+    command = [sys.executable, "-m", "lfsgan_cli", *LEARN_ALL]
+    subprocess.run(command, capture_output=True, check=True, cwd="alone")
+    run = subprocess.run([*OWN_NETWORK, *command, "--ray", "local"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert task_files(program.folder) == task_files(Path("alone"))
+    assert len(task_files(program.folder)) == 2
 
 
 @pytest.mark.ray
